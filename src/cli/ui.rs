@@ -1,0 +1,35 @@
+//! The only place that prints. Data goes to stdout, everything else to stderr.
+
+use crate::failure::Failure;
+use std::io::{self, IsTerminal, Write};
+
+/// Writes data to stdout. A reader that went away (`| head`) is no error.
+pub fn data(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+/// Shows a failure on stderr; colour only on a terminal.
+pub fn failure(failure: &Failure) {
+    let mut text = failure.to_string();
+    if colour() {
+        text = text
+            .replacen("error:", "\x1b[1;31merror:\x1b[0m", 1)
+            .replace("\ncaused by:", "\n\x1b[1mcaused by:\x1b[0m")
+            .replace("\nhint:", "\n\x1b[1;36mhint:\x1b[0m");
+    }
+    line(&text);
+}
+
+/// One line for the person, on stderr. With stderr closed there is nobody left to tell.
+pub fn line(text: &str) {
+    drop(writeln!(io::stderr().lock(), "{text}"));
+}
+
+/// True where stderr is a terminal and NO_COLOR (<https://no-color.org>) is not set.
+pub fn colour() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+}

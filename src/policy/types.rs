@@ -1,0 +1,204 @@
+//! The validated types of a policy: parsed once, used as parsed.
+
+use super::Setting;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// `[a-z0-9][a-z0-9._-]{0,63}`: safe as a file name, a host name part and in a log.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ConnectorName(pub(super) String);
+
+/// A tool id of the host application: `cloned.mcp.web.search@v1`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ToolId(pub(super) String);
+
+impl ConnectorName {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl ToolId {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A size in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Bytes(pub u64);
+
+/// A share of processors in thousandths: 1500 is one and a half.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cpus(pub u32);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvEntry {
+    pub name: String,
+    pub value: EnvValue,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EnvValue {
+    Literal(String),
+    /// The value that the variable has for `jail` itself; absent there means absent here.
+    FromHost,
+}
+
+/// A secret: a reference, never the value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Secret {
+    pub name: String,
+    pub source: SecretSource,
+    pub target: SecretTarget,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretSource {
+    File(PathBuf),
+    Fd(i32),
+    Env(String),
+    Command(Vec<String>),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretTarget {
+    Env(String),
+    /// A file name under `/run/secrets` in the jail.
+    File(String),
+}
+
+/// A host path that the jail sees at the same absolute path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathRule {
+    pub path: PathBuf,
+}
+
+/// What `/workspace` is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Workspace {
+    /// Empty and gone afterwards.
+    Tmpfs { size: Bytes },
+    /// This folder of the host, writable.
+    Host { path: PathBuf },
+    /// A copy of this folder of the host, thrown away afterwards.
+    Copy { path: PathBuf, size: Bytes },
+}
+
+/// Which of the system's own programs the jail sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SystemTree {
+    /// `/usr` (and `/bin`, `/lib…`), read-only.
+    Usr,
+    /// Only the command, its loader and its libraries.
+    Minimal,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Filesystem {
+    pub read: Vec<Setting<PathRule>>,
+    pub write: Vec<Setting<PathRule>>,
+    pub workspace: Setting<Workspace>,
+    pub system: Setting<SystemTree>,
+    /// Size of each private `/tmp` and HOME.
+    pub scratch: Setting<Bytes>,
+    /// Names that are writable though they act later outside the jail (`.git/hooks`, `.envrc`, …).
+    pub unprotect: Vec<Setting<String>>,
+}
+
+/// `host:port` as the manifest names it; matching lives in the firewall.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostPort {
+    pub host: String,
+    pub port: u16,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Network {
+    pub allow: Vec<Setting<HostPort>>,
+    /// May processes of the jail talk TCP to each other on the jail's own loopback?
+    pub loopback: Setting<bool>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PortGrant {
+    pub listen: u16,
+    pub publish: Option<SocketAddr>,
+}
+
+/// Bytes per second, per direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IoLimit {
+    pub read: Option<Bytes>,
+    pub write: Option<Bytes>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limits {
+    pub memory: Setting<Bytes>,
+    pub cpus: Setting<Cpus>,
+    pub pids: Setting<u32>,
+    pub io: Option<Setting<IoLimit>>,
+    /// Open files per process (RLIMIT_NOFILE).
+    pub files: Setting<u32>,
+    /// Largest file that may be written (RLIMIT_FSIZE).
+    pub file_size: Option<Setting<Bytes>>,
+    /// Wall clock.
+    pub timeout: Option<Setting<Duration>>,
+    pub nice: Setting<u8>,
+}
+
+/// A built-in profile by name, or an OCI seccomp profile of the user's by path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SeccompChoice {
+    BuiltIn(String),
+    File(PathBuf),
+}
+
+/// The JSON-RPC guard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rpc {
+    pub methods: Option<Vec<String>>,
+    pub tools: Option<Vec<String>>,
+    pub max_frame: Option<Bytes>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backend {
+    Namespace,
+    Container,
+    None,
+}
+
+/// A control that an owner may allow to be missing (`--allow-missing`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Control {
+    Memory,
+    Cpus,
+    Pids,
+    Io,
+    Landlock,
+}
+
+impl Control {
+    pub const ALL: &'static [Self] =
+        &[Self::Memory, Self::Cpus, Self::Pids, Self::Io, Self::Landlock];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Cpus => "cpus",
+            Self::Pids => "pids",
+            Self::Io => "io",
+            Self::Landlock => "landlock",
+        }
+    }
+}
+
+impl fmt::Display for Control {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
