@@ -1,5 +1,6 @@
 //! `jail` runs connectors so that they cannot hurt the person who runs them.
 
+pub mod audit;
 pub mod cli;
 pub mod exit;
 pub mod failure;
