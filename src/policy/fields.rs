@@ -139,14 +139,13 @@ fn program(decoder: &mut Decoder<'_>, text: &str) -> Option<Setting<Vec<OsString
         let path = decoder.path("command", text)?;
         return Some(Setting::new(vec![path.value.into()], path.origin));
     }
-    let name = decoder.with("command", text, |text| {
+    decoder.with("command", text, |text| {
         let word = plain_text(text)?;
         if word.contains(char::is_whitespace) || word.starts_with('-') {
             return Err(Malformed::new("one program; its arguments go into `args`", text));
         }
         Ok(vec![OsString::from(word)])
-    });
-    name
+    })
 }
 
 fn variables(

@@ -210,7 +210,8 @@ fn list(root: &WorkspaceRoot) -> Result<Listing, Failure> {
     Ok(listing)
 }
 
-fn no_workspace(cwd: &Path) -> Failure {
+/// The failure of a verb that needs a workspace where there is none.
+pub fn no_workspace(cwd: &Path) -> Failure {
     let what = format!("no `{FOLDER}` folder in {} or above it", cwd.display());
     Failure::new(Kind::Policy, what)
         .hint("`jail init` makes one; `jail run -- COMMAND` runs a command without a manifest")
