@@ -1,6 +1,6 @@
 //! The text of one policy file to one layer of settings. Pure.
 
-use super::expect::{Malformed, nearest, one_of, quoted};
+use super::expect::{Malformed, nearest, one_of, quoted, shown};
 use super::layer::{Layer, merge};
 use super::path::Anchor;
 use super::problem::did_you_mean;
@@ -85,6 +85,10 @@ pub(super) fn file(
             return Ok(layer);
         }
     }
+    decoder.problems.sort_by_key(|problem| match problem.origin {
+        Origin::File { line, column, .. } => (line, column),
+        Origin::BuiltIn(_) | Origin::Flag(_) => (0, 0),
+    });
     Err(decoder.problems)
 }
 
@@ -149,11 +153,6 @@ fn misshapen(marks: &Marks<'_>, error: &YamlError) -> Problem {
                 None => problem,
             }
         }
-        YamlError::SerdeMissingField { field, .. } => {
-            let path =
-                if value.is_empty() { (*field).to_owned() } else { format!("{value}.{field}") };
-            Problem::new(&origin, &path, "missing")
-        }
         YamlError::Unexpected { expected, .. } => wrong(format!("expected {}", plain(expected))),
         YamlError::SerdeInvalidType { unexpected, expected, .. } => {
             wrong(format!("expected {}, found {unexpected}", plain(expected)))
@@ -161,7 +160,7 @@ fn misshapen(marks: &Marks<'_>, error: &YamlError) -> Problem {
         YamlError::InvalidBooleanStrict { .. } | YamlError::InvalidScalar { ty: "bool", .. } => {
             wrong("expected `true` or `false`".to_owned())
         }
-        other => wrong(format!("not of the expected form: {other}")),
+        other => wrong(format!("not of the expected form: {}", shown(&other.to_string(), 200))),
     }
 }
 
@@ -194,7 +193,11 @@ impl Decoder<'_> {
             let variable = field.strip_prefix("env.").is_some_and(|name| !name.contains('.'));
             if !variable && !field.is_empty() {
                 let what = "has no value; remove it or give it one";
-                self.problems.push(Problem::new(&marks.place(field), field, what));
+                let problem = Problem::new(&marks.place(field), field, what);
+                let path = field.starts_with("filesystem.");
+                let hint =
+                    "for the home folder write '~' in quotes: bare it is YAML's \"no value\"";
+                self.problems.push(if path { problem.hint(hint) } else { problem });
             }
         }
     }

@@ -170,9 +170,17 @@ fn variables(
 
 fn secret(decoder: &mut Decoder<'_>, field: &str, raw: RawSecret) -> Option<Setting<Secret>> {
     let RawSecret { name, from, to } = raw;
-    let name = decoder.with(&format!("{field}.name"), &name, label);
-    let source = source(decoder, &format!("{field}.from"), from);
-    let target = target(decoder, &format!("{field}.to"), to);
+    let part = |part: &str| format!("{field}.{part}");
+    for (name, missing) in
+        [("name", name.is_none()), ("from", from.is_none()), ("to", to.is_none())]
+    {
+        if missing {
+            decoder.wrong(&part(name), "missing");
+        }
+    }
+    let name = name.and_then(|name| decoder.with(&part("name"), &name, label));
+    let source = from.and_then(|from| source(decoder, &part("from"), from));
+    let target = to.and_then(|to| target(decoder, &part("to"), to));
     let name = name?;
     let value = Secret { name: name.value, source: source?, target: target? };
     Some(Setting::new(value, name.origin))
@@ -247,6 +255,10 @@ fn workspace(decoder: &mut Decoder<'_>, raw: RawWorkspace) -> Option<Setting<Wor
             decoder.with(FIELD, &word, |word| Err::<(), _>(Malformed::new(FORMS, word)));
             None
         }
+        RawWorkspace::Other => {
+            decoder.wrong(FIELD, format!("expected {FORMS}"));
+            None
+        }
         RawWorkspace::Fields(fields) => match fields {
             RawWorkspaceFields { tmpfs: Some(size), host: None, copy: None, size: None } => {
                 decoder.with(&part("tmpfs"), &size, Bytes::from_str).map(|size| tmpfs(size.value))
@@ -275,7 +287,14 @@ fn workspace(decoder: &mut Decoder<'_>, raw: RawWorkspace) -> Option<Setting<Wor
 }
 
 fn port(decoder: &mut Decoder<'_>, field: &str, raw: RawPort) -> Option<Setting<PortGrant>> {
-    let listen = decoder.with(&format!("{field}.listen"), &raw.listen, parse::port);
+    let listen = format!("{field}.listen");
+    let listen = match raw.listen {
+        Some(text) => decoder.with(&listen, &text, parse::port),
+        None => {
+            decoder.wrong(&listen, "missing");
+            None
+        }
+    };
     let publish = match raw.publish {
         None => Some(None),
         Some(text) => decoder

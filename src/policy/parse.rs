@@ -89,7 +89,7 @@ impl FromStr for Bytes {
         match bytes {
             Some(0) => Err(Malformed::because("the size is 0, expected at least 1 byte")),
             Some(bytes) if bytes <= MAX_SIZE => Ok(Self(bytes)),
-            _ => Err(Malformed::new("a size of at most 8388607T", text)),
+            _ => Err(Malformed::new("a size of at most 8589934591G", text)),
         }
     }
 }
@@ -162,6 +162,9 @@ impl FromStr for HostPort {
         let expected = "`host:port` such as `api.github.com:443`, `10.0.0.7:5432` or `[::1]:443`; \
                         the port may be left out and is then 443";
         let malformed = || Malformed::new(expected, text);
+        if let Some((_, rest)) = text.split_once("://") {
+            return Err(malformed().meant(rest.split('/').next().unwrap_or_default()));
+        }
         // Brackets hold an IPv6 address; without them a colon starts the port.
         let (host, port) = match text.strip_prefix('[') {
             Some(rest) => {

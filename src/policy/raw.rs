@@ -1,13 +1,14 @@
 //! The shape of `.cloned/connectors/<name>.yaml`, and its JSON Schema for editors.
 //!
 //! Values that have a form of their own (sizes, times, paths …) are text here; `decode` parses them,
-//! so that an error names the field and says what is accepted. The doc comments of the fields are
+//! so that an error names the field and says what is accepted. For the same reason every field may be
+//! absent here, also those that a manifest must have. The doc comments of the fields are
 //! what an editor shows.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{self, Deserializer, MapAccess, Visitor};
+use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -74,13 +75,17 @@ pub(super) struct RawManifest {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("required" = ["name", "from", "to"]))]
 pub(super) struct RawSecret {
     /// What the secret is called in messages and in the audit log.
-    pub(super) name: String,
+    #[schemars(with = "String")]
+    pub(super) name: Option<String>,
     /// Where it comes from: exactly one.
-    pub(super) from: RawSource,
+    #[schemars(with = "RawSource")]
+    pub(super) from: Option<RawSource>,
     /// Where the connector finds it: exactly one.
-    pub(super) to: RawTarget,
+    #[schemars(with = "RawTarget")]
+    pub(super) to: Option<RawTarget>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -151,10 +156,11 @@ pub(super) struct RawNetwork {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("required" = ["listen"]))]
 pub(super) struct RawPort {
     /// The port inside the jail.
     #[schemars(schema_with = "port")]
-    pub(super) listen: String,
+    pub(super) listen: Option<String>,
     /// The loopback address of the host where it is offered: `127.0.0.1:3000`.
     #[schemars(with = "String")]
     pub(super) publish: Option<String>,
@@ -221,6 +227,8 @@ pub(super) struct RawRpc {
 pub(super) enum RawWorkspace {
     Word(String),
     Fields(RawWorkspaceFields),
+    /// Neither; `decode` knows the place and so tells it better.
+    Other,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -253,6 +261,27 @@ impl<'de> Deserialize<'de> for RawWorkspace {
 
             fn visit_str<E: de::Error>(self, word: &str) -> Result<RawWorkspace, E> {
                 Ok(RawWorkspace::Word(word.to_owned()))
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<RawWorkspace, E> {
+                Ok(RawWorkspace::Other)
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<RawWorkspace, E> {
+                Ok(RawWorkspace::Other)
+            }
+
+            fn visit_u64<E>(self, _: u64) -> Result<RawWorkspace, E> {
+                Ok(RawWorkspace::Other)
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<RawWorkspace, E> {
+                Ok(RawWorkspace::Other)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<RawWorkspace, A::Error> {
+                while list.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(RawWorkspace::Other)
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawWorkspace, A::Error> {

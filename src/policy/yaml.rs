@@ -101,10 +101,9 @@ impl<'a> Marks<'a> {
         self.nodes.iter().filter(|mark| mark.null).map(|mark| mark.field.as_str())
     }
 
-    /// Does the file as a whole hold a mapping?
+    /// Does the file as a whole hold a mapping with something in it?
     pub(super) fn is_mapping(&self) -> bool {
-        self.nodes.first().is_some_and(|mark| mark.field.is_empty())
-            && self.nodes.get(1).is_none_or(|mark| mark.key)
+        self.nodes.get(1).is_some_and(|mark| mark.key)
     }
 }
 
@@ -112,6 +111,8 @@ fn options() -> Options {
     let mut options = Options::default();
     // A long comment is no reason to refuse a file; the library caps how many it keeps.
     options.emit_comments = false;
+    // So that all aliases get the same error, those to nowhere too.
+    options.emit_unresolved_aliases = true;
     options
 }
 
@@ -165,7 +166,9 @@ impl Walk<'_> {
         let at = (narrow(span.start.line()), narrow(span.start.col() + 1));
         match event {
             Event::DocumentStart(..) => self.document(at),
-            Event::Alias(_) => Err(self.refused(at, "aliases (`*name`) are")),
+            Event::Alias(_) | Event::UnresolvedAlias(_) => {
+                Err(self.refused(at, "aliases (`*name`) are"))
+            }
             Event::Scalar(text, style, anchor, tag) => {
                 self.plain(at, *anchor, tag.is_some())?;
                 self.scalar(text, *style, at)
@@ -221,7 +224,7 @@ impl Walk<'_> {
             } else {
                 None
             };
-            let name = shown(text, MAX_KEY);
+            let name = shown(text, if text.len() > MAX_KEY { 40 } else { MAX_KEY });
             let name = if field.is_empty() { name } else { format!("{field}.{name}") };
             if let Some(fault) = fault {
                 return Err(self.problem(at, &name, fault));

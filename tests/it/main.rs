@@ -1,0 +1,3 @@
+//! Tests that need no privileges, in one binary. One module per subject.
+
+mod manifests;
