@@ -254,3 +254,119 @@ impl Decoder<'_> {
         self.with(field, text, |text| anchor.resolve(text))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const GOOD: &str = include_str!("../../tests/manifests/good/everything.yaml");
+
+    /// The same bytes as a manifest and as defaults. Whatever is said of them is one line that
+    /// cannot move the cursor, with a place that exists.
+    fn survives(bytes: &[u8]) {
+        let places = Places {
+            root: "/w".into(),
+            home: Some("/home/a".into()),
+            protected: vec!["/w/.cloned".into()],
+        };
+        let path = Path::new("everything.yaml");
+        let lines = bytes.iter().filter(|byte| **byte == b'\n').count() + 2;
+        let manifest = manifest(path, "everything", bytes, &places).map(drop);
+        let defaults = file(path, FileKind::Defaults, bytes, &places).map(drop);
+        for problem in [manifest, defaults].into_iter().filter_map(Result::err).flatten() {
+            let shown = problem.to_string();
+            assert!(!shown.contains(char::is_control), "{shown:?}");
+            assert!(shown.len() < 4096, "{shown}");
+            if let Origin::File { line, .. } = problem.origin {
+                assert!(line >= 1 && line as usize <= lines, "{shown}");
+            }
+        }
+    }
+
+    /// Texts that mean something to YAML or to a field, to be put anywhere.
+    const SPLICES: &[&str] = &[
+        ": ",
+        "- ",
+        "? ",
+        "[",
+        "]",
+        "{",
+        "}",
+        "&a ",
+        "*a",
+        "!!str ",
+        "<<: ",
+        "---\n",
+        "...\n",
+        "|\n",
+        ">-\n",
+        "'",
+        "\"",
+        "\\0",
+        "\t",
+        "\r",
+        "#",
+        "~",
+        "null",
+        "..",
+        "/",
+        "\u{feff}",
+        "\u{202e}",
+        "\0",
+        "99999999999999999999",
+        "-1",
+        "0x",
+        ".nan",
+        "%YAML 1.1\n",
+        "\u{85}",
+        "\u{2028}",
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+
+        #[test]
+        fn arbitrary_bytes_survive(bytes in prop::collection::vec(any::<u8>(), 0..512)) {
+            survives(&bytes);
+        }
+
+        #[test]
+        fn arbitrary_text_survives(text in "[-:?\\[\\]{}&*!|>'\"%#~ \n\ta-z0-9/.]{0,200}") {
+            survives(text.as_bytes());
+        }
+
+        #[test]
+        fn mutated_manifests_survive(
+            cuts in prop::collection::vec((any::<prop::sample::Index>(), 0usize..40, 0usize..SPLICES.len()), 1..6),
+        ) {
+            let mut bytes = GOOD.as_bytes().to_vec();
+            for (start, length, splice) in cuts {
+                let start = start.index(bytes.len() + 1);
+                let end = (start + length).min(bytes.len());
+                bytes.splice(start..end, SPLICES[splice].bytes());
+            }
+            survives(&bytes);
+        }
+    }
+
+    #[test]
+    fn every_prefix_of_a_manifest_survives() {
+        (0..GOOD.len()).for_each(|end| survives(&GOOD.as_bytes()[..end]));
+    }
+
+    #[test]
+    fn a_huge_file_is_not_parsed() {
+        let text = format!("name: a\n{}", "# \n".repeat(MAX_BYTES));
+        let places = Places { root: "/w".into(), home: None, protected: Vec::new() };
+        let problems = manifest(Path::new("a.yaml"), "a", text.as_bytes(), &places).unwrap_err();
+        assert_eq!(problems[0].to_string(), "a.yaml:1:1: the file is larger than 256 KiB");
+    }
+
+    #[test]
+    fn places_are_lines_and_columns_from_1() {
+        assert_eq!(end(""), (1, 1));
+        assert_eq!(end("é"), (1, 2));
+        assert_eq!(end("a\nbc\nd"), (3, 2));
+    }
+}

@@ -291,3 +291,75 @@ impl Walk<'_> {
         Problem::new(&origin(self.marks.path, line, column), field, what)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn marks(text: &str) -> Result<Marks<'static>, Problem> {
+        Marks::of(Path::new("a.yaml"), text)
+    }
+
+    fn place(marks: &Marks<'_>, field: &str) -> (u32, u32) {
+        match marks.place(field) {
+            Origin::File { line, column, .. } => (line, column),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_value_has_its_place() {
+        let text = "name: é\nlimits:\n  # why\n  memory:   1G\nargs: [a, 'b c',\n  d]\n\
+                    secrets:\n- name: x\n  from: {env: A}\n";
+        let marks = marks(text).unwrap();
+        for (field, at) in [
+            ("name", (1, 7)),
+            ("limits", (4, 3)),
+            ("limits.memory", (4, 13)),
+            ("args", (5, 7)),
+            ("args[1]", (5, 11)),
+            ("args[2]", (6, 3)),
+            ("secrets[0]", (8, 3)),
+            ("secrets[0].from.env", (9, 15)),
+        ] {
+            assert_eq!(place(&marks, field), at, "{field}");
+        }
+        assert_eq!(place(&marks, "limits.cpus"), (4, 3), "the enclosing value");
+        assert_eq!(place(&marks, "tool"), (1, 1), "the whole file");
+        assert_eq!(marks.key_at(4, 3), Some("limits.memory"));
+        assert_eq!(marks.value_at(4, 3), Some("limits"));
+    }
+
+    #[test]
+    fn columns_count_characters() {
+        let marks = marks("{\"é漢🦀\": a, b: c}").unwrap();
+        assert_eq!(place(&marks, "b"), (1, 15));
+    }
+
+    #[test]
+    fn long_comments_are_no_reason_to_refuse() {
+        let text = format!(
+            "{}name: a\n{}args:\n{}  - b\n",
+            "# x\n".repeat(500),
+            "# y\n".repeat(500),
+            "  # z\n".repeat(500)
+        );
+        assert!(marks(&text).is_ok());
+    }
+
+    /// The marks are what a hostile file could make us keep.
+    #[test]
+    fn many_values_and_long_keys_are_refused() {
+        let many = format!("args: [{}]", "a,".repeat(MAX_NODES));
+        assert!(marks(&many).unwrap_err().what.contains("at most 20000"));
+        let long = format!("\"{}\": a", "k".repeat(MAX_KEY + 1));
+        assert!(marks(&long).unwrap_err().what.contains("at most 256"));
+    }
+
+    #[test]
+    fn deep_nesting_is_refused_without_recursion() {
+        for open in ["[", "{a: ", "- ", "? "] {
+            assert!(marks(&open.repeat(50_000)).is_err(), "{open}");
+        }
+    }
+}
