@@ -1,0 +1,530 @@
+//! Text to value: the same parsers for manifests and for command-line options.
+
+use super::expect::Malformed;
+use super::types::{
+    Backend, Bytes, ConnectorName, Control, Cpus, EofGrace, HostPort, Period, SeccompChoice,
+    SystemTree, ToolId,
+};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// Largest size: what the kernel's signed file offsets and limits can hold.
+const MAX_SIZE: u64 = i64::MAX as u64;
+/// Longest time span.
+const YEAR_MS: u64 = 366 * 24 * 3600 * 1000;
+
+/// Processes and threads; the upper end is the kernel's PID_MAX_LIMIT.
+pub(super) const PIDS: RangeInclusive<u32> = 1..=4_194_304;
+/// Open files per process. Runtimes misbehave below the customary soft limit of 1024; the upper end
+/// is the kernel's default fs.nr_open.
+pub(super) const FILES: RangeInclusive<u32> = 1024..=1_048_576;
+/// Politeness; less than 0 would be a privilege.
+pub(super) const NICE: RangeInclusive<u32> = 0..=19;
+
+/// Inherited descriptors; 0 to 2 are the connector's own.
+pub(super) const DESCRIPTORS: RangeInclusive<u32> = 3..=1_048_575;
+
+impl FromStr for ConnectorName {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let fits = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '.' | '_' | '-');
+        let starts = text.starts_with(|c: char| matches!(c, 'a'..='z' | '0'..='9'));
+        if starts && text.len() <= 64 && text.chars().all(fits) {
+            return Ok(Self(text.to_owned()));
+        }
+        let expected = "a name of at most 64 lower-case letters, digits, `.`, `_` and `-` that \
+                        starts with a letter or digit";
+        Err(Malformed::new(expected, text))
+    }
+}
+
+impl FromStr for ToolId {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let fits = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '_' | '-');
+        let part = |part: &str| {
+            part.starts_with(|c: char| c.is_ascii_alphanumeric()) && part.chars().all(fits)
+        };
+        match text.split_once("@v") {
+            Some((name, version))
+                if text.len() <= 128
+                    && name.split('.').all(part)
+                    && digits(version)
+                    && version.len() <= 9 =>
+            {
+                Ok(Self(text.to_owned()))
+            }
+            _ => Err(Malformed::new("a tool id such as `cloned.mcp.web.search@v1`", text)),
+        }
+    }
+}
+
+impl FromStr for Bytes {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let expected = "a size such as `512M`, `64MiB`, `1G` or plain bytes (K, M and G are powers \
+                        of 1024)";
+        let malformed = || Malformed::new(expected, text);
+        let (number, unit) = split_unit(text);
+        let shift = match unit {
+            "" => 0,
+            "K" | "KiB" => 10,
+            "M" | "MiB" => 20,
+            "G" | "GiB" => 30,
+            "k" | "m" | "g" | "kB" | "KB" | "MB" | "GB" | "kib" | "mib" | "gib" => {
+                let unit = unit[..1].to_uppercase();
+                return Err(malformed().meant(format!("{number}{unit}")));
+            }
+            _ => return Err(malformed()),
+        };
+        if !digits(number) {
+            return Err(malformed());
+        }
+        let bytes = number.parse::<u64>().ok().and_then(|number| number.checked_mul(1 << shift));
+        match bytes {
+            Some(0) => Err(Malformed::because("the size is 0, expected at least 1 byte")),
+            Some(bytes) if bytes <= MAX_SIZE => Ok(Self(bytes)),
+            _ => Err(Malformed::new("a size of at most 8589934591G", text)),
+        }
+    }
+}
+
+impl FromStr for Period {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let malformed = || Malformed::new("a time such as `500ms`, `30s`, `2m` or `1h`", text);
+        let (number, unit) = split_unit(text);
+        let unit_ms = match unit {
+            "ms" => 1,
+            "s" => 1000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            // A bare number could be seconds or milliseconds; systems differ, so none is assumed.
+            "" if digits(number) => return Err(malformed().meant(format!("{number}s"))),
+            _ => return Err(malformed()),
+        };
+        if !digits(number) {
+            return Err(malformed());
+        }
+        match number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit_ms)) {
+            Some(0) => Err(Malformed::because("the time is 0, expected at least 1ms")),
+            Some(ms) if ms <= YEAR_MS => Ok(Self(Duration::from_millis(ms))),
+            _ => Err(Malformed::new("a time of at most a year (8784h)", text)),
+        }
+    }
+}
+
+impl FromStr for EofGrace {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        if text == "never" {
+            return Ok(Self(None));
+        }
+        text.parse().map(|Period(time)| Self(Some(time))).map_err(|_| {
+            Malformed::new("`never` or a time such as `500ms`, `10s` or `2m`, not 0", text)
+        })
+    }
+}
+
+impl FromStr for Cpus {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let malformed = || {
+            let expected = "a number of processors such as `1`, `0.5` or `1.25`, above 0, at most \
+                            4096, with at most 3 decimals";
+            Malformed::new(expected, text)
+        };
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+        if !digits(whole) || !digits(fraction) || fraction.len() > 3 || whole.len() > 4 {
+            return Err(malformed());
+        }
+        let whole: u32 = whole.parse().map_err(|_| malformed())?;
+        let fraction: u32 = format!("{fraction:0<3}").parse().map_err(|_| malformed())?;
+        match whole * 1000 + fraction {
+            thousandths @ 1..=4_096_000 => Ok(Self(thousandths)),
+            _ => Err(malformed()),
+        }
+    }
+}
+
+impl FromStr for HostPort {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let expected = "`host:port` such as `api.github.com:443`, `10.0.0.7:5432` or `[::1]:443`; \
+                        the port may be left out and is then 443";
+        let malformed = || Malformed::new(expected, text);
+        if let Some((_, rest)) = text.split_once("://") {
+            return Err(malformed().meant(rest.split('/').next().unwrap_or_default()));
+        }
+        // Brackets hold an IPv6 address; without them a colon starts the port.
+        let (host, port) = match text.strip_prefix('[') {
+            Some(rest) => {
+                let (host, port) = rest.split_once(']').ok_or_else(malformed)?;
+                host.parse::<Ipv6Addr>().map_err(|_| malformed())?;
+                let port = port.strip_prefix(':').or_else(|| port.is_empty().then_some("443"));
+                (host, port.ok_or_else(malformed)?)
+            }
+            None => text.split_once(':').unwrap_or((text, "443")),
+        };
+        if text.starts_with('[') {
+            let host = host.parse::<Ipv6Addr>().map_err(|_| malformed())?;
+            return Ok(Self { host: host.to_string(), port: self::port(port)? });
+        }
+        if host.chars().any(|c| c.is_ascii_uppercase()) {
+            return Err(malformed().meant(text.to_lowercase()));
+        }
+        if host.parse::<IpAddr>().is_err() && !is_host_name(host) {
+            return Err(malformed());
+        }
+        Ok(Self { host: host.to_owned(), port: self::port(port)? })
+    }
+}
+
+/// Letters, digits and hyphens in labels, as RFC 1123 has it; not of the form of an IPv4 address
+/// (`10.1`, `0x7f.1`), which some resolvers would take for one.
+fn is_host_name(host: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+    };
+    let last = host.rsplit('.').next().unwrap_or_default();
+    let numeric = digits(last) || last.starts_with("0x");
+    host.len() <= 253 && host.split('.').all(label) && !numeric
+}
+
+impl FromStr for SeccompChoice {
+    type Err = Malformed;
+
+    /// A path where there is a `/` in it, else the name of a built-in profile.
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        if text.contains('/') {
+            return Ok(Self::File(text.into()));
+        }
+        let fits = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-');
+        if !text.is_empty() && text.len() <= 64 && text.bytes().all(fits) {
+            return Ok(Self::BuiltIn(text.to_owned()));
+        }
+        let expected = "the name of a built-in profile such as `default`, or a path with a `/` \
+                        in it such as `./seccomp.json`";
+        Err(Malformed::new(expected, text))
+    }
+}
+
+impl FromStr for SystemTree {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        word(Self::ALL, Self::name, text)
+    }
+}
+
+impl FromStr for Backend {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        word(Self::ALL, Self::name, text)
+    }
+}
+
+impl FromStr for Control {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        word(Self::ALL, Self::name, text)
+    }
+}
+
+fn word<T: Copy>(all: &[T], name: fn(T) -> &'static str, text: &str) -> Result<T, Malformed> {
+    let found = all.iter().copied().find(|&value| name(value) == text);
+    found.ok_or_else(|| {
+        let names: Vec<&str> = all.iter().copied().map(name).collect();
+        Malformed::word(&names, text)
+    })
+}
+
+/// A whole number within `range`, in decimal digits.
+pub(super) fn count(text: &str, range: &RangeInclusive<u32>) -> Result<u32, Malformed> {
+    let number = digits(text).then(|| text.parse::<u32>().ok()).flatten();
+    number.filter(|number| range.contains(number)).ok_or_else(|| {
+        let (low, high) = (range.start(), range.end());
+        Malformed::new(format!("a whole number from {low} to {high}"), text)
+    })
+}
+
+/// A port that a process may listen on or connect to.
+pub(super) fn port(text: &str) -> Result<u16, Malformed> {
+    let number = digits(text).then(|| text.parse::<u16>().ok()).flatten();
+    number
+        .filter(|&number| number != 0)
+        .ok_or_else(|| Malformed::new("a port from 1 to 65535", text))
+}
+
+/// An address of the host that only the host itself can reach.
+pub(super) fn loopback(text: &str) -> Result<SocketAddr, Malformed> {
+    let address = text.parse::<SocketAddr>().ok();
+    address.filter(|address| address.ip().is_loopback() && address.port() != 0).ok_or_else(|| {
+        Malformed::new("a loopback address with a port such as `127.0.0.1:3000`", text)
+    })
+}
+
+/// The name of an environment variable.
+pub(super) fn env_name(text: &str) -> Result<String, Malformed> {
+    let starts = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    let fits = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    if starts && fits && text.len() <= 256 {
+        return Ok(text.to_owned());
+    }
+    let expected = "the name of a variable: letters, digits and `_`, not starting with a digit";
+    Err(Malformed::new(expected, text))
+}
+
+/// Number and unit: at the first character that is no digit.
+fn split_unit(text: &str) -> (&str, &str) {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    text.split_at(end)
+}
+
+fn digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all<T: FromStr<Err = Malformed> + PartialEq + std::fmt::Debug>(
+        right: &[(&str, T)],
+        wrong: &[&str],
+    ) {
+        for (text, value) in right {
+            assert_eq!(text.parse::<T>().as_ref(), Ok(value), "{text:?}");
+        }
+        for text in wrong {
+            assert!(text.parse::<T>().is_err(), "{text:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        let right = [
+            ("1", Bytes(1)),
+            ("512M", Bytes(512 << 20)),
+            ("64MiB", Bytes(64 << 20)),
+            ("1G", Bytes(1 << 30)),
+            ("2KiB", Bytes(2048)),
+            ("007K", Bytes(7 << 10)),
+            ("8589934591G", Bytes(8_589_934_591 << 30)),
+            ("9223372036854775807", Bytes(i64::MAX as u64)),
+        ];
+        let wrong = [
+            "",
+            "0",
+            "0M",
+            "M",
+            "-1",
+            "+1",
+            "1.5G",
+            "1 G",
+            "1m",
+            "1MB",
+            "1T",
+            "1e9",
+            "0x10",
+            "1_000",
+            "１",
+            "1G ",
+            "9223372036854775808",
+            "8589934592G",
+            "18446744073709551616",
+            "inf",
+        ];
+        all(&right, &wrong);
+    }
+
+    #[test]
+    fn times() {
+        let right = [
+            ("500ms", Period(Duration::from_millis(500))),
+            ("30s", Period(Duration::from_secs(30))),
+            ("2m", Period(Duration::from_secs(120))),
+            ("1h", Period(Duration::from_secs(3600))),
+            ("8784h", Period(Duration::from_millis(YEAR_MS))),
+        ];
+        let wrong = [
+            "",
+            "0s",
+            "0",
+            "30",
+            "1d",
+            "-1s",
+            "1.5s",
+            "1 s",
+            "1S",
+            "s",
+            "8785h",
+            "1h30m",
+            "18446744073709551615h",
+        ];
+        all(&right, &wrong);
+        all(
+            &[("never", EofGrace(None)), ("10s", EofGrace(Some(Duration::from_secs(10))))],
+            &["", "0s", "Never", "always", "10"],
+        );
+    }
+
+    #[test]
+    fn shares_of_processors() {
+        let right = [
+            ("1", Cpus(1000)),
+            ("0.5", Cpus(500)),
+            ("1.25", Cpus(1250)),
+            ("0.001", Cpus(1)),
+            ("4096", Cpus(4_096_000)),
+            ("1.050", Cpus(1050)),
+        ];
+        let wrong = [
+            "", "0", "0.0", "0.0001", "1.", ".5", "-1", "+1", "1e3", "4096.001", "99999", "1.2.3",
+            "nan", ".inf", "1,5",
+        ];
+        all(&right, &wrong);
+    }
+
+    #[test]
+    fn hosts_with_ports() {
+        let host = |host: &str, port| HostPort { host: host.to_owned(), port };
+        let right = [
+            ("api.github.com", host("api.github.com", 443)),
+            ("api.github.com:8443", host("api.github.com", 8443)),
+            ("localhost:80", host("localhost", 80)),
+            ("10.0.0.7:5432", host("10.0.0.7", 5432)),
+            ("[::1]", host("::1", 443)),
+            ("[2001:DB8:0::1]:80", host("2001:db8::1", 80)),
+            ("1password.com", host("1password.com", 443)),
+        ];
+        let wrong = [
+            "",
+            ":443",
+            "a:",
+            "a:0",
+            "a:65536",
+            "a:+80",
+            "a:80:80",
+            "A.example",
+            "a.example.",
+            ".a",
+            "a..b",
+            "-a.example",
+            "a-.example",
+            "a_b.example",
+            "*.example",
+            "ex ample",
+            "exämple",
+            "::1",
+            "[::1",
+            "[a]:80",
+            "[10.0.0.1]:80",
+            "[::1]80",
+            "[fe80::1%eth0]:80",
+            "127.1",
+            "0x7f.0.0.0x1",
+            "256.1.1.1",
+            "2130706433",
+            "https://a.example",
+            "a.example/path",
+            "user@a.example",
+            "a\0.example",
+        ];
+        all(&right, &wrong);
+        for (text, value) in right {
+            let again = value.to_string();
+            assert_eq!(again.parse::<HostPort>(), Ok(value), "{text} is shown as {again}");
+        }
+        let label = "a".repeat(63);
+        assert!(
+            label.parse::<HostPort>().is_ok() && format!("{label}a").parse::<HostPort>().is_err()
+        );
+        let long = [label.as_str(); 4].join(".");
+        assert!(long.parse::<HostPort>().is_err(), "a name has at most 253 characters");
+    }
+
+    #[test]
+    fn names_and_tools() {
+        let name = |text: &str| ConnectorName(text.to_owned());
+        let right = [("github", name("github")), ("0-a_b.c", name("0-a_b.c"))];
+        let long = "a".repeat(65);
+        all(&right, &["", ".", "..", "-a", "_a", ".a", "A", "a/b", "a b", "é", "a\n", &long]);
+        let tool = |text: &str| ToolId(text.to_owned());
+        let right = [
+            ("cloned.mcp.web.search@v1", tool("cloned.mcp.web.search@v1")),
+            ("a@v12", tool("a@v12")),
+        ];
+        all(
+            &right,
+            &["", "a", "a@", "a@1", "a@v", "a@v1.2", "@v1", "a.@v1", ".a@v1", "A@v1", "a@v1@v2"],
+        );
+    }
+
+    #[test]
+    fn filters_and_words() {
+        all(
+            &[
+                ("default", SeccompChoice::BuiltIn("default".into())),
+                ("./a.json", SeccompChoice::File("./a.json".into())),
+            ],
+            &["", "Default", "a.json", "a b"],
+        );
+        all(&[("usr", SystemTree::Usr)], &["", "USR", "all"]);
+        all(&[("none", Backend::None)], &["", "None", "docker"]);
+        for control in Control::ALL {
+            assert_eq!(control.name().parse(), Ok(*control));
+        }
+    }
+
+    #[test]
+    fn counts_ports_and_addresses() {
+        assert_eq!(count("64", &PIDS), Ok(64));
+        for text in ["", "0", "-1", "+1", "4194305", "99999999999", "1.0", "0x10"] {
+            assert!(count(text, &PIDS).is_err(), "{text:?} was accepted");
+        }
+        assert_eq!(loopback("127.0.0.1:3000").map(|it| it.port()), Ok(3000));
+        assert!(loopback("[::1]:1").is_ok() && loopback("127.8.8.8:1").is_ok());
+        for text in [
+            "127.0.0.1",
+            "127.0.0.1:0",
+            "0.0.0.0:1",
+            "10.0.0.1:1",
+            "[::]:1",
+            "localhost:1",
+            "[::ffff:127.0.0.1]:1",
+        ] {
+            assert!(loopback(text).is_err(), "{text:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn names_of_commands() {
+        for (program, name) in [
+            ("/usr/bin/npx", "npx"),
+            ("./My Server.PY", "my-server.py"),
+            ("_start", "start"),
+            ("---", "command"),
+            ("..", "command"),
+            ("é", "command"),
+        ] {
+            let made = ConnectorName::of_command(program.as_ref());
+            assert_eq!(made.as_str(), name);
+            assert!(made.as_str().parse::<ConnectorName>().is_ok());
+        }
+    }
+}

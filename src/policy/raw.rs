@@ -1,0 +1,388 @@
+//! The shape of `.cloned/connectors/<name>.yaml`, and its JSON Schema for editors.
+//!
+//! Values that have a form of their own (sizes, times, paths …) are text here; `decode` parses them,
+//! so that an error names the field and says what is accepted. For the same reason every field may be
+//! absent here, also those that a manifest must have. The doc comments of the fields are
+//! what an editor shows.
+
+use super::forms;
+use schemars::{JsonSchema, Schema};
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// What one connector is and what it may do. What is not listed here it cannot do.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "Connector manifest of jail")]
+#[schemars(extend("required" = ["name"]))]
+#[schemars(extend("oneOf" = [{"required": ["command"]}, {"required": ["package"]}]))]
+pub(super) struct RawManifest {
+    /// The connector's name; the same as the file's without `.yaml`.
+    #[schemars(schema_with = "forms::name")]
+    pub(super) name: Option<String>,
+    /// The tool id of the host application that this connector stands behind:
+    /// `cloned.mcp.web.search@v1`.
+    #[schemars(with = "Option<String>")]
+    pub(super) tool: Option<String>,
+    /// The program: a name that is looked up in PATH, or a path.
+    #[schemars(with = "String")]
+    pub(super) command: Option<String>,
+    /// What the program (or the package) is started with.
+    #[schemars(schema_with = "forms::texts")]
+    pub(super) args: Option<Vec<String>>,
+    /// A package in one version, instead of `command`: `npm:NAME@VERSION` (started by npx) or
+    /// `pypi:NAME@VERSION` (started by uvx).
+    #[schemars(schema_with = "forms::package")]
+    pub(super) package: Option<String>,
+    /// Environment variables; the connector gets no others. No value (`NAME:`) passes the host's.
+    #[schemars(schema_with = "forms::env")]
+    pub(super) env: Option<BTreeMap<String, Option<String>>>,
+    /// Secrets: where each comes from and where the connector finds it. Never the value itself.
+    #[schemars(with = "Vec<RawSecret>")]
+    pub(super) secrets: Option<Vec<RawSecret>>,
+    /// Files and folders of the host that it sees, and its own.
+    #[schemars(with = "RawFilesystem")]
+    pub(super) filesystem: Option<RawFilesystem>,
+    /// Hosts that may be reached; none without this.
+    #[schemars(with = "RawNetwork")]
+    pub(super) network: Option<RawNetwork>,
+    /// Ports that the connector may listen on.
+    #[schemars(with = "Vec<RawPort>")]
+    pub(super) ports: Option<Vec<RawPort>>,
+    /// The share of the machine that it may use.
+    #[schemars(with = "RawLimits")]
+    pub(super) limits: Option<RawLimits>,
+    /// System calls: the name of a built-in profile, or the path (with a `/` in it) of an OCI
+    /// seccomp profile.
+    #[schemars(with = "String")]
+    pub(super) seccomp: Option<String>,
+    /// The JSON-RPC guard: which messages may pass. Without it bytes pass untouched.
+    #[schemars(with = "RawRpc")]
+    pub(super) rpc: Option<RawRpc>,
+    /// What the connector is confined by.
+    #[schemars(schema_with = "forms::sandbox")]
+    pub(super) sandbox: Option<String>,
+    /// Controls that may be missing where this machine cannot apply them; else the run is refused.
+    #[schemars(schema_with = "forms::controls")]
+    pub(super) allow_missing: Option<Vec<String>>,
+    /// How long the connector may live on after its standard input ended: a time, or `never` to
+    /// let it live as long as it likes.
+    #[schemars(schema_with = "forms::eof_grace")]
+    pub(super) eof_grace: Option<String>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("required" = ["name", "from", "to"]))]
+pub(super) struct RawSecret {
+    /// What the secret is called in messages and in the audit log.
+    #[schemars(with = "String")]
+    pub(super) name: Option<String>,
+    /// Where it comes from: exactly one.
+    #[schemars(with = "RawSource")]
+    pub(super) from: Option<RawSource>,
+    /// Where the connector finds it: exactly one.
+    #[schemars(with = "RawTarget")]
+    pub(super) to: Option<RawTarget>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
+pub(super) struct RawSource {
+    /// A file of the host.
+    #[schemars(with = "String")]
+    pub(super) file: Option<String>,
+    /// A descriptor that jail inherits, from 3.
+    #[schemars(schema_with = "forms::descriptor")]
+    pub(super) fd: Option<String>,
+    /// A variable of jail's own environment.
+    #[schemars(with = "String")]
+    pub(super) env: Option<String>,
+    /// A program of the host that prints it, with its arguments.
+    #[schemars(schema_with = "forms::texts")]
+    pub(super) command: Option<Vec<String>>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
+pub(super) struct RawTarget {
+    /// An environment variable of the connector.
+    #[schemars(with = "String")]
+    pub(super) env: Option<String>,
+    /// A file name under `/run/secrets`.
+    #[schemars(with = "String")]
+    pub(super) file: Option<String>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawFilesystem {
+    /// Host paths that the connector may read. Relative ones start at the folder that holds
+    /// `.cloned`.
+    #[schemars(with = "Vec<String>")]
+    pub(super) read: Option<Vec<String>>,
+    /// Host paths that the connector may read and write.
+    #[schemars(with = "Vec<String>")]
+    pub(super) write: Option<Vec<String>>,
+    /// What `/workspace` is: `tmpfs`, `{tmpfs: SIZE}`, `{host: PATH}` or `{copy: PATH, size: SIZE}`.
+    #[schemars(schema_with = "forms::workspace")]
+    pub(super) workspace: Option<RawWorkspace>,
+    /// Which of the system's programs it sees: `usr` (all of /usr) or `minimal` (only what the
+    /// command needs).
+    #[schemars(schema_with = "forms::system")]
+    pub(super) system: Option<String>,
+    /// Size of its private `/tmp`, and again of its HOME.
+    #[schemars(schema_with = "forms::size")]
+    pub(super) scratch: Option<String>,
+    /// Names that stay writable though they act outside the jail later, such as `.git/hooks`.
+    #[schemars(with = "Vec<String>")]
+    pub(super) unprotect: Option<Vec<String>>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawNetwork {
+    /// `host:port`; without a port it is 443.
+    #[schemars(with = "Vec<String>")]
+    pub(super) allow: Option<Vec<String>>,
+    /// May the connector's own processes talk TCP to each other on its loopback?
+    #[schemars(with = "bool")]
+    pub(super) loopback: Option<bool>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("required" = ["listen"]))]
+pub(super) struct RawPort {
+    /// The port inside the jail.
+    #[schemars(schema_with = "forms::port")]
+    pub(super) listen: Option<String>,
+    /// The loopback address of the host where it is offered: `127.0.0.1:3000`.
+    #[schemars(with = "String")]
+    pub(super) publish: Option<String>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawLimits {
+    /// Memory, with what it keeps in tmpfs.
+    #[schemars(schema_with = "forms::size")]
+    pub(super) memory: Option<String>,
+    /// Processors: `1`, `0.5`.
+    #[schemars(schema_with = "forms::cpus")]
+    pub(super) cpus: Option<String>,
+    /// Processes and threads.
+    #[schemars(schema_with = "forms::pids")]
+    pub(super) pids: Option<String>,
+    /// Bytes per second from and to disks.
+    #[schemars(with = "RawIo")]
+    pub(super) io: Option<RawIo>,
+    /// Open files per process, from 1024.
+    #[schemars(schema_with = "forms::files")]
+    pub(super) files: Option<String>,
+    /// The largest file that it may write.
+    #[schemars(schema_with = "forms::size")]
+    pub(super) file_size: Option<String>,
+    /// Wall clock; then the connector is ended.
+    #[schemars(schema_with = "forms::period")]
+    pub(super) timeout: Option<String>,
+    /// Politeness towards other processes, 0 to 19.
+    #[schemars(schema_with = "forms::nice")]
+    pub(super) nice: Option<String>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("minProperties" = 1))]
+pub(super) struct RawIo {
+    /// Bytes per second.
+    #[schemars(schema_with = "forms::size")]
+    pub(super) read: Option<String>,
+    /// Bytes per second.
+    #[schemars(schema_with = "forms::size")]
+    pub(super) write: Option<String>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("minProperties" = 1))]
+pub(super) struct RawRpc {
+    /// Methods that may be called; all without this.
+    #[schemars(with = "Vec<String>")]
+    pub(super) methods: Option<Vec<String>>,
+    /// Tools that `tools/call` may name; all without this.
+    #[schemars(with = "Vec<String>")]
+    pub(super) tools: Option<Vec<String>>,
+    /// The longest message.
+    #[schemars(schema_with = "forms::size")]
+    pub(super) max_frame: Option<String>,
+}
+
+/// A word, or a mapping.
+#[derive(Debug)]
+pub(super) enum RawWorkspace {
+    Word(String),
+    Fields(RawWorkspaceFields),
+    /// Neither; `decode` knows the place and so tells it better.
+    Other,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawWorkspaceFields {
+    /// Empty, in memory, of this size; gone afterwards.
+    #[schemars(schema_with = "forms::size")]
+    pub(super) tmpfs: Option<String>,
+    /// This folder of the host, writable.
+    #[schemars(with = "String")]
+    pub(super) host: Option<String>,
+    /// A copy of this folder of the host; thrown away afterwards.
+    #[schemars(with = "String")]
+    pub(super) copy: Option<String>,
+    /// How large the copy may grow.
+    #[schemars(schema_with = "forms::size")]
+    pub(super) size: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for RawWorkspace {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+
+        impl<'de> Visitor<'de> for Either {
+            type Value = RawWorkspace;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("`tmpfs`, {tmpfs: SIZE}, {host: PATH} or {copy: PATH, size: SIZE}")
+            }
+
+            fn visit_str<E: de::Error>(self, word: &str) -> Result<RawWorkspace, E> {
+                Ok(RawWorkspace::Word(word.to_owned()))
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<RawWorkspace, E> {
+                Ok(RawWorkspace::Other)
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<RawWorkspace, E> {
+                Ok(RawWorkspace::Other)
+            }
+
+            fn visit_u64<E>(self, _: u64) -> Result<RawWorkspace, E> {
+                Ok(RawWorkspace::Other)
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<RawWorkspace, E> {
+                Ok(RawWorkspace::Other)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<RawWorkspace, A::Error> {
+                while list.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(RawWorkspace::Other)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawWorkspace, A::Error> {
+                RawWorkspaceFields::deserialize(MapAccessDeserializer::new(map))
+                    .map(RawWorkspace::Fields)
+            }
+        }
+
+        deserializer.deserialize_any(Either)
+    }
+}
+
+/// The JSON Schema of a manifest.
+pub fn schema() -> Schema {
+    schemars::schema_for!(RawManifest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    /// Every `properties` name of the schema, wherever it is.
+    fn fields(value: &Value, names: &mut Vec<String>) {
+        if let Some(object) = value.as_object() {
+            if let Some(properties) = object.get("properties").and_then(Value::as_object) {
+                names.extend(properties.keys().cloned());
+            }
+            object.values().for_each(|value| fields(value, names));
+        } else if let Some(list) = value.as_array() {
+            list.iter().for_each(|value| fields(value, names));
+        }
+    }
+
+    #[test]
+    fn the_schema_lists_every_field_and_no_other() {
+        let schema = serde_json::to_value(schema()).unwrap();
+        let mut names = Vec::new();
+        fields(&schema, &mut names);
+        names.sort();
+        names.dedup();
+        let mut expected = [
+            "name",
+            "tool",
+            "command",
+            "args",
+            "package",
+            "env",
+            "secrets",
+            "filesystem",
+            "network",
+            "ports",
+            "limits",
+            "seccomp",
+            "rpc",
+            "sandbox",
+            "allow_missing",
+            "eof_grace",
+            "from",
+            "to",
+            "file",
+            "fd",
+            "read",
+            "write",
+            "workspace",
+            "system",
+            "scratch",
+            "unprotect",
+            "allow",
+            "loopback",
+            "listen",
+            "publish",
+            "memory",
+            "cpus",
+            "pids",
+            "io",
+            "files",
+            "file_size",
+            "timeout",
+            "nice",
+            "methods",
+            "tools",
+            "max_frame",
+            "tmpfs",
+            "host",
+            "copy",
+            "size",
+        ];
+        expected.sort_unstable();
+        assert_eq!(names, expected);
+        assert_eq!(schema["additionalProperties"], Value::Bool(false));
+        assert_eq!(schema["required"], serde_json::json!(["name"]));
+    }
+
+    /// An editor shows them.
+    #[test]
+    fn every_field_at_the_top_is_described() {
+        let schema = serde_json::to_value(schema()).unwrap();
+        for (name, field) in schema["properties"].as_object().unwrap() {
+            assert!(field["description"].as_str().is_some_and(|text| text.len() > 20), "{name}");
+        }
+    }
+}
