@@ -14,8 +14,8 @@ pub enum AuditError {
     Damaged { path: PathBuf, bytes: u64 },
     #[error("cannot put the event into JSON")]
     Encode(#[source] serde_json::Error),
-    #[error("the disk is full: {written} of {bytes} bytes of a record were written to {path}")]
-    Full { path: PathBuf, written: usize, bytes: usize },
+    #[error("no space is left for {path}")]
+    Full { path: PathBuf },
     #[error("cannot {call} {path}")]
     Io { call: &'static str, path: PathBuf, source: io::Error },
     #[error("{path} is no {wanted}")]
@@ -36,7 +36,11 @@ pub enum AuditError {
 
 impl AuditError {
     pub(super) fn io(call: &'static str, path: &std::path::Path, source: io::Error) -> Self {
-        Self::Io { call, path: path.to_owned(), source }
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { path },
+            _ => Self::Io { call, path, source },
+        }
     }
 
     fn remedy(&self) -> Option<String> {
@@ -46,16 +50,16 @@ impl AuditError {
                 "run `jail audit verify {}`, then move it and its .head file away together",
                 path.display()
             ),
-            Self::Full { path, .. } => format!(
-                "make space; or move {} and its .head file away together to begin a new log",
-                path.display()
-            ),
+            Self::Full { path } => format!("make space on the disk of {}", path.display()),
             Self::Owner { .. } => "run jail as the user that owns the workspace".into(),
             Self::SizeLimit { .. } => "raise it: ulimit -f unlimited".into(),
             Self::Symlink { path } | Self::NotA { path, .. } => {
                 format!("look at who made it: ls -ld {}", path.display())
             }
             Self::Writable { path, .. } => format!("chmod go-w {}", path.display()),
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                "the first `jail run` here makes it".into()
+            }
             Self::Encode(_) | Self::Io { .. } | Self::Replaced { .. } | Self::TooLong { .. } => {
                 return None;
             }

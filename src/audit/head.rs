@@ -33,10 +33,10 @@ pub(super) fn parse(file: File) -> std::io::Result<Link> {
     Ok(serde_json::from_slice(&bytes).unwrap_or(NONE))
 }
 
-/// Replaces the head. The caller holds the lock of the log, so the name of the new file is free:
+/// Writes a new head beside the head. The caller holds the lock of the log, so the name is free:
 /// whoever made one before was killed and left it.
-pub(super) fn replace(folder: &Folder, name: &Path, link: Link) -> Result<(), AuditError> {
-    let fresh = name.with_extension("head.new");
+pub(super) fn prepare(folder: &Folder, name: &Path, link: Link) -> Result<(), AuditError> {
+    let fresh = fresh(name);
     let path = folder.path_of(&fresh);
     let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC;
     let Some(mut file) = folder.file(&fresh, flags)? else {
@@ -44,6 +44,15 @@ pub(super) fn replace(folder: &Folder, name: &Path, link: Link) -> Result<(), Au
     };
     let mut line = serde_json::to_vec(&link).map_err(AuditError::Encode)?;
     line.push(b'\n');
-    file.write_all(&line).map_err(|source| AuditError::io("write", &path, source))?;
-    folder.rename(&fresh, name).map_err(|source| AuditError::io("replace", &path, source))
+    file.write_all(&line).map_err(|source| AuditError::io("write", &path, source))
+}
+
+/// Replaces the head by what [`prepare`] wrote.
+pub(super) fn put(folder: &Folder, name: &Path) -> Result<(), AuditError> {
+    let failed = |source| AuditError::io("replace", &folder.path_of(name), source);
+    folder.rename(&fresh(name), name).map_err(failed)
+}
+
+fn fresh(name: &Path) -> PathBuf {
+    name.with_extension("head.new")
 }

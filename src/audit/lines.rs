@@ -23,25 +23,44 @@ pub(super) struct Lines<R> {
     input: R,
     buffer: Vec<u8>,
     number: u64,
+    grows: bool,
+    /// `buffer` holds the beginning of a line whose end is not written yet.
+    unfinished: bool,
 }
 
 impl<R: BufRead> Lines<R> {
+    /// A last line without a newline is one too.
     pub(super) fn new(input: R) -> Self {
-        Self { input, buffer: Vec::with_capacity(1024), number: 0 }
+        let buffer = Vec::with_capacity(1024);
+        Self { input, buffer, number: 0, grows: false, unfinished: false }
     }
 
-    /// The next line; `None` at the end. A last line without a newline is one too.
+    /// For a file that is being written: a line counts when its newline is there, and the end is
+    /// only the end for now.
+    pub(super) fn of_growing(input: R) -> Self {
+        Self { grows: true, ..Self::new(input) }
+    }
+
+    /// The next line; `None` at the end.
     pub(super) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
-        self.buffer.clear();
-        if (&mut self.input).take(MAX).read_until(b'\n', &mut self.buffer)? == 0 {
+        if !std::mem::take(&mut self.unfinished) {
+            self.buffer.clear();
+        }
+        let room = MAX - self.buffer.len() as u64;
+        (&mut self.input).take(room).read_until(b'\n', &mut self.buffer)?;
+        let closed = self.buffer.last() == Some(&b'\n');
+        let cut = !closed && self.buffer.len() as u64 == MAX;
+        self.unfinished = self.grows && !closed && !cut;
+        if self.buffer.is_empty() || self.unfinished {
             return Ok(None);
         }
-        self.number += 1;
-        let closed = self.buffer.pop_if(|byte| *byte == b'\n').is_some();
-        let cut = !closed && self.buffer.len() as u64 == MAX;
+        if closed {
+            self.buffer.pop();
+        }
         if cut {
             self.input.skip_until(b'\n')?;
         }
+        self.number += 1;
         Ok(Some(Line { number: self.number, bytes: &self.buffer, cut }))
     }
 }

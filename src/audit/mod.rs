@@ -65,6 +65,7 @@ mod files;
 mod head;
 mod lines;
 mod place;
+mod query;
 mod record;
 mod tail;
 mod text;
@@ -79,6 +80,7 @@ pub use event::{
     Applied, Denial, Event, How, Mechanism, Probe, RunEnd, RunStart, Sandbox, VERSION, Verdict,
 };
 pub use place::path_for;
+pub use query::{Entry, Filter, Reader};
 pub use text::{BadDigest, Digest, RunId, Text};
 pub use verify::{Finding, Report, What, verify};
 pub use writer::{Log, Note, Receipt};

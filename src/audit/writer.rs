@@ -72,8 +72,8 @@ impl Log {
         self.folder.path_of(&self.name)
     }
 
-    /// Writes one event. When it fails, the event is not in the log, or (where only the head could
-    /// not be written) is there and the next append puts the head right.
+    /// Writes one event. When it fails, the event is not in the log: at most a part of it is, as a
+    /// torn line. (A rename of the head that fails leaves it there; the next append tries again.)
     pub fn append(&self, event: &Event) -> Result<Receipt, AuditError> {
         let mut slot = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         self.lock(&mut slot)?;
@@ -90,8 +90,10 @@ impl Log {
         if !end.closed {
             line.insert(0, b'\n');
         }
+        // The head first finds its place on the disk, so that a full one fails before the record.
+        head::prepare(&self.folder, &self.head, link)?;
         self.write(held.0, &line, end.len)?;
-        head::replace(&self.folder, &self.head, link)?;
+        head::put(&self.folder, &self.head)?;
         Ok(Receipt { seq: link.seq, hash: link.hash, note })
     }
 
@@ -105,7 +107,8 @@ impl Log {
         if end.last != Link::START && head == end.before {
             // Killed between record and head. The head is put right before the next record, so
             // that it is never honestly two behind.
-            head::replace(&self.folder, &self.head, end.last)?;
+            head::prepare(&self.folder, &self.head, end.last)?;
+            head::put(&self.folder, &self.head)?;
             return Ok((end.last, torn));
         }
         Ok((head, Some(Note::Disagrees)))
@@ -119,20 +122,12 @@ impl Log {
         if len.saturating_add(line.len() as u64) > limit {
             return Err(AuditError::SizeLimit { path: self.path(), limit });
         }
-        let full = |written| AuditError::Full { path: self.path(), written, bytes: line.len() };
         loop {
             match file.write(line) {
                 Ok(written) if written == line.len() => return Ok(()),
-                Ok(written) => return Err(full(written)),
+                // The rest would fail with ENOSPC or EDQUOT.
+                Ok(_) => return Err(AuditError::Full { path: self.path() }),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-                    ) =>
-                {
-                    return Err(full(0));
-                }
                 Err(error) => return Err(self.io("write", error)),
             }
         }
@@ -234,7 +229,8 @@ mod tests {
             let (folder, log) = log_of(0);
             fs::write(log.path(), &bytes[..cut]).unwrap();
             let second = record::read(bytes[..third - 1].rsplit(|b| *b == b'\n').next().unwrap());
-            head::replace(&log.folder, &log.head, second.unwrap().link()).unwrap();
+            head::prepare(&log.folder, &log.head, second.unwrap().link()).unwrap();
+            head::put(&log.folder, &log.head).unwrap();
             let receipt = log.append(&denial("after")).unwrap();
             let last = lines(&log).pop().unwrap();
             let torn = record::read(last.as_bytes()).unwrap().torn;

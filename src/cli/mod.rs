@@ -1,5 +1,6 @@
 //! The command line: one file per verb.
 
+pub mod audit;
 pub mod check;
 pub mod init;
 pub mod schema;
@@ -18,6 +19,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    Audit(audit::AuditArgs),
     Check(check::CheckArgs),
     Init(init::InitArgs),
     Schema(schema::SchemaArgs),
@@ -26,6 +28,7 @@ pub enum Verb {
 /// Runs one verb and gives the exit code of the process.
 pub fn dispatch(cli: Cli) -> Result<u8, Failure> {
     match cli.verb {
+        Verb::Audit(args) => audit::run(&args),
         Verb::Check(args) => check::run(&args),
         Verb::Init(args) => init::run(&args),
         Verb::Schema(args) => schema::run(&args),

@@ -1,7 +1,9 @@
 //! The only place that prints. Data goes to stdout, everything else to stderr.
 
 use crate::failure::Failure;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 
 /// Writes data to stdout. A reader that went away (`| head`) is no error.
 pub fn data(text: &str) -> io::Result<()> {
@@ -32,4 +34,20 @@ pub fn line(text: &str) {
 /// True where stderr is a terminal and NO_COLOR (<https://no-color.org>) is not set.
 pub fn colour() -> bool {
     io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+}
+
+/// True where stdout is a terminal and NO_COLOR is not set.
+pub fn data_colour() -> bool {
+    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+}
+
+/// Waits, but not for longer than the reader of stdout is there. True where it has left, so that
+/// nothing more need be printed.
+pub fn wait_while_read(wait: PollTimeout) -> bool {
+    let out = io::stdout();
+    let mut fds = [PollFd::new(out.as_fd(), PollFlags::empty())];
+    match poll(&mut fds, wait) {
+        Ok(0) | Err(_) => false,
+        Ok(_) => fds[0].any().unwrap_or(true),
+    }
 }
