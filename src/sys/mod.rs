@@ -1,0 +1,21 @@
+//! The only unsafe code: thin, checked wrappers of system calls that nix has not.
+//!
+//! Everything here may run between clone and exec: no function allocates, locks or panics.
+#![expect(unsafe_code, reason = "system calls that no kept crate wraps; see each WHY")]
+
+mod call;
+pub mod clone;
+pub mod exec;
+pub mod fd;
+pub mod landlock;
+pub mod mount;
+pub mod net;
+pub mod process;
+pub mod terminal;
+
+pub use call::{Call, SysError, SysResult, Sys};
+
+/// Turns the return value of a raw system call into a result.
+fn check(call: Call, returned: libc::c_long) -> SysResult<libc::c_long> {
+    if returned < 0 { Err(SysError::last(call)) } else { Ok(returned) }
+}
