@@ -3,6 +3,7 @@
 //! Everything here may run between clone and exec: no function allocates, locks or panics.
 #![expect(unsafe_code, reason = "system calls that no kept crate wraps; see each WHY")]
 
+pub mod attempt;
 mod call;
 pub mod clone;
 pub mod exec;

@@ -149,3 +149,25 @@ pub fn wait_for(set: &nix::sys::signal::SigSet) -> libc::c_int {
     // SAFETY: the set is initialised; NULL says that no details are wanted.
     unsafe { libc::sigwaitinfo(set.as_ref(), std::ptr::null_mut()) }
 }
+
+/// Reaps one ended child, if there is one; its pid. man: wait4(2)
+pub fn reap_one(status: &mut libc::c_int) -> Option<i32> {
+    // WHY: nix's waitpid turns statuses that it does not know into errors.
+    // SAFETY: the pointer is valid for one int.
+    let pid = unsafe { libc::waitpid(-1, status, libc::WNOHANG | libc::__WALL) };
+    (pid > 0).then_some(pid)
+}
+
+/// Signals a process group of ours; false where it does not exist. man: kill(2)
+pub fn signal_group(leader: i32, signal: libc::c_int) -> bool {
+    // WHY: real-time signals, which nix's enum has not.
+    // SAFETY: two integers.
+    unsafe { libc::kill(-leader, signal) == 0 }
+}
+
+/// Signals one process; false where it does not exist. man: kill(2)
+pub fn signal_one(pid: i32, signal: libc::c_int) -> bool {
+    // WHY: real-time signals, which nix's enum has not.
+    // SAFETY: two integers.
+    unsafe { libc::kill(pid, signal) == 0 }
+}
