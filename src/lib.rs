@@ -5,3 +5,5 @@ pub mod exit;
 pub mod failure;
 pub mod plan;
 pub mod policy;
+pub mod seccomp;
+pub mod sys;
