@@ -12,9 +12,10 @@ pub mod landlock;
 pub mod mount;
 pub mod net;
 pub mod process;
+pub mod seccomp;
 pub mod terminal;
 
-pub use call::{Call, SysError, SysResult, Sys};
+pub use call::{Call, Sys, SysError, SysResult};
 
 /// Turns the return value of a raw system call into a result.
 fn check(call: Call, returned: libc::c_long) -> SysResult<libc::c_long> {
