@@ -1,5 +1,8 @@
 //! The command line: one file per verb.
 
+pub mod check;
+pub mod init;
+pub mod schema;
 pub mod ui;
 
 use crate::failure::Failure;
@@ -14,9 +17,17 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Verb {}
+pub enum Verb {
+    Check(check::CheckArgs),
+    Init(init::InitArgs),
+    Schema(schema::SchemaArgs),
+}
 
 /// Runs one verb and gives the exit code of the process.
 pub fn dispatch(cli: Cli) -> Result<u8, Failure> {
-    match cli.verb {}
+    match cli.verb {
+        Verb::Check(args) => check::run(&args),
+        Verb::Init(args) => init::run(&args),
+        Verb::Schema(args) => schema::run(&args),
+    }
 }

@@ -1,15 +1,41 @@
 //! What a connector may do: validated values, each with the place that set it.
 //!
-//! Everything here is pure. `load` is the only file that reads; `raw` is the shape of the YAML.
+//! Text becomes a policy in four steps, all but the first pure:
+//!
+//! ```text
+//! load (files) ─► yaml (subset, places) ─► raw (shape) ─► decode (values) ─► layer (merge) ─► rules
+//! ```
+//!
+//! `load` is the only file that reads. Sizes are bytes, shares of processors thousandths, times
+//! `Duration`s, paths absolute.
 
+mod decode;
+mod expect;
+mod fields;
+mod layer;
+pub mod load;
 mod origin;
+mod overrides;
+mod package;
+mod parse;
+mod path;
+mod problem;
+mod raw;
+mod rules;
 mod types;
+mod yaml;
 
+pub use decode::{Places, manifest};
+pub use expect::Malformed;
 pub use origin::{Origin, Setting};
+pub use overrides::{Overrides, WorkspaceArg};
+pub use package::{Package, Registry};
+pub use problem::Problem;
+pub use raw::schema;
 pub use types::{
-    Backend, Bytes, ConnectorName, Control, Cpus, EnvEntry, EnvValue, Filesystem, HostPort,
-    IoLimit, Limits, Network, PathRule, PortGrant, Rpc, SeccompChoice, Secret, SecretSource,
-    SecretTarget, SystemTree, ToolId, Workspace,
+    Backend, Bytes, ConnectorName, Control, Cpus, EnvEntry, EnvValue, EofGrace, Filesystem,
+    HostPort, IoLimit, Limits, Network, PathRule, Period, PortGrant, Rpc, SeccompChoice, Secret,
+    SecretSource, SecretTarget, SystemTree, ToolId, Workspace,
 };
 
 /// Everything that a run of one connector is decided by.
@@ -18,6 +44,8 @@ pub struct Policy {
     pub name: ConnectorName,
     /// The tool of the host application that this connector stands behind.
     pub tool: Option<Setting<ToolId>>,
+    /// The package that `command` starts, where the manifest names one instead of a command.
+    pub package: Option<Setting<Package>>,
     /// Program and arguments; never empty.
     pub command: Setting<Vec<std::ffi::OsString>>,
     pub env: Vec<Setting<EnvEntry>>,

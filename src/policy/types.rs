@@ -6,6 +6,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// A time span that is more than nothing and at most a year.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Period(pub Duration);
+
+/// How long a connector may live on after its standard input ended; `None`: as long as it likes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EofGrace(pub Option<Duration>);
+
 /// `[a-z0-9][a-z0-9._-]{0,63}`: safe as a file name, a host name part and in a log.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ConnectorName(pub(super) String);
@@ -15,6 +23,20 @@ pub struct ConnectorName(pub(super) String);
 pub struct ToolId(pub(super) String);
 
 impl ConnectorName {
+    /// A name for a command that has no manifest: the program's base name, made to fit.
+    pub fn of_command(program: &std::ffi::OsStr) -> Self {
+        let base = std::path::Path::new(program).file_name().unwrap_or_default();
+        let name: String = base
+            .to_string_lossy()
+            .to_lowercase()
+            .chars()
+            .map(|c| if matches!(c, 'a'..='z' | '0'..='9' | '.' | '_' | '-') { c } else { '-' })
+            .skip_while(|c| !c.is_ascii_alphanumeric())
+            .take(64)
+            .collect();
+        Self(if name.is_empty() { "command".to_owned() } else { name })
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -182,6 +204,29 @@ pub enum Control {
     Landlock,
 }
 
+impl SystemTree {
+    pub const ALL: &'static [Self] = &[Self::Usr, Self::Minimal];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Usr => "usr",
+            Self::Minimal => "minimal",
+        }
+    }
+}
+
+impl Backend {
+    pub const ALL: &'static [Self] = &[Self::Namespace, Self::Container, Self::None];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Namespace => "namespace",
+            Self::Container => "container",
+            Self::None => "none",
+        }
+    }
+}
+
 impl Control {
     pub const ALL: &'static [Self] =
         &[Self::Memory, Self::Cpus, Self::Pids, Self::Io, Self::Landlock];
@@ -193,6 +238,28 @@ impl Control {
             Self::Pids => "pids",
             Self::Io => "io",
             Self::Landlock => "landlock",
+        }
+    }
+}
+
+impl fmt::Display for ConnectorName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for ToolId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
         }
     }
 }

@@ -1,0 +1,253 @@
+//! The text of one policy file to one layer of settings. Pure.
+
+use super::expect::{Malformed, nearest, one_of, quoted};
+use super::layer::{Layer, merge};
+use super::path::Anchor;
+use super::problem::did_you_mean;
+use super::raw::RawManifest;
+use super::yaml::{self, MAX_BYTES, Marks};
+use super::{ConnectorName, EofGrace, Origin, Policy, Problem, Setting, fields, rules};
+use serde_saphyr::{Error as YamlError, Location};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+/// The folders that the paths of a policy are read by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Places {
+    /// The folder that holds `.cloned`; relative paths of policy files start here.
+    pub root: PathBuf,
+    /// What `~` is; `None` where HOME is not set.
+    pub home: Option<PathBuf>,
+    /// Folders that hold policies; never writable from inside a jail.
+    pub protected: Vec<PathBuf>,
+}
+
+/// Which file it is; they differ in the fields that they may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FileKind<'a> {
+    /// `<stem>.yaml` of one connector.
+    Manifest { stem: &'a str },
+    /// The user-wide defaults.
+    Defaults,
+}
+
+/// How long a connector of a manifest lives on after its standard input ended. An ad-hoc command
+/// need not read standard input at all, so it has no such limit.
+pub(super) const MANIFEST_GRACE: EofGrace = EofGrace(Some(Duration::from_secs(10)));
+
+/// The policy that one manifest makes on its own: no user-wide defaults, no options. `path` is what
+/// problems show; `stem` is the file's name without `.yaml`. All problems that can be told apart are
+/// given at once; a file that is not of the right shape gives one.
+pub fn manifest(
+    path: &Path,
+    stem: &str,
+    bytes: &[u8],
+    places: &Places,
+) -> Result<Policy, Vec<Problem>> {
+    let layer = file(path, FileKind::Manifest { stem }, bytes, places)?;
+    connector(stem, vec![layer], places)
+}
+
+/// The policy of a connector from its layers, lowest first; the last layer with a command has it.
+pub(super) fn connector(
+    stem: &str,
+    layers: Vec<Layer>,
+    places: &Places,
+) -> Result<Policy, Vec<Problem>> {
+    let nameless = |what: &str| vec![Problem::new(&Origin::BuiltIn("default"), "", what)];
+    let name = ConnectorName::from_str(stem).map_err(|error| nameless(&error.to_string()))?;
+    let command = layers.iter().rev().find_map(|layer| layer.command.clone());
+    let command = command.ok_or_else(|| nameless("no command and no package"))?;
+    let policy = merge(name, command, MANIFEST_GRACE, layers)?;
+    rules::check(policy, places)
+}
+
+/// One file as one layer.
+pub(super) fn file(
+    path: &Path,
+    kind: FileKind<'_>,
+    bytes: &[u8],
+    places: &Places,
+) -> Result<Layer, Vec<Problem>> {
+    let text = text(path, bytes).map_err(|problem| vec![problem])?;
+    let marks = Marks::of(path, text).map_err(|problem| vec![problem])?;
+    let mut decoder = Decoder {
+        marks: &marks,
+        anchor: Anchor { base: &places.root, home: places.home.as_deref() },
+        problems: Vec::new(),
+    };
+    decoder.nulls();
+    if decoder.problems.is_empty() {
+        let raw = shape(&marks, text).map_err(|problem| vec![problem])?;
+        let layer = fields::layer(&mut decoder, kind, raw);
+        if decoder.problems.is_empty() {
+            return Ok(layer);
+        }
+    }
+    Err(decoder.problems)
+}
+
+fn text<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a str, Problem> {
+    if bytes.len() > MAX_BYTES {
+        let what = format!("the file is larger than {} KiB", MAX_BYTES / 1024);
+        return Err(Problem::new(&yaml::origin(path, 1, 1), "", what));
+    }
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+        let (line, column) = end(&valid);
+        Problem::new(&yaml::origin(path, line, column), "", "the file is not UTF-8")
+    })?;
+    let allowed = |c: char| !c.is_control() || matches!(c, '\n' | '\r' | '\t');
+    if let Some((offset, c)) = text.char_indices().find(|&(_, c)| !allowed(c)) {
+        let (line, column) = end(&text[..offset]);
+        let what = format!("control character {}", quoted(&c.to_string()));
+        return Err(Problem::new(&yaml::origin(path, line, column), "", what));
+    }
+    Ok(text)
+}
+
+/// The line and column just after `text`, in characters from 1.
+fn end(text: &str) -> (u32, u32) {
+    let line = text.matches('\n').count() + 1;
+    let column = text.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
+}
+
+// === the shape ===
+
+fn shape(marks: &Marks<'_>, text: &str) -> Result<RawManifest, Problem> {
+    if !marks.is_mapping() {
+        let what = "expected fields such as `name: …`, found something else";
+        return Err(Problem::new(&marks.place(""), "", what));
+    }
+    let options = serde_saphyr::options! {
+        with_snippet: false,
+        strict_booleans: true,
+        emit_comments: false,
+        merge_keys: serde_saphyr::MergeKeyPolicy::Error,
+    };
+    serde_saphyr::from_str_with_options(text, options)
+        .map_err(|error| misshapen(marks, error.without_snippet()))
+}
+
+/// The library's error in our words, with the field that it is about.
+fn misshapen(marks: &Marks<'_>, error: &YamlError) -> Problem {
+    let location = error.location().unwrap_or(Location::UNKNOWN);
+    let line = u32::try_from(location.line()).unwrap_or(u32::MAX);
+    let column = u32::try_from(location.column()).unwrap_or(u32::MAX);
+    let value = marks.value_at(line, column).unwrap_or_default();
+    let origin = marks.around(line, column);
+    let wrong = |what: String| Problem::new(&origin, value, what);
+    match error {
+        YamlError::SerdeUnknownField { field, expected, .. } => {
+            let path = marks.key_at(line, column).unwrap_or(field);
+            let what = format!("unknown field, expected {}", one_of(expected));
+            let problem = Problem::new(&origin, path, what);
+            match nearest(field, expected.iter().copied()) {
+                Some(word) => problem.hint(did_you_mean(word)),
+                None => problem,
+            }
+        }
+        YamlError::SerdeMissingField { field, .. } => {
+            let path =
+                if value.is_empty() { (*field).to_owned() } else { format!("{value}.{field}") };
+            Problem::new(&origin, &path, "missing")
+        }
+        YamlError::Unexpected { expected, .. } => wrong(format!("expected {}", plain(expected))),
+        YamlError::SerdeInvalidType { unexpected, expected, .. } => {
+            wrong(format!("expected {}, found {unexpected}", plain(expected)))
+        }
+        YamlError::InvalidBooleanStrict { .. } | YamlError::InvalidScalar { ty: "bool", .. } => {
+            wrong("expected `true` or `false`".to_owned())
+        }
+        other => wrong(format!("not of the expected form: {other}")),
+    }
+}
+
+/// The library's words for what it expected.
+fn plain(expected: &str) -> &str {
+    match expected {
+        "sequence start" | "a sequence" => "a list",
+        "mapping start" | "a map" => "a mapping with fields",
+        "string scalar" | "a string" | "scalar" => "a single value",
+        "a boolean" => "`true` or `false`",
+        other => other.strip_prefix("struct ").map_or(other, |_| "a mapping with fields"),
+    }
+}
+
+// === impl Decoder ===
+
+/// Turns raw values into settings and gathers what is wrong with them.
+pub(super) struct Decoder<'a> {
+    pub(super) marks: &'a Marks<'a>,
+    pub(super) anchor: Anchor<'a>,
+    pub(super) problems: Vec<Problem>,
+}
+
+impl Decoder<'_> {
+    /// A key without a value: nobody can tell whether "none" or "the default" was meant. In `env` it
+    /// has a meaning: the host's value.
+    fn nulls(&mut self) {
+        let marks = self.marks;
+        for field in marks.nulls() {
+            let variable = field.strip_prefix("env.").is_some_and(|name| !name.contains('.'));
+            if !variable && !field.is_empty() {
+                let what = "has no value; remove it or give it one";
+                self.problems.push(Problem::new(&marks.place(field), field, what));
+            }
+        }
+    }
+
+    pub(super) fn wrong(&mut self, field: &str, what: impl Into<String>) {
+        self.problems.push(Problem::new(&self.marks.place(field), field, what));
+    }
+
+    pub(super) fn wrong_with(&mut self, field: &str, what: impl Into<String>, hint: &str) {
+        self.problems.push(Problem::new(&self.marks.place(field), field, what).hint(hint));
+    }
+
+    /// Parses one value with the parser that `parse` is.
+    pub(super) fn with<T>(
+        &mut self,
+        field: &str,
+        text: &str,
+        parse: impl FnOnce(&str) -> Result<T, Malformed>,
+    ) -> Option<Setting<T>> {
+        let origin = self.marks.place(field);
+        match parse(text) {
+            Ok(value) => Some(Setting::new(value, origin)),
+            Err(error) => {
+                self.problems.push(Problem::malformed(&origin, field, &error));
+                None
+            }
+        }
+    }
+
+    /// Parses one value, where there is one, by its type.
+    pub(super) fn value<T>(&mut self, field: &str, text: Option<String>) -> Option<Setting<T>>
+    where
+        T: FromStr<Err = Malformed>,
+    {
+        self.with(field, &text?, T::from_str)
+    }
+
+    /// Parses each entry of a list.
+    pub(super) fn list<T>(
+        &mut self,
+        field: &str,
+        texts: Option<Vec<String>>,
+        parse: impl Fn(&str) -> Result<T, Malformed>,
+    ) -> Vec<Setting<T>> {
+        let texts = texts.unwrap_or_default();
+        let entry = |(number, text): (usize, &String)| {
+            self.with(&format!("{field}[{number}]"), text, &parse)
+        };
+        texts.iter().enumerate().filter_map(entry).collect()
+    }
+
+    pub(super) fn path(&mut self, field: &str, text: &str) -> Option<Setting<PathBuf>> {
+        let anchor = self.anchor.clone();
+        self.with(field, text, |text| anchor.resolve(text))
+    }
+}

@@ -1,0 +1,388 @@
+//! The fields of a policy file, one by one: raw text to validated settings. Pure.
+
+use super::decode::{Decoder, FileKind};
+use super::expect::{Malformed, is_invisible};
+use super::layer::{Layer, WORKSPACE_SIZE, place};
+use super::parse::{self, DESCRIPTORS, FILES, NICE, PIDS};
+use super::raw::{
+    RawFilesystem, RawIo, RawLimits, RawManifest, RawNetwork, RawPort, RawRpc, RawSecret,
+    RawSource, RawTarget, RawWorkspace, RawWorkspaceFields,
+};
+use super::{
+    Bytes, Control, EnvEntry, EnvValue, HostPort, IoLimit, Package, PathRule, Period, PortGrant,
+    Rpc, SeccompChoice, Secret, SecretSource, SecretTarget, Setting, Workspace,
+};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::str::FromStr;
+
+/// Everything that `raw` sets. What is wrong is noted in `decoder`; the layer is of use only where
+/// nothing was.
+pub(super) fn layer(decoder: &mut Decoder<'_>, kind: FileKind<'_>, raw: RawManifest) -> Layer {
+    // Destructured without `..`: a field that is forgotten here does not compile.
+    let RawManifest {
+        name,
+        tool,
+        command,
+        args,
+        package,
+        env,
+        secrets,
+        filesystem,
+        network,
+        ports,
+        limits,
+        seccomp,
+        rpc,
+        sandbox,
+        allow_missing,
+        eof_grace,
+    } = raw;
+    let mut layer = Layer::default();
+    match kind {
+        FileKind::Manifest { stem } => {
+            identity(decoder, name.as_deref(), stem);
+            start(decoder, &mut layer, command, args, package);
+            layer.tool = decoder.value("tool", tool);
+        }
+        FileKind::Defaults => {
+            let set = [
+                ("name", name.is_some()),
+                ("tool", tool.is_some()),
+                ("command", command.is_some()),
+                ("args", args.is_some()),
+                ("package", package.is_some()),
+            ];
+            for (field, _) in set.into_iter().filter(|(_, set)| *set) {
+                decoder.wrong(field, "belongs into the manifest of one connector, not here");
+            }
+        }
+    }
+    layer.env = variables(decoder, env.unwrap_or_default());
+    for (number, raw) in secrets.unwrap_or_default().into_iter().enumerate() {
+        layer.secrets.extend(secret(decoder, &format!("secrets[{number}]"), raw));
+    }
+    if let Some(raw) = filesystem {
+        files(decoder, &mut layer, raw);
+    }
+    if let Some(RawNetwork { allow, loopback }) = network {
+        layer.allow = decoder.list("network.allow", allow, HostPort::from_str);
+        let origin = decoder.marks.place("network.loopback");
+        layer.loopback = loopback.map(|loopback| Setting::new(loopback, origin));
+    }
+    for (number, raw) in ports.unwrap_or_default().into_iter().enumerate() {
+        layer.ports.extend(port(decoder, &format!("ports[{number}]"), raw));
+    }
+    if let Some(raw) = limits {
+        resources(decoder, &mut layer, raw);
+    }
+    layer.seccomp = seccomp.and_then(|text| filter(decoder, &text));
+    layer.rpc = rpc.and_then(|raw| guard(decoder, raw));
+    layer.sandbox = decoder.value("sandbox", sandbox);
+    layer.allow_missing = decoder.list("allow_missing", allow_missing, Control::from_str);
+    layer.eof_grace = decoder.value("eof_grace", eof_grace);
+    layer
+}
+
+fn identity(decoder: &mut Decoder<'_>, name: Option<&str>, stem: &str) {
+    match name {
+        None => decoder.wrong("name", "missing"),
+        Some(name) => {
+            let name = decoder.with("name", name, super::ConnectorName::from_str);
+            if name.is_some_and(|name| name.value.as_str() != stem) {
+                let what = format!("the file is called `{stem}.yaml`, the name must be `{stem}`");
+                decoder.wrong("name", what);
+            }
+        }
+    }
+}
+
+/// What is started: exactly one of a command and a package.
+fn start(
+    decoder: &mut Decoder<'_>,
+    layer: &mut Layer,
+    command: Option<String>,
+    args: Option<Vec<String>>,
+    package: Option<String>,
+) {
+    let args = decoder.list("args", args, argument);
+    let args = args.into_iter().map(|arg| OsString::from(arg.value));
+    let command = match (command, package) {
+        (Some(_), Some(_)) => {
+            let command = place(&decoder.marks.place("command"));
+            decoder
+                .wrong("package", format!("contradicts `command` ({command}): give one of them"));
+            return;
+        }
+        (None, None) => {
+            decoder.wrong("command", "missing: give `command` or `package`");
+            return;
+        }
+        (Some(text), None) => program(decoder, &text),
+        (None, Some(text)) => {
+            layer.package = decoder.with("package", &text, Package::from_str);
+            layer.package.clone().map(|package| {
+                let words = package.value.command().into_iter().map(OsString::from).collect();
+                Setting::new(words, package.origin)
+            })
+        }
+    };
+    layer.command = command.map(|mut command: Setting<Vec<OsString>>| {
+        command.value.extend(args);
+        command
+    });
+}
+
+/// A name is left for PATH; what has a `/` in it is a path like any other.
+fn program(decoder: &mut Decoder<'_>, text: &str) -> Option<Setting<Vec<OsString>>> {
+    if text.contains('/') {
+        let path = decoder.path("command", text)?;
+        return Some(Setting::new(vec![path.value.into()], path.origin));
+    }
+    decoder.with("command", text, |text| {
+        let word = plain_text(text)?;
+        if word.contains(char::is_whitespace) || word.starts_with('-') {
+            return Err(Malformed::new("one program; its arguments go into `args`", text));
+        }
+        Ok(vec![OsString::from(word)])
+    })
+}
+
+fn variables(
+    decoder: &mut Decoder<'_>,
+    env: BTreeMap<String, Option<String>>,
+) -> Vec<Setting<EnvEntry>> {
+    let mut entries = Vec::new();
+    for (name, value) in env {
+        let field = format!("env.{}", super::expect::shown(&name, usize::MAX));
+        let Some(name) = decoder.with(&field, &name, parse::env_name) else { continue };
+        let value = match value {
+            None => EnvValue::FromHost,
+            Some(text) => match decoder.with(&field, &text, argument) {
+                None => continue,
+                Some(text) => EnvValue::Literal(text.value),
+            },
+        };
+        entries.push(Setting::new(EnvEntry { name: name.value, value }, name.origin));
+    }
+    entries
+}
+
+fn secret(decoder: &mut Decoder<'_>, field: &str, raw: RawSecret) -> Option<Setting<Secret>> {
+    let RawSecret { name, from, to } = raw;
+    let name = decoder.with(&format!("{field}.name"), &name, label);
+    let source = source(decoder, &format!("{field}.from"), from);
+    let target = target(decoder, &format!("{field}.to"), to);
+    let name = name?;
+    let value = Secret { name: name.value, source: source?, target: target? };
+    Some(Setting::new(value, name.origin))
+}
+
+fn source(decoder: &mut Decoder<'_>, field: &str, raw: RawSource) -> Option<SecretSource> {
+    let part = |part: &str| format!("{field}.{part}");
+    match raw {
+        RawSource { file: Some(text), fd: None, env: None, command: None } => {
+            decoder.path(&part("file"), &text).map(|path| SecretSource::File(path.value))
+        }
+        RawSource { file: None, fd: Some(text), env: None, command: None } => {
+            let fd = decoder.with(&part("fd"), &text, |text| parse::count(text, &DESCRIPTORS))?;
+            i32::try_from(fd.value).ok().map(SecretSource::Fd)
+        }
+        RawSource { file: None, fd: None, env: Some(text), command: None } => decoder
+            .with(&part("env"), &text, parse::env_name)
+            .map(|name| SecretSource::Env(name.value)),
+        RawSource { file: None, fd: None, env: None, command: Some(words) } => {
+            let empty = words.first().is_none_or(String::is_empty);
+            let length = words.len();
+            let words = decoder.list(&part("command"), Some(words), argument);
+            if empty {
+                decoder.wrong(&part("command"), "expected a program and its arguments");
+            }
+            (!empty && words.len() == length)
+                .then(|| SecretSource::Command(words.into_iter().map(|word| word.value).collect()))
+        }
+        _ => {
+            decoder.wrong(field, "expected exactly one of `file`, `fd`, `env` or `command`");
+            None
+        }
+    }
+}
+
+fn target(decoder: &mut Decoder<'_>, field: &str, raw: RawTarget) -> Option<SecretTarget> {
+    match raw {
+        RawTarget { env: Some(text), file: None } => decoder
+            .with(&format!("{field}.env"), &text, parse::env_name)
+            .map(|name| SecretTarget::Env(name.value)),
+        RawTarget { env: None, file: Some(text) } => decoder
+            .with(&format!("{field}.file"), &text, label)
+            .map(|name| SecretTarget::File(name.value)),
+        _ => {
+            decoder.wrong(field, "expected exactly one of `env` or `file`");
+            None
+        }
+    }
+}
+
+fn files(decoder: &mut Decoder<'_>, layer: &mut Layer, raw: RawFilesystem) {
+    let RawFilesystem { read, write, workspace, system, scratch, unprotect } = raw;
+    let anchor = decoder.anchor.clone();
+    let rule = |text: &str| anchor.resolve(text).map(|path| PathRule { path });
+    layer.read = decoder.list("filesystem.read", read, rule);
+    layer.write = decoder.list("filesystem.write", write, rule);
+    layer.workspace = workspace.and_then(|raw| self::workspace(decoder, raw));
+    layer.system = decoder.value("filesystem.system", system);
+    layer.scratch = decoder.value("filesystem.scratch", scratch);
+    layer.unprotect = decoder.list("filesystem.unprotect", unprotect, unprotected);
+}
+
+fn workspace(decoder: &mut Decoder<'_>, raw: RawWorkspace) -> Option<Setting<Workspace>> {
+    const FIELD: &str = "filesystem.workspace";
+    const FORMS: &str = "`tmpfs`, {tmpfs: SIZE}, {host: PATH} or {copy: PATH, size: SIZE}";
+    let part = |part: &str| format!("{FIELD}.{part}");
+    let origin = decoder.marks.place(FIELD);
+    let tmpfs = |size| Workspace::Tmpfs { size };
+    let workspace = match raw {
+        RawWorkspace::Word(word) if word == "tmpfs" => Some(tmpfs(WORKSPACE_SIZE)),
+        RawWorkspace::Word(word) => {
+            decoder.with(FIELD, &word, |word| Err::<(), _>(Malformed::new(FORMS, word)));
+            None
+        }
+        RawWorkspace::Fields(fields) => match fields {
+            RawWorkspaceFields { tmpfs: Some(size), host: None, copy: None, size: None } => {
+                decoder.with(&part("tmpfs"), &size, Bytes::from_str).map(|size| tmpfs(size.value))
+            }
+            RawWorkspaceFields { tmpfs: None, host: Some(path), copy: None, size: None } => {
+                decoder.path(&part("host"), &path).map(|path| Workspace::Host { path: path.value })
+            }
+            RawWorkspaceFields { tmpfs: None, host: None, copy: Some(path), size } => {
+                let path = decoder.path(&part("copy"), &path);
+                let size = match size {
+                    None => Some(WORKSPACE_SIZE),
+                    Some(size) => {
+                        let size = decoder.with(&part("size"), &size, Bytes::from_str);
+                        size.map(|size| size.value)
+                    }
+                };
+                Some(Workspace::Copy { path: path?.value, size: size? })
+            }
+            _ => {
+                decoder.wrong(FIELD, format!("expected one of {FORMS}"));
+                None
+            }
+        },
+    };
+    workspace.map(|workspace| Setting::new(workspace, origin))
+}
+
+fn port(decoder: &mut Decoder<'_>, field: &str, raw: RawPort) -> Option<Setting<PortGrant>> {
+    let listen = decoder.with(&format!("{field}.listen"), &raw.listen, parse::port);
+    let publish = match raw.publish {
+        None => Some(None),
+        Some(text) => decoder
+            .with(&format!("{field}.publish"), &text, parse::loopback)
+            .map(|address| Some(address.value)),
+    };
+    let listen = listen?;
+    Some(Setting::new(PortGrant { listen: listen.value, publish: publish? }, listen.origin))
+}
+
+fn resources(decoder: &mut Decoder<'_>, layer: &mut Layer, raw: RawLimits) {
+    let RawLimits { memory, cpus, pids, io, files, file_size, timeout, nice } = raw;
+    let mut count = |field: &str, text: Option<String>, range| {
+        text.and_then(|text| decoder.with(field, &text, |text| parse::count(text, range)))
+    };
+    layer.pids = count("limits.pids", pids, &PIDS);
+    layer.files = count("limits.files", files, &FILES);
+    layer.nice = count("limits.nice", nice, &NICE)
+        .and_then(|nice| Some(Setting::new(u8::try_from(nice.value).ok()?, nice.origin)));
+    layer.memory = decoder.value("limits.memory", memory);
+    layer.cpus = decoder.value("limits.cpus", cpus);
+    layer.file_size = decoder.value("limits.file_size", file_size);
+    let timeout: Option<Setting<Period>> = decoder.value("limits.timeout", timeout);
+    layer.timeout = timeout.map(|timeout| Setting::new(timeout.value.0, timeout.origin));
+    layer.io = io.and_then(|RawIo { read, write }| {
+        if read.is_none() && write.is_none() {
+            decoder.wrong("limits.io", "expected at least one of `read` or `write`");
+            return None;
+        }
+        let read: Option<Setting<Bytes>> = decoder.value("limits.io.read", read);
+        let write: Option<Setting<Bytes>> = decoder.value("limits.io.write", write);
+        let bytes = |setting: Option<Setting<Bytes>>| setting.map(|setting| setting.value);
+        let limit = IoLimit { read: bytes(read), write: bytes(write) };
+        Some(Setting::new(limit, decoder.marks.place("limits.io")))
+    });
+}
+
+fn filter(decoder: &mut Decoder<'_>, text: &str) -> Option<Setting<SeccompChoice>> {
+    let choice = decoder.with("seccomp", text, SeccompChoice::from_str)?;
+    if !matches!(choice.value, SeccompChoice::File(_)) {
+        return Some(choice);
+    }
+    let path = decoder.path("seccomp", text)?;
+    Some(Setting::new(SeccompChoice::File(path.value), path.origin))
+}
+
+fn guard(decoder: &mut Decoder<'_>, raw: RawRpc) -> Option<Setting<Rpc>> {
+    let RawRpc { methods, tools, max_frame } = raw;
+    if methods.is_none() && tools.is_none() && max_frame.is_none() {
+        let what = "expected at least one of `methods`, `tools` or `max_frame`";
+        decoder.wrong_with("rpc", what, "an empty list allows none");
+        return None;
+    }
+    let mut names = |field: &str, list: Option<Vec<String>>| {
+        list.map(|list| {
+            let names = decoder.list(field, Some(list), plain_text);
+            names.into_iter().map(|name| name.value).collect()
+        })
+    };
+    let methods = names("rpc.methods", methods);
+    let tools = names("rpc.tools", tools);
+    let max_frame: Option<Setting<Bytes>> = decoder.value("rpc.max_frame", max_frame);
+    let rpc = Rpc { methods, tools, max_frame: max_frame.map(|size| size.value) };
+    Some(Setting::new(rpc, decoder.marks.place("rpc")))
+}
+
+// === texts ===
+
+/// An argument or a variable's value: anything that execve can hand over.
+fn argument(text: &str) -> Result<String, Malformed> {
+    if text.contains('\0') {
+        return Err(Malformed::new("a text without NUL", text));
+    }
+    Ok(text.to_owned())
+}
+
+/// A word that is shown, compared and logged: what is seen must be what is there.
+fn plain_text(text: &str) -> Result<String, Malformed> {
+    let hidden = |c: char| c.is_control() || is_invisible(c);
+    if text.is_empty() || text.len() > 256 || text.chars().any(hidden) {
+        let expected = "a text of 1 to 256 bytes without control or invisible characters";
+        return Err(Malformed::new(expected, text));
+    }
+    Ok(text.to_owned())
+}
+
+/// The name of a secret; for a file target also the file's name under `/run/secrets`.
+fn label(text: &str) -> Result<String, Malformed> {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    let starts = text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+    if starts && text.len() <= 128 && text.bytes().all(fits) {
+        return Ok(text.to_owned());
+    }
+    let expected = "a name of letters, digits, `.`, `_` and `-` that starts with a letter, digit or \
+                    `_`";
+    Err(Malformed::new(expected, text))
+}
+
+/// A name below a writable folder. The policy itself never becomes writable.
+pub(super) fn unprotected(text: &str) -> Result<String, Malformed> {
+    let path = plain_text(text)?;
+    let mut parts = path.split('/');
+    if path.split('/').any(|part| matches!(part, "" | "." | "..")) {
+        return Err(Malformed::new("a name inside a folder such as `.git/hooks`", text));
+    }
+    if parts.any(|part| part == ".cloned") {
+        return Err(Malformed::because("`.cloned` holds the policy and is never writable"));
+    }
+    Ok(path)
+}

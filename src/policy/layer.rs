@@ -1,0 +1,222 @@
+//! One source of settings, and how the sources are laid over each other.
+
+use super::{
+    Backend, Bytes, ConnectorName, Control, Cpus, EnvEntry, EofGrace, Filesystem, HostPort,
+    IoLimit, Limits, Network, Origin, Package, PathRule, Policy, PortGrant, Problem, Rpc,
+    SeccompChoice, Secret, Setting, SystemTree, ToolId, Workspace,
+};
+use std::ffi::OsString;
+use std::time::Duration;
+
+/// What one layer sets. Lists add to those of the layers below; everything else replaces.
+#[derive(Debug, Default)]
+pub(super) struct Layer {
+    pub(super) tool: Option<Setting<ToolId>>,
+    pub(super) package: Option<Setting<Package>>,
+    pub(super) command: Option<Setting<Vec<OsString>>>,
+    pub(super) env: Vec<Setting<EnvEntry>>,
+    pub(super) secrets: Vec<Setting<Secret>>,
+    pub(super) read: Vec<Setting<PathRule>>,
+    pub(super) write: Vec<Setting<PathRule>>,
+    pub(super) workspace: Option<Setting<Workspace>>,
+    pub(super) system: Option<Setting<SystemTree>>,
+    pub(super) scratch: Option<Setting<Bytes>>,
+    pub(super) unprotect: Vec<Setting<String>>,
+    pub(super) allow: Vec<Setting<HostPort>>,
+    pub(super) loopback: Option<Setting<bool>>,
+    pub(super) ports: Vec<Setting<PortGrant>>,
+    pub(super) memory: Option<Setting<Bytes>>,
+    pub(super) cpus: Option<Setting<Cpus>>,
+    pub(super) pids: Option<Setting<u32>>,
+    pub(super) io: Option<Setting<IoLimit>>,
+    pub(super) files: Option<Setting<u32>>,
+    pub(super) file_size: Option<Setting<Bytes>>,
+    pub(super) timeout: Option<Setting<Duration>>,
+    pub(super) nice: Option<Setting<u8>>,
+    pub(super) seccomp: Option<Setting<SeccompChoice>>,
+    pub(super) rpc: Option<Setting<Rpc>>,
+    pub(super) sandbox: Option<Setting<Backend>>,
+    pub(super) allow_missing: Vec<Setting<Control>>,
+    pub(super) eof_grace: Option<Setting<EofGrace>>,
+}
+
+/// The size of an in-memory workspace, and of a copied one, where nobody says otherwise.
+pub(super) const WORKSPACE_SIZE: Bytes = Bytes(256 << 20);
+
+/// A policy of built-in defaults: what most connectors were measured to need, and no access.
+fn built_in(name: ConnectorName, command: Setting<Vec<OsString>>, grace: EofGrace) -> Policy {
+    Policy {
+        name,
+        tool: None,
+        package: None,
+        command,
+        env: Vec::new(),
+        secrets: Vec::new(),
+        filesystem: Filesystem {
+            read: Vec::new(),
+            write: Vec::new(),
+            workspace: Setting::built_in(Workspace::Tmpfs { size: WORKSPACE_SIZE }),
+            system: Setting::built_in(SystemTree::Usr),
+            scratch: Setting::built_in(Bytes(64 << 20)),
+            unprotect: Vec::new(),
+        },
+        network: Network { allow: Vec::new(), loopback: Setting::built_in(false) },
+        ports: Vec::new(),
+        limits: Limits {
+            memory: Setting::built_in(Bytes(256 << 20)),
+            cpus: Setting::built_in(Cpus(1000)),
+            // A launcher such as npx is a chain of shells and runtimes before the connector starts.
+            pids: Setting::built_in(64),
+            io: None,
+            files: Setting::built_in(1024),
+            file_size: None,
+            timeout: None,
+            nice: Setting::built_in(0),
+        },
+        seccomp: Setting::built_in(SeccompChoice::BuiltIn("default".to_owned())),
+        rpc: None,
+        sandbox: Setting::built_in(Backend::Namespace),
+        allow_missing: Vec::new(),
+        eof_grace: Setting::built_in(grace.0),
+    }
+}
+
+/// Lays `layers` (lowest first) over the built-in defaults. `command` of the layers is not used: it
+/// is never merged, so the caller says which it is.
+pub(super) fn merge(
+    name: ConnectorName,
+    command: Setting<Vec<OsString>>,
+    grace: EofGrace,
+    layers: Vec<Layer>,
+) -> Result<Policy, Vec<Problem>> {
+    let mut policy = built_in(name, command, grace);
+    let mut problems = Vec::new();
+    for layer in layers {
+        contradictions(&layer, &mut problems);
+        lay(&mut policy, layer);
+    }
+    if problems.is_empty() { Ok(policy) } else { Err(problems) }
+}
+
+fn lay(policy: &mut Policy, layer: Layer) {
+    // Destructured without `..`: a field that is forgotten here does not compile.
+    let Layer {
+        tool,
+        package,
+        command: _,
+        env,
+        secrets,
+        read,
+        write,
+        workspace,
+        system,
+        scratch,
+        unprotect,
+        allow,
+        loopback,
+        ports,
+        memory,
+        cpus,
+        pids,
+        io,
+        files,
+        file_size,
+        timeout,
+        nice,
+        seccomp,
+        rpc,
+        sandbox,
+        allow_missing,
+        eof_grace,
+    } = layer;
+    let Policy { filesystem, network, limits, .. } = policy;
+
+    // A path is read-only or writable, as the later layer has it.
+    filesystem.write.retain(|old| read.iter().all(|new| new.value != old.value));
+    filesystem.read.retain(|old| write.iter().all(|new| new.value != old.value));
+    add(&mut filesystem.read, read, |old, new| old == new);
+    add(&mut filesystem.write, write, |old, new| old == new);
+    add(&mut filesystem.unprotect, unprotect, |old, new| old == new);
+    set(&mut filesystem.workspace, workspace);
+    set(&mut filesystem.system, system);
+    set(&mut filesystem.scratch, scratch);
+
+    add(&mut network.allow, allow, |old, new| old == new);
+    set(&mut network.loopback, loopback);
+
+    set(&mut limits.memory, memory);
+    set(&mut limits.cpus, cpus);
+    set(&mut limits.pids, pids);
+    limits.io = io.or(limits.io.take());
+    set(&mut limits.files, files);
+    limits.file_size = file_size.or(limits.file_size.take());
+    limits.timeout = timeout.or(limits.timeout.take());
+    set(&mut limits.nice, nice);
+
+    policy.tool = tool.or(policy.tool.take());
+    policy.package = package.or(policy.package.take());
+    add(&mut policy.env, env, |old, new| old.name == new.name);
+    add(&mut policy.secrets, secrets, |old, new| old.name == new.name);
+    add(&mut policy.ports, ports, |old, new| old.listen == new.listen);
+    add(&mut policy.allow_missing, allow_missing, |old, new| old == new);
+    set(&mut policy.seccomp, seccomp);
+    policy.rpc = rpc.or(policy.rpc.take());
+    set(&mut policy.sandbox, sandbox);
+    let eof_grace = eof_grace.map(|grace| Setting::new(grace.value.0, grace.origin));
+    set(&mut policy.eof_grace, eof_grace);
+}
+
+fn set<T>(old: &mut Setting<T>, new: Option<Setting<T>>) {
+    if let Some(new) = new {
+        *old = new;
+    }
+}
+
+/// Appends; what has the same key as a new entry makes way for it.
+fn add<T>(old: &mut Vec<Setting<T>>, new: Vec<Setting<T>>, same: impl Fn(&T, &T) -> bool) {
+    for entry in new {
+        old.retain(|other| !same(&other.value, &entry.value));
+        old.push(entry);
+    }
+}
+
+/// What one layer may not say twice: from two layers the later wins, within one nobody can tell.
+fn contradictions(layer: &Layer, problems: &mut Vec<Problem>) {
+    for write in &layer.write {
+        if let Some(read) = layer.read.iter().find(|read| read.value == write.value) {
+            let path = write.value.path.display();
+            let what = format!("{path} is also in `filesystem.read` ({})", place(&read.origin));
+            problems.push(
+                Problem::new(&write.origin, "filesystem.write", what)
+                    .hint("keep one of the two; what may be written may also be read"),
+            );
+        }
+    }
+    for (number, secret) in layer.secrets.iter().enumerate() {
+        let earlier = &layer.secrets[..number];
+        if let Some(other) = earlier.iter().find(|other| other.value.name == secret.value.name) {
+            let what =
+                format!("two secrets have this name; the other one: {}", place(&other.origin));
+            problems.push(Problem::new(&secret.origin, &format!("secrets[{number}].name"), what));
+        }
+    }
+    for (number, port) in layer.ports.iter().enumerate() {
+        let earlier = &layer.ports[..number];
+        if let Some(other) = earlier.iter().find(|other| other.value.listen == port.value.listen) {
+            let what = format!(
+                "port {} is listed twice; the other one: {}",
+                port.value.listen,
+                place(&other.origin)
+            );
+            problems.push(Problem::new(&port.origin, &format!("ports[{number}].listen"), what));
+        }
+    }
+}
+
+/// A short "where" within a sentence.
+pub(super) fn place(origin: &Origin) -> String {
+    match origin {
+        Origin::File { line, column, .. } => format!("line {line}, column {column}"),
+        other => other.to_string(),
+    }
+}
