@@ -1,0 +1,216 @@
+//! What the log tells: the vocabulary of events, version [`VERSION`].
+//!
+//! An event is a JSON object with a `kind`; a reader must ignore fields that it does not know. No
+//! event holds an argument, an environment value or a secret: only the name of the program is kept.
+
+use super::text::{Digest, RunId, Text};
+use crate::plan::Stage;
+use crate::policy::Backend;
+use serde::{Deserialize, Serialize};
+
+/// Counts changes of meaning in this file. The line around an event (see [`super`]) never changes,
+/// so that any version of `jail` can continue and verify any log.
+pub const VERSION: u32 = 1;
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Event {
+    RunStart(RunStart),
+    Applied(Applied),
+    Denial(Denial),
+    RunEnd(RunEnd),
+}
+
+impl Event {
+    /// The run that it belongs to.
+    pub fn run(&self) -> &RunId {
+        match self {
+            Self::RunStart(event) => &event.run,
+            Self::Applied(event) => &event.run,
+            Self::Denial(event) => &event.run,
+            Self::RunEnd(event) => &event.run,
+        }
+    }
+
+    /// Its `kind` as it stands in the log.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::RunStart(_) => "run-start",
+            Self::Applied(_) => "applied",
+            Self::Denial(_) => "denial",
+            Self::RunEnd(_) => "run-end",
+        }
+    }
+}
+
+/// A run is about to start; written before any process of it exists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunStart {
+    pub run: RunId,
+    pub connector: Text,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool: Option<Text>,
+    pub backend: Sandbox,
+    /// SHA-256 of the plan as `jail explain --json` prints it.
+    pub plan_sha256: Digest,
+    pub jail_version: Text,
+    /// The kernel release, as uname(2) gives it.
+    pub kernel: Text,
+    /// The supervisor's.
+    pub pid: u32,
+    /// The real user id of the supervisor.
+    pub uid: u32,
+    /// The program alone (`argv[0]`): arguments can hold secrets.
+    pub command: Text,
+    /// Controls that the owner allowed to be missing and that are missing.
+    #[serde(default)]
+    pub gaps: Vec<Text>,
+}
+
+/// What the connector is kept in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sandbox {
+    Namespace,
+    Container,
+    None,
+}
+
+impl From<Backend> for Sandbox {
+    fn from(backend: Backend) -> Self {
+        match backend {
+            Backend::Namespace => Self::Namespace,
+            Backend::Container => Self::Container,
+            Backend::None => Self::None,
+        }
+    }
+}
+
+/// The jail is built and its proof passed; the connector's program starts after this.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Applied {
+    pub run: RunId,
+    /// The stages that were done, in order, by [`Stage::name`].
+    pub stages: Vec<Text>,
+    /// What was tried from inside.
+    pub proof: Vec<Probe>,
+}
+
+impl Applied {
+    pub fn new(run: RunId, stages: &[Stage], proof: Vec<Probe>) -> Self {
+        Self { run, stages: stages.iter().map(|stage| stage.name().into()).collect(), proof }
+    }
+}
+
+/// One attempt at something that must fail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probe {
+    /// What was tried (`open /etc/shadow`).
+    pub probe: Text,
+    pub verdict: Verdict,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// The attempt failed, as it must.
+    Held,
+    /// The attempt worked: the control is not there.
+    Broken,
+    /// It could not be tried here, or its control is one of the gaps.
+    Skipped,
+}
+
+/// Something that the connector wanted and did not get.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Denial {
+    pub run: RunId,
+    pub mechanism: Mechanism,
+    /// What was asked for (`evil.example:443`, `ptrace`, `/etc/shadow`).
+    pub object: Text,
+    /// The rule that refused it, or why.
+    pub reason: Text,
+    /// How its owner can allow it, where that can be said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fix: Option<Text>,
+    /// How often it happened since it was last written; a caller joins repeats, so that a loop in
+    /// a connector does not fill the disk.
+    #[serde(default = "once")]
+    pub times: u32,
+}
+
+fn once() -> u32 {
+    1
+}
+
+/// What refused it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mechanism {
+    Proxy,
+    Seccomp,
+    Landlock,
+    Cgroup,
+    Rlimit,
+    Policy,
+}
+
+impl Mechanism {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Proxy => "proxy",
+            Self::Seccomp => "seccomp",
+            Self::Landlock => "landlock",
+            Self::Cgroup => "cgroup",
+            Self::Rlimit => "rlimit",
+            Self::Policy => "policy",
+        }
+    }
+}
+
+/// The run is over, or was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunEnd {
+    pub run: RunId,
+    pub how: How,
+    /// Wall-clock time from start to end, in milliseconds.
+    pub wall_ms: u64,
+    /// User and system time of all its processes, in milliseconds.
+    pub cpu_ms: u64,
+    /// The most memory it held at once, in bytes, where the cgroup tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_memory: Option<u64>,
+    /// The most processes it had at once, where the cgroup tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_pids: Option<u64>,
+    /// Bytes that it received through the proxy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes_in: Option<u64>,
+    /// Bytes that it sent through the proxy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes_out: Option<u64>,
+}
+
+/// What ended a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "by", rename_all = "kebab-case")]
+pub enum How {
+    Exited {
+        code: i32,
+    },
+    Signal {
+        signal: i32,
+    },
+    /// The wall-clock limit.
+    Timeout,
+    /// The memory limit.
+    Oom,
+    /// jail itself: nothing of the connector was started.
+    Refused {
+        /// The stage that failed, by [`Stage::name`]; none before the first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stage: Option<Text>,
+        what: Text,
+    },
+}
