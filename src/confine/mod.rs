@@ -1,0 +1,3 @@
+//! What confines a connector: one file per mechanism.
+
+pub mod cgroup;

@@ -1,0 +1,3 @@
+//! The only unsafe code: what the kernel offers and no crate of ours wraps.
+
+pub mod xattr;
