@@ -5,6 +5,7 @@
 //! therefore neither allocates nor locks.
 
 pub mod capabilities;
+pub mod cgroup;
 pub mod identity;
 pub mod landlock;
 pub mod limits;
