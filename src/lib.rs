@@ -5,3 +5,4 @@ pub mod exit;
 pub mod failure;
 pub mod plan;
 pub mod policy;
+pub mod resolve;
