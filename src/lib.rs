@@ -20,6 +20,7 @@ pub mod plan;
 pub mod policy;
 pub mod resolve;
 pub mod seccomp;
+pub mod session;
 pub mod spawn;
 pub mod supervise;
 pub mod sys;

@@ -1,7 +1,9 @@
 //! The command line: one file per verb.
 
 pub mod check;
+pub mod explain;
 pub mod init;
+pub mod run;
 pub mod schema;
 pub mod ui;
 
@@ -18,6 +20,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    Run(Box<run::RunArgs>),
+    Explain(Box<explain::ExplainArgs>),
     Check(check::CheckArgs),
     Init(init::InitArgs),
     Schema(schema::SchemaArgs),
@@ -26,6 +30,8 @@ pub enum Verb {
 /// Runs one verb and gives the exit code of the process.
 pub fn dispatch(cli: Cli) -> Result<u8, Failure> {
     match cli.verb {
+        Verb::Run(args) => run::run(&args),
+        Verb::Explain(args) => explain::run(&args),
         Verb::Check(args) => check::run(&args),
         Verb::Init(args) => init::run(&args),
         Verb::Schema(args) => schema::run(&args),

@@ -6,13 +6,13 @@ use super::{
     SeccompPlan, Stage, Sysctl, env, mounts,
 };
 use crate::failure::{Failure, Kind};
-use crate::policy::{Backend, Control, Origin, Policy};
+use crate::policy::{Backend, Control, Origin, Policy, Workspace};
 use crate::resolve::Resolved;
 use nix::sys::resource::Resource;
 use std::path::{Path, PathBuf};
 
 /// Host files that exist nearly everywhere and that no jail shows; the first one not granted is the canary.
-const CANARIES: [&str; 4] = ["/etc/shadow", "/etc/machine-id", "/var/lib/dpkg/status", "/boot"];
+pub const CANARIES: [&str; 4] = ["/etc/shadow", "/etc/machine-id", "/var/lib/dpkg/status", "/boot"];
 
 const SYSCTLS: &[Sysctl] = &[
     Sysctl {
@@ -92,6 +92,12 @@ fn refuse_unbuilt(policy: &Policy) -> Result<(), Failure> {
             "use --sandbox=namespace, the default; it needs no container engine",
         );
     }
+    if let Some(package) = &policy.package {
+        return refused(
+            &format!("package: ({}) cannot be started yet: this version fetches nothing", package.origin),
+            "install it, and name its program with command:",
+        );
+    }
     if let Some(host) = policy.network.allow.first() {
         return refused(
             &format!("network.allow ({}) cannot be honoured: this version has no way out", host.origin),
@@ -141,14 +147,25 @@ fn cgroup(policy: &Policy, facts: &Facts, gaps: &mut Vec<Gap>) -> Result<CgroupP
         Some(io) => gate.pass(Control::Io, facts.cgroup.io, &io.origin)?,
         None => false,
     };
-    let io_limit = limits.io.as_ref().filter(|_| io).map(|io| io.value);
     Ok(CgroupPlan {
-        memory: memory.then_some(limits.memory.value.0),
-        cpus_milli: cpus.then_some(limits.cpus.value.0),
+        memory: memory.then_some(limits.memory.value),
+        cpus: cpus.then_some(limits.cpus.value),
         pids: (pids && facts.cgroup.pids).then_some(limits.pids.value),
-        io_read: io_limit.and_then(|io| io.read).map(|b| b.0),
-        io_write: io_limit.and_then(|io| io.write).map(|b| b.0),
+        io: limits.io.as_ref().filter(|_| io).map(|io| (io.value, written(policy))),
     })
+}
+
+/// The host folder that the connector writes to, whose disk an io limit is for.
+fn written(policy: &Policy) -> PathBuf {
+    match &policy.filesystem.workspace.value {
+        Workspace::Host { path } | Workspace::Copy { path, .. } => path.clone(),
+        Workspace::Tmpfs { .. } => policy
+            .filesystem
+            .write
+            .first()
+            .or(policy.filesystem.read.first())
+            .map_or_else(|| "/".into(), |rule| rule.value.path.clone()),
+    }
 }
 
 struct Gate<'a> {

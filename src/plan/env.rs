@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 /// Variables that say how things look, not who somebody is; taken from the caller where set.
-const PASSED: [&str; 4] = ["LANG", "LC_ALL", "TZ", "TERM"];
+pub const PASSED: [&str; 4] = ["LANG", "LC_ALL", "TZ", "TERM"];
 
 /// With no network, these spare npm and uv their retries (npx: over a minute) and use their caches.
 const OFFLINE: [(&str, &str); 3] =

@@ -15,7 +15,8 @@ mod protect;
 mod stage;
 mod step;
 
-pub use build::build;
+pub use build::{CANARIES, build};
+pub use env::PASSED as PASSED_ENV;
 pub use facts::{CgroupFacts, Facts, PathFact};
 pub use gap::Gap;
 pub use landlock::LandlockPlan;
@@ -24,7 +25,7 @@ pub use protect::{PROTECTED, Protection};
 pub use stage::Stage;
 pub use step::{Bind, Kind, MountStep, human};
 
-use crate::policy::Policy;
+use crate::policy::{Bytes, Cpus, IoLimit, Policy};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -69,11 +70,11 @@ pub struct Sysctl {
 /// cgroup v2 limits; `None` is "not limited by the cgroup".
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CgroupPlan {
-    pub memory: Option<u64>,
-    pub cpus_milli: Option<u32>,
+    pub memory: Option<Bytes>,
+    pub cpus: Option<Cpus>,
     pub pids: Option<u32>,
-    pub io_read: Option<u64>,
-    pub io_write: Option<u64>,
+    /// The limit, and the path whose disk it is for.
+    pub io: Option<(IoLimit, PathBuf)>,
 }
 
 impl CgroupPlan {

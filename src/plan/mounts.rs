@@ -27,6 +27,9 @@ pub const ETC: &[&str] = &[
     "/etc/mime.types",
 ];
 
+/// Folders of / that are links into /usr nearly everywhere.
+pub const ROOT_TREES: [&str; 6] = ["/bin", "/sbin", "/lib", "/lib64", "/lib32", "/libx32"];
+
 /// Trees that are never granted whole: they hold sockets that cross every namespace, or everybody's files.
 const NEVER_WHOLE: &[&str] = &["/", "/run", "/var/run", "/tmp", "/dev", "/proc", "/sys", "/home", "/var"];
 
@@ -67,6 +70,14 @@ impl Tree<'_> {
         }
         for (name, to) in self.facts.root_links.clone() {
             self.push(MountStep::Symlink { target: name.into(), to });
+        }
+        // Distributions that have not merged /usr keep these as folders of their own.
+        if policy.filesystem.system.value == SystemTree::Usr {
+            for path in ROOT_TREES {
+                if !self.facts.root_links.iter().any(|(name, _)| path[1..] == **name) {
+                    self.bind_fact(path, "the system's programs and libraries");
+                }
+            }
         }
     }
 
@@ -227,6 +238,10 @@ impl Tree<'_> {
             return Err(refuse(format!("{shown} is never granted whole (asked by {origin})"))
                 .because("sockets in it reach out of every namespace, or it holds everybody's files")
                 .hint(format!("grant the folder below {shown} that the connector needs")));
+        }
+        if ["/proc", "/sys", "/dev"].iter().any(|tree| canonical.starts_with(tree)) {
+            return Err(refuse(format!("{shown} belongs to the kernel and is never granted"))
+                .because(format!("asked by {origin}")));
         }
         let home = self.facts.user_home.as_deref();
         if home.is_some_and(|home| canonical == home || home.starts_with(canonical)) {

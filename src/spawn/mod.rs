@@ -21,6 +21,7 @@
 //! namespace, and the namespaces take mounts and network with them: nothing is left to clean but the
 //! cgroup directory, which the next run sweeps.
 
+pub mod hints;
 pub mod init;
 pub mod parent;
 pub mod payload;

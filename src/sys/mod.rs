@@ -14,6 +14,7 @@ pub mod net;
 pub mod process;
 pub mod seccomp;
 pub mod terminal;
+pub mod xattr;
 
 pub use call::{Call, Sys, SysError, SysResult};
 
