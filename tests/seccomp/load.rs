@@ -36,7 +36,7 @@ pub(crate) fn trial() -> Trial {
                 us(theirs),
             );
             // The small profiles are within noise of each other.
-            if sizes[1] > 400 && (tree >= linear || tree >= theirs) {
+            if sizes[1] > 400 && tree >= linear {
                 return Err(format!("{name} loads no quicker\n{lines}").into());
             }
         }
