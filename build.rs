@@ -74,8 +74,8 @@ fn compile(path: &Path, target: Arch) -> Result<Vec<u8>, oci::Error> {
     profile.check_built_in()?;
     let table = table::Table::new(&profile, target)?;
     let program = tree::emit(&table)?;
-    let reference = compile::reference(&table, Arch::NATIVE)?;
+    let reference = compile::reference(&table, Arch::NATIVE, compile::Shape::Linear)?;
     // The tests try more; a build script is not optimised and runs in every build.
-    prove::equal(&table, Arch::NATIVE, &program, &reference, prove::Effort::QUICK)?;
+    prove::equal(&table, Arch::NATIVE, &program, Some(&reference), prove::Effort::QUICK)?;
     Ok(bpf::encode(&program))
 }

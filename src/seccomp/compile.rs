@@ -11,13 +11,22 @@ use libseccomp::{
 };
 use std::io::Read;
 
+/// How libseccomp arranges its comparisons (`SCMP_FLTATR_CTL_OPTIMIZE`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// One after the other: what libseccomp does unasked, and its best tested output.
+    Linear,
+    /// A tree of single numbers, for comparison.
+    Tree,
+}
+
 /// libseccomp's program for a table.
 ///
 /// It says nothing of `Table::newer`, which libseccomp has no word for. For an architecture that is
 /// not `host` it leaves out the calls that this libseccomp has no name for, since it translates
 /// numbers by name; `covers` tells which.
-pub fn reference(table: &Table, host: Arch) -> Result<Vec<Insn>, Error> {
-    let mut filter = filter(table, host).map_err(|e| Error(format!("libseccomp: {e}")))?;
+pub fn reference(table: &Table, host: Arch, shape: Shape) -> Result<Vec<Insn>, Error> {
+    let mut filter = filter(table, host, shape).map_err(|e| Error(format!("libseccomp: {e}")))?;
     for (number, call) in &table.calls {
         // libseccomp refuses a rule that says what the default says.
         if call.verdict != table.default && covers(table, host, &call.name) {
@@ -45,8 +54,9 @@ pub fn version() -> String {
 
 type Result1<T> = Result<T, libseccomp::error::SeccompError>;
 
-fn filter(table: &Table, host: Arch) -> Result1<ScmpFilterContext> {
+fn filter(table: &Table, host: Arch, shape: Shape) -> Result1<ScmpFilterContext> {
     let mut filter = ScmpFilterContext::new(action(table.default))?;
+    filter.set_ctl_optimize(if shape == Shape::Linear { 1 } else { 2 })?;
     if table.arch != host {
         filter.add_arch(table.arch.scmp())?.remove_arch(host.scmp())?;
     }

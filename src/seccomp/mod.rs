@@ -94,12 +94,12 @@ pub fn from_file(path: &Path, cache: Option<&Path>) -> Result<Program, Failure> 
 
 /// Holds jail's program against libseccomp's on every call.
 fn prove_against_libseccomp(table: &table::Table, ours: &[bpf::Insn]) -> Result<(), oci::Error> {
-    let reference = compile::reference(table, Arch::NATIVE)?;
-    prove::equal(table, Arch::NATIVE, ours, &reference, prove::Effort::QUICK).map(|_| ()).map_err(
-        |why| {
+    let reference = compile::reference(table, Arch::NATIVE, compile::Shape::Linear)?;
+    prove::equal(table, Arch::NATIVE, ours, Some(&reference), prove::Effort::QUICK)
+        .map(|_| ())
+        .map_err(|why| {
             oci::Error(format!("jail and libseccomp do not agree on the profile's meaning: {why}"))
-        },
-    )
+        })
 }
 
 fn embedded(name: &str) -> Option<&'static Embedded> {
