@@ -1,6 +1,6 @@
 //! The text of one policy file to one layer of settings. Pure.
 
-use super::expect::{Malformed, nearest, one_of, quoted};
+use super::expect::{Malformed, nearest, one_of, quoted, shown};
 use super::layer::{Layer, merge};
 use super::path::Anchor;
 use super::problem::did_you_mean;
@@ -85,6 +85,10 @@ pub(super) fn file(
             return Ok(layer);
         }
     }
+    decoder.problems.sort_by_key(|problem| match problem.origin {
+        Origin::File { line, column, .. } => (line, column),
+        Origin::BuiltIn(_) | Origin::Flag(_) => (0, 0),
+    });
     Err(decoder.problems)
 }
 
@@ -149,11 +153,6 @@ fn misshapen(marks: &Marks<'_>, error: &YamlError) -> Problem {
                 None => problem,
             }
         }
-        YamlError::SerdeMissingField { field, .. } => {
-            let path =
-                if value.is_empty() { (*field).to_owned() } else { format!("{value}.{field}") };
-            Problem::new(&origin, &path, "missing")
-        }
         YamlError::Unexpected { expected, .. } => wrong(format!("expected {}", plain(expected))),
         YamlError::SerdeInvalidType { unexpected, expected, .. } => {
             wrong(format!("expected {}, found {unexpected}", plain(expected)))
@@ -161,7 +160,7 @@ fn misshapen(marks: &Marks<'_>, error: &YamlError) -> Problem {
         YamlError::InvalidBooleanStrict { .. } | YamlError::InvalidScalar { ty: "bool", .. } => {
             wrong("expected `true` or `false`".to_owned())
         }
-        other => wrong(format!("not of the expected form: {other}")),
+        other => wrong(format!("not of the expected form: {}", shown(&other.to_string(), 200))),
     }
 }
 
@@ -194,7 +193,11 @@ impl Decoder<'_> {
             let variable = field.strip_prefix("env.").is_some_and(|name| !name.contains('.'));
             if !variable && !field.is_empty() {
                 let what = "has no value; remove it or give it one";
-                self.problems.push(Problem::new(&marks.place(field), field, what));
+                let problem = Problem::new(&marks.place(field), field, what);
+                let path = field.starts_with("filesystem.");
+                let hint =
+                    "for the home folder write '~' in quotes: bare it is YAML's \"no value\"";
+                self.problems.push(if path { problem.hint(hint) } else { problem });
             }
         }
     }
@@ -249,5 +252,121 @@ impl Decoder<'_> {
     pub(super) fn path(&mut self, field: &str, text: &str) -> Option<Setting<PathBuf>> {
         let anchor = self.anchor.clone();
         self.with(field, text, |text| anchor.resolve(text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const GOOD: &str = include_str!("../../tests/manifests/good/everything.yaml");
+
+    /// The same bytes as a manifest and as defaults. Whatever is said of them is one line that
+    /// cannot move the cursor, with a place that exists.
+    fn survives(bytes: &[u8]) {
+        let places = Places {
+            root: "/w".into(),
+            home: Some("/home/a".into()),
+            protected: vec!["/w/.cloned".into()],
+        };
+        let path = Path::new("everything.yaml");
+        let lines = bytes.iter().filter(|byte| **byte == b'\n').count() + 2;
+        let manifest = manifest(path, "everything", bytes, &places).map(drop);
+        let defaults = file(path, FileKind::Defaults, bytes, &places).map(drop);
+        for problem in [manifest, defaults].into_iter().filter_map(Result::err).flatten() {
+            let shown = problem.to_string();
+            assert!(!shown.contains(char::is_control), "{shown:?}");
+            assert!(shown.len() < 4096, "{shown}");
+            if let Origin::File { line, .. } = problem.origin {
+                assert!(line >= 1 && line as usize <= lines, "{shown}");
+            }
+        }
+    }
+
+    /// Texts that mean something to YAML or to a field, to be put anywhere.
+    const SPLICES: &[&str] = &[
+        ": ",
+        "- ",
+        "? ",
+        "[",
+        "]",
+        "{",
+        "}",
+        "&a ",
+        "*a",
+        "!!str ",
+        "<<: ",
+        "---\n",
+        "...\n",
+        "|\n",
+        ">-\n",
+        "'",
+        "\"",
+        "\\0",
+        "\t",
+        "\r",
+        "#",
+        "~",
+        "null",
+        "..",
+        "/",
+        "\u{feff}",
+        "\u{202e}",
+        "\0",
+        "99999999999999999999",
+        "-1",
+        "0x",
+        ".nan",
+        "%YAML 1.1\n",
+        "\u{85}",
+        "\u{2028}",
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+
+        #[test]
+        fn arbitrary_bytes_survive(bytes in prop::collection::vec(any::<u8>(), 0..512)) {
+            survives(&bytes);
+        }
+
+        #[test]
+        fn arbitrary_text_survives(text in "[-:?\\[\\]{}&*!|>'\"%#~ \n\ta-z0-9/.]{0,200}") {
+            survives(text.as_bytes());
+        }
+
+        #[test]
+        fn mutated_manifests_survive(
+            cuts in prop::collection::vec((any::<prop::sample::Index>(), 0usize..40, 0usize..SPLICES.len()), 1..6),
+        ) {
+            let mut bytes = GOOD.as_bytes().to_vec();
+            for (start, length, splice) in cuts {
+                let start = start.index(bytes.len() + 1);
+                let end = (start + length).min(bytes.len());
+                bytes.splice(start..end, SPLICES[splice].bytes());
+            }
+            survives(&bytes);
+        }
+    }
+
+    #[test]
+    fn every_prefix_of_a_manifest_survives() {
+        (0..GOOD.len()).for_each(|end| survives(&GOOD.as_bytes()[..end]));
+    }
+
+    #[test]
+    fn a_huge_file_is_not_parsed() {
+        let text = format!("name: a\n{}", "# \n".repeat(MAX_BYTES));
+        let places = Places { root: "/w".into(), home: None, protected: Vec::new() };
+        let problems = manifest(Path::new("a.yaml"), "a", text.as_bytes(), &places).unwrap_err();
+        assert_eq!(problems[0].to_string(), "a.yaml:1:1: the file is larger than 256 KiB");
+    }
+
+    #[test]
+    fn places_are_lines_and_columns_from_1() {
+        assert_eq!(end(""), (1, 1));
+        assert_eq!(end("é"), (1, 2));
+        assert_eq!(end("a\nbc\nd"), (3, 2));
     }
 }

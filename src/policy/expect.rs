@@ -87,8 +87,13 @@ pub(super) fn nearest<'a>(found: &str, known: impl Iterator<Item = &'a str>) -> 
         return None;
     }
     let found = found.to_lowercase();
+    let distance = |word: &str| {
+        // Whoever wrote `environment` meant `env`, however many letters lie between.
+        let longer = word.len() >= 3 && found.starts_with(word);
+        if longer { 1 } else { strsim::osa_distance(&found, word) }
+    };
     known
-        .map(|word| (strsim::osa_distance(&found, word), word))
+        .map(|word| (distance(word), word))
         .filter(|(distance, word)| *distance <= 1.max(word.len() / 3))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, word)| word)
@@ -104,6 +109,7 @@ mod tests {
         assert_eq!(nearest("memroy", words.into_iter()), Some("memory"));
         assert_eq!(nearest("CPU", words.into_iter()), Some("cpus"));
         assert_eq!(nearest("seccomp", words.into_iter()), None);
+        assert_eq!(nearest("enviroment", ["eof_grace", "env"].into_iter()), Some("env"));
         assert_eq!(nearest(&"m".repeat(4096), words.into_iter()), None);
     }
 

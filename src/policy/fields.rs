@@ -1,13 +1,14 @@
 //! The fields of a policy file, one by one: raw text to validated settings. Pure.
 
 use super::decode::{Decoder, FileKind};
-use super::expect::{Malformed, is_invisible};
+use super::expect::{Malformed, shown};
 use super::layer::{Layer, WORKSPACE_SIZE, place};
 use super::parse::{self, DESCRIPTORS, FILES, NICE, PIDS};
 use super::raw::{
     RawFilesystem, RawIo, RawLimits, RawManifest, RawNetwork, RawPort, RawRpc, RawSecret,
     RawSource, RawTarget, RawWorkspace, RawWorkspaceFields,
 };
+use super::text::{argument, label, plain_text, unprotected};
 use super::{
     Bytes, Control, EnvEntry, EnvValue, HostPort, IoLimit, Package, PathRule, Period, PortGrant,
     Rpc, SeccompChoice, Secret, SecretSource, SecretTarget, Setting, Workspace,
@@ -46,16 +47,14 @@ pub(super) fn layer(decoder: &mut Decoder<'_>, kind: FileKind<'_>, raw: RawManif
             layer.tool = decoder.value("tool", tool);
         }
         FileKind::Defaults => {
-            let set = [
+            let own = [
                 ("name", name.is_some()),
                 ("tool", tool.is_some()),
                 ("command", command.is_some()),
                 ("args", args.is_some()),
                 ("package", package.is_some()),
             ];
-            for (field, _) in set.into_iter().filter(|(_, set)| *set) {
-                decoder.wrong(field, "belongs into the manifest of one connector, not here");
-            }
+            defaults(decoder, &own);
         }
     }
     layer.env = variables(decoder, env.unwrap_or_default());
@@ -82,6 +81,13 @@ pub(super) fn layer(decoder: &mut Decoder<'_>, kind: FileKind<'_>, raw: RawManif
     layer.allow_missing = decoder.list("allow_missing", allow_missing, Control::from_str);
     layer.eof_grace = decoder.value("eof_grace", eof_grace);
     layer
+}
+
+/// The user-wide defaults say nothing that is one connector's own.
+fn defaults(decoder: &mut Decoder<'_>, own: &[(&str, bool)]) {
+    for (field, _) in own.iter().filter(|(_, set)| *set) {
+        decoder.wrong(field, "belongs into the manifest of one connector, not here");
+    }
 }
 
 fn identity(decoder: &mut Decoder<'_>, name: Option<&str>, stem: &str) {
@@ -154,7 +160,7 @@ fn variables(
 ) -> Vec<Setting<EnvEntry>> {
     let mut entries = Vec::new();
     for (name, value) in env {
-        let field = format!("env.{}", super::expect::shown(&name, usize::MAX));
+        let field = format!("env.{}", shown(&name, usize::MAX));
         let Some(name) = decoder.with(&field, &name, parse::env_name) else { continue };
         let value = match value {
             None => EnvValue::FromHost,
@@ -170,9 +176,17 @@ fn variables(
 
 fn secret(decoder: &mut Decoder<'_>, field: &str, raw: RawSecret) -> Option<Setting<Secret>> {
     let RawSecret { name, from, to } = raw;
-    let name = decoder.with(&format!("{field}.name"), &name, label);
-    let source = source(decoder, &format!("{field}.from"), from);
-    let target = target(decoder, &format!("{field}.to"), to);
+    let part = |part: &str| format!("{field}.{part}");
+    for (name, missing) in
+        [("name", name.is_none()), ("from", from.is_none()), ("to", to.is_none())]
+    {
+        if missing {
+            decoder.wrong(&part(name), "missing");
+        }
+    }
+    let name = name.and_then(|name| decoder.with(&part("name"), &name, label));
+    let source = from.and_then(|from| source(decoder, &part("from"), from));
+    let target = to.and_then(|to| target(decoder, &part("to"), to));
     let name = name?;
     let value = Secret { name: name.value, source: source?, target: target? };
     Some(Setting::new(value, name.origin))
@@ -247,6 +261,10 @@ fn workspace(decoder: &mut Decoder<'_>, raw: RawWorkspace) -> Option<Setting<Wor
             decoder.with(FIELD, &word, |word| Err::<(), _>(Malformed::new(FORMS, word)));
             None
         }
+        RawWorkspace::Other => {
+            decoder.wrong(FIELD, format!("expected {FORMS}"));
+            None
+        }
         RawWorkspace::Fields(fields) => match fields {
             RawWorkspaceFields { tmpfs: Some(size), host: None, copy: None, size: None } => {
                 decoder.with(&part("tmpfs"), &size, Bytes::from_str).map(|size| tmpfs(size.value))
@@ -275,7 +293,14 @@ fn workspace(decoder: &mut Decoder<'_>, raw: RawWorkspace) -> Option<Setting<Wor
 }
 
 fn port(decoder: &mut Decoder<'_>, field: &str, raw: RawPort) -> Option<Setting<PortGrant>> {
-    let listen = decoder.with(&format!("{field}.listen"), &raw.listen, parse::port);
+    let listen = format!("{field}.listen");
+    let listen = match raw.listen {
+        Some(text) => decoder.with(&listen, &text, parse::port),
+        None => {
+            decoder.wrong(&listen, "missing");
+            None
+        }
+    };
     let publish = match raw.publish {
         None => Some(None),
         Some(text) => decoder
@@ -340,49 +365,4 @@ fn guard(decoder: &mut Decoder<'_>, raw: RawRpc) -> Option<Setting<Rpc>> {
     let max_frame: Option<Setting<Bytes>> = decoder.value("rpc.max_frame", max_frame);
     let rpc = Rpc { methods, tools, max_frame: max_frame.map(|size| size.value) };
     Some(Setting::new(rpc, decoder.marks.place("rpc")))
-}
-
-// === texts ===
-
-/// An argument or a variable's value: anything that execve can hand over.
-fn argument(text: &str) -> Result<String, Malformed> {
-    if text.contains('\0') {
-        return Err(Malformed::new("a text without NUL", text));
-    }
-    Ok(text.to_owned())
-}
-
-/// A word that is shown, compared and logged: what is seen must be what is there.
-fn plain_text(text: &str) -> Result<String, Malformed> {
-    let hidden = |c: char| c.is_control() || is_invisible(c);
-    if text.is_empty() || text.len() > 256 || text.chars().any(hidden) {
-        let expected = "a text of 1 to 256 bytes without control or invisible characters";
-        return Err(Malformed::new(expected, text));
-    }
-    Ok(text.to_owned())
-}
-
-/// The name of a secret; for a file target also the file's name under `/run/secrets`.
-fn label(text: &str) -> Result<String, Malformed> {
-    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-    let starts = text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
-    if starts && text.len() <= 128 && text.bytes().all(fits) {
-        return Ok(text.to_owned());
-    }
-    let expected = "a name of letters, digits, `.`, `_` and `-` that starts with a letter, digit or \
-                    `_`";
-    Err(Malformed::new(expected, text))
-}
-
-/// A name below a writable folder. The policy itself never becomes writable.
-pub(super) fn unprotected(text: &str) -> Result<String, Malformed> {
-    let path = plain_text(text)?;
-    let mut parts = path.split('/');
-    if path.split('/').any(|part| matches!(part, "" | "." | "..")) {
-        return Err(Malformed::new("a name inside a folder such as `.git/hooks`", text));
-    }
-    if parts.any(|part| part == ".cloned") {
-        return Err(Malformed::because("`.cloned` holds the policy and is never writable"));
-    }
-    Ok(path)
 }

@@ -130,44 +130,50 @@ fn lay(policy: &mut Policy, layer: Layer) {
         eof_grace,
     } = layer;
     let Policy { filesystem, network, limits, .. } = policy;
-
-    // A path is read-only or writable, as the later layer has it.
-    filesystem.write.retain(|old| read.iter().all(|new| new.value != old.value));
-    filesystem.read.retain(|old| write.iter().all(|new| new.value != old.value));
-    add(&mut filesystem.read, read, |old, new| old == new);
-    add(&mut filesystem.write, write, |old, new| old == new);
-    add(&mut filesystem.unprotect, unprotect, |old, new| old == new);
+    paths(filesystem, read, write);
+    add(&mut filesystem.unprotect, unprotect, String::eq);
     set(&mut filesystem.workspace, workspace);
     set(&mut filesystem.system, system);
     set(&mut filesystem.scratch, scratch);
-
-    add(&mut network.allow, allow, |old, new| old == new);
+    add(&mut network.allow, allow, HostPort::eq);
     set(&mut network.loopback, loopback);
-
     set(&mut limits.memory, memory);
     set(&mut limits.cpus, cpus);
     set(&mut limits.pids, pids);
-    limits.io = io.or(limits.io.take());
+    set_optional(&mut limits.io, io);
     set(&mut limits.files, files);
-    limits.file_size = file_size.or(limits.file_size.take());
-    limits.timeout = timeout.or(limits.timeout.take());
+    set_optional(&mut limits.file_size, file_size);
+    set_optional(&mut limits.timeout, timeout);
     set(&mut limits.nice, nice);
-
-    policy.tool = tool.or(policy.tool.take());
-    policy.package = package.or(policy.package.take());
+    set_optional(&mut policy.tool, tool);
+    set_optional(&mut policy.package, package);
     add(&mut policy.env, env, |old, new| old.name == new.name);
     add(&mut policy.secrets, secrets, |old, new| old.name == new.name);
     add(&mut policy.ports, ports, |old, new| old.listen == new.listen);
-    add(&mut policy.allow_missing, allow_missing, |old, new| old == new);
+    add(&mut policy.allow_missing, allow_missing, Control::eq);
     set(&mut policy.seccomp, seccomp);
-    policy.rpc = rpc.or(policy.rpc.take());
+    set_optional(&mut policy.rpc, rpc);
     set(&mut policy.sandbox, sandbox);
     let eof_grace = eof_grace.map(|grace| Setting::new(grace.value.0, grace.origin));
     set(&mut policy.eof_grace, eof_grace);
 }
 
+/// A path is read-only or writable, as the later layer has it.
+fn paths(old: &mut Filesystem, read: Vec<Setting<PathRule>>, write: Vec<Setting<PathRule>>) {
+    old.write.retain(|old| read.iter().all(|new| new.value != old.value));
+    old.read.retain(|old| write.iter().all(|new| new.value != old.value));
+    add(&mut old.read, read, PathRule::eq);
+    add(&mut old.write, write, PathRule::eq);
+}
+
 fn set<T>(old: &mut Setting<T>, new: Option<Setting<T>>) {
     if let Some(new) = new {
+        *old = new;
+    }
+}
+
+fn set_optional<T>(old: &mut Option<Setting<T>>, new: Option<Setting<T>>) {
+    if new.is_some() {
         *old = new;
     }
 }

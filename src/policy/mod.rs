@@ -12,6 +12,7 @@
 mod decode;
 mod expect;
 mod fields;
+mod forms;
 mod layer;
 pub mod load;
 mod origin;
@@ -22,6 +23,7 @@ mod path;
 mod problem;
 mod raw;
 mod rules;
+mod text;
 mod types;
 mod yaml;
 

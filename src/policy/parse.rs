@@ -89,7 +89,7 @@ impl FromStr for Bytes {
         match bytes {
             Some(0) => Err(Malformed::because("the size is 0, expected at least 1 byte")),
             Some(bytes) if bytes <= MAX_SIZE => Ok(Self(bytes)),
-            _ => Err(Malformed::new("a size of at most 8388607T", text)),
+            _ => Err(Malformed::new("a size of at most 8589934591G", text)),
         }
     }
 }
@@ -162,6 +162,9 @@ impl FromStr for HostPort {
         let expected = "`host:port` such as `api.github.com:443`, `10.0.0.7:5432` or `[::1]:443`; \
                         the port may be left out and is then 443";
         let malformed = || Malformed::new(expected, text);
+        if let Some((_, rest)) = text.split_once("://") {
+            return Err(malformed().meant(rest.split('/').next().unwrap_or_default()));
+        }
         // Brackets hold an IPv6 address; without them a colon starts the port.
         let (host, port) = match text.strip_prefix('[') {
             Some(rest) => {
@@ -294,4 +297,234 @@ fn split_unit(text: &str) -> (&str, &str) {
 
 fn digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all<T: FromStr<Err = Malformed> + PartialEq + std::fmt::Debug>(
+        right: &[(&str, T)],
+        wrong: &[&str],
+    ) {
+        for (text, value) in right {
+            assert_eq!(text.parse::<T>().as_ref(), Ok(value), "{text:?}");
+        }
+        for text in wrong {
+            assert!(text.parse::<T>().is_err(), "{text:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        let right = [
+            ("1", Bytes(1)),
+            ("512M", Bytes(512 << 20)),
+            ("64MiB", Bytes(64 << 20)),
+            ("1G", Bytes(1 << 30)),
+            ("2KiB", Bytes(2048)),
+            ("007K", Bytes(7 << 10)),
+            ("8589934591G", Bytes(8_589_934_591 << 30)),
+            ("9223372036854775807", Bytes(i64::MAX as u64)),
+        ];
+        let wrong = [
+            "",
+            "0",
+            "0M",
+            "M",
+            "-1",
+            "+1",
+            "1.5G",
+            "1 G",
+            "1m",
+            "1MB",
+            "1T",
+            "1e9",
+            "0x10",
+            "1_000",
+            "１",
+            "1G ",
+            "9223372036854775808",
+            "8589934592G",
+            "18446744073709551616",
+            "inf",
+        ];
+        all(&right, &wrong);
+    }
+
+    #[test]
+    fn times() {
+        let right = [
+            ("500ms", Period(Duration::from_millis(500))),
+            ("30s", Period(Duration::from_secs(30))),
+            ("2m", Period(Duration::from_secs(120))),
+            ("1h", Period(Duration::from_secs(3600))),
+            ("8784h", Period(Duration::from_millis(YEAR_MS))),
+        ];
+        let wrong = [
+            "",
+            "0s",
+            "0",
+            "30",
+            "1d",
+            "-1s",
+            "1.5s",
+            "1 s",
+            "1S",
+            "s",
+            "8785h",
+            "1h30m",
+            "18446744073709551615h",
+        ];
+        all(&right, &wrong);
+        all(
+            &[("never", EofGrace(None)), ("10s", EofGrace(Some(Duration::from_secs(10))))],
+            &["", "0s", "Never", "always", "10"],
+        );
+    }
+
+    #[test]
+    fn shares_of_processors() {
+        let right = [
+            ("1", Cpus(1000)),
+            ("0.5", Cpus(500)),
+            ("1.25", Cpus(1250)),
+            ("0.001", Cpus(1)),
+            ("4096", Cpus(4_096_000)),
+            ("1.050", Cpus(1050)),
+        ];
+        let wrong = [
+            "", "0", "0.0", "0.0001", "1.", ".5", "-1", "+1", "1e3", "4096.001", "99999", "1.2.3",
+            "nan", ".inf", "1,5",
+        ];
+        all(&right, &wrong);
+    }
+
+    #[test]
+    fn hosts_with_ports() {
+        let host = |host: &str, port| HostPort { host: host.to_owned(), port };
+        let right = [
+            ("api.github.com", host("api.github.com", 443)),
+            ("api.github.com:8443", host("api.github.com", 8443)),
+            ("localhost:80", host("localhost", 80)),
+            ("10.0.0.7:5432", host("10.0.0.7", 5432)),
+            ("[::1]", host("::1", 443)),
+            ("[2001:DB8:0::1]:80", host("2001:db8::1", 80)),
+            ("1password.com", host("1password.com", 443)),
+        ];
+        let wrong = [
+            "",
+            ":443",
+            "a:",
+            "a:0",
+            "a:65536",
+            "a:+80",
+            "a:80:80",
+            "A.example",
+            "a.example.",
+            ".a",
+            "a..b",
+            "-a.example",
+            "a-.example",
+            "a_b.example",
+            "*.example",
+            "ex ample",
+            "exämple",
+            "::1",
+            "[::1",
+            "[a]:80",
+            "[10.0.0.1]:80",
+            "[::1]80",
+            "[fe80::1%eth0]:80",
+            "127.1",
+            "0x7f.0.0.0x1",
+            "256.1.1.1",
+            "2130706433",
+            "https://a.example",
+            "a.example/path",
+            "user@a.example",
+            "a\0.example",
+        ];
+        all(&right, &wrong);
+        for (text, value) in right {
+            let again = value.to_string();
+            assert_eq!(again.parse::<HostPort>(), Ok(value), "{text} is shown as {again}");
+        }
+        let label = "a".repeat(63);
+        assert!(
+            label.parse::<HostPort>().is_ok() && format!("{label}a").parse::<HostPort>().is_err()
+        );
+        let long = [label.as_str(); 4].join(".");
+        assert!(long.parse::<HostPort>().is_err(), "a name has at most 253 characters");
+    }
+
+    #[test]
+    fn names_and_tools() {
+        let name = |text: &str| ConnectorName(text.to_owned());
+        let right = [("github", name("github")), ("0-a_b.c", name("0-a_b.c"))];
+        let long = "a".repeat(65);
+        all(&right, &["", ".", "..", "-a", "_a", ".a", "A", "a/b", "a b", "é", "a\n", &long]);
+        let tool = |text: &str| ToolId(text.to_owned());
+        let right = [
+            ("cloned.mcp.web.search@v1", tool("cloned.mcp.web.search@v1")),
+            ("a@v12", tool("a@v12")),
+        ];
+        all(
+            &right,
+            &["", "a", "a@", "a@1", "a@v", "a@v1.2", "@v1", "a.@v1", ".a@v1", "A@v1", "a@v1@v2"],
+        );
+    }
+
+    #[test]
+    fn filters_and_words() {
+        all(
+            &[
+                ("default", SeccompChoice::BuiltIn("default".into())),
+                ("./a.json", SeccompChoice::File("./a.json".into())),
+            ],
+            &["", "Default", "a.json", "a b"],
+        );
+        all(&[("usr", SystemTree::Usr)], &["", "USR", "all"]);
+        all(&[("none", Backend::None)], &["", "None", "docker"]);
+        for control in Control::ALL {
+            assert_eq!(control.name().parse(), Ok(*control));
+        }
+    }
+
+    #[test]
+    fn counts_ports_and_addresses() {
+        assert_eq!(count("64", &PIDS), Ok(64));
+        for text in ["", "0", "-1", "+1", "4194305", "99999999999", "1.0", "0x10"] {
+            assert!(count(text, &PIDS).is_err(), "{text:?} was accepted");
+        }
+        assert_eq!(loopback("127.0.0.1:3000").map(|it| it.port()), Ok(3000));
+        assert!(loopback("[::1]:1").is_ok() && loopback("127.8.8.8:1").is_ok());
+        for text in [
+            "127.0.0.1",
+            "127.0.0.1:0",
+            "0.0.0.0:1",
+            "10.0.0.1:1",
+            "[::]:1",
+            "localhost:1",
+            "[::ffff:127.0.0.1]:1",
+        ] {
+            assert!(loopback(text).is_err(), "{text:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn names_of_commands() {
+        for (program, name) in [
+            ("/usr/bin/npx", "npx"),
+            ("./My Server.PY", "my-server.py"),
+            ("_start", "start"),
+            ("---", "command"),
+            ("..", "command"),
+            ("é", "command"),
+        ] {
+            let made = ConnectorName::of_command(program.as_ref());
+            assert_eq!(made.as_str(), name);
+            assert!(made.as_str().parse::<ConnectorName>().is_ok());
+        }
+    }
 }

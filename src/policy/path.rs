@@ -17,7 +17,7 @@ impl Anchor<'_> {
             return Err(Malformed::because("the path is empty"));
         }
         if text.chars().any(|c| c.is_control() || is_invisible(c)) {
-            return Err(Malformed::new("a path without control characters", text));
+            return Err(Malformed::new("a path without control or invisible characters", text));
         }
         if text.starts_with('$') {
             let expected = "a path; variables are not expanded, `~/` stands for the home folder";

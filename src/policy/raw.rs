@@ -1,13 +1,15 @@
 //! The shape of `.cloned/connectors/<name>.yaml`, and its JSON Schema for editors.
 //!
 //! Values that have a form of their own (sizes, times, paths …) are text here; `decode` parses them,
-//! so that an error names the field and says what is accepted. The doc comments of the fields are
+//! so that an error names the field and says what is accepted. For the same reason every field may be
+//! absent here, also those that a manifest must have. The doc comments of the fields are
 //! what an editor shows.
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use super::forms;
+use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{self, Deserializer, MapAccess, Visitor};
+use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -19,7 +21,7 @@ use std::fmt;
 #[schemars(extend("oneOf" = [{"required": ["command"]}, {"required": ["package"]}]))]
 pub(super) struct RawManifest {
     /// The connector's name; the same as the file's without `.yaml`.
-    #[schemars(schema_with = "name")]
+    #[schemars(schema_with = "forms::name")]
     pub(super) name: Option<String>,
     /// The tool id of the host application that this connector stands behind:
     /// `cloned.mcp.web.search@v1`.
@@ -29,19 +31,19 @@ pub(super) struct RawManifest {
     #[schemars(with = "String")]
     pub(super) command: Option<String>,
     /// What the program (or the package) is started with.
-    #[schemars(schema_with = "texts")]
+    #[schemars(schema_with = "forms::texts")]
     pub(super) args: Option<Vec<String>>,
     /// A package in one version, instead of `command`: `npm:NAME@VERSION` (started by npx) or
     /// `pypi:NAME@VERSION` (started by uvx).
-    #[schemars(schema_with = "package")]
+    #[schemars(schema_with = "forms::package")]
     pub(super) package: Option<String>,
     /// Environment variables; the connector gets no others. No value (`NAME:`) passes the host's.
-    #[schemars(schema_with = "env")]
+    #[schemars(schema_with = "forms::env")]
     pub(super) env: Option<BTreeMap<String, Option<String>>>,
     /// Secrets: where each comes from and where the connector finds it. Never the value itself.
     #[schemars(with = "Vec<RawSecret>")]
     pub(super) secrets: Option<Vec<RawSecret>>,
-    /// Files and folders.
+    /// Files and folders of the host that it sees, and its own.
     #[schemars(with = "RawFilesystem")]
     pub(super) filesystem: Option<RawFilesystem>,
     /// Hosts that may be reached; none without this.
@@ -61,26 +63,30 @@ pub(super) struct RawManifest {
     #[schemars(with = "RawRpc")]
     pub(super) rpc: Option<RawRpc>,
     /// What the connector is confined by.
-    #[schemars(schema_with = "sandbox")]
+    #[schemars(schema_with = "forms::sandbox")]
     pub(super) sandbox: Option<String>,
     /// Controls that may be missing where this machine cannot apply them; else the run is refused.
-    #[schemars(schema_with = "controls")]
+    #[schemars(schema_with = "forms::controls")]
     pub(super) allow_missing: Option<Vec<String>>,
     /// How long the connector may live on after its standard input ended: a time, or `never` to
     /// let it live as long as it likes.
-    #[schemars(schema_with = "eof_grace")]
+    #[schemars(schema_with = "forms::eof_grace")]
     pub(super) eof_grace: Option<String>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("required" = ["name", "from", "to"]))]
 pub(super) struct RawSecret {
     /// What the secret is called in messages and in the audit log.
-    pub(super) name: String,
+    #[schemars(with = "String")]
+    pub(super) name: Option<String>,
     /// Where it comes from: exactly one.
-    pub(super) from: RawSource,
+    #[schemars(with = "RawSource")]
+    pub(super) from: Option<RawSource>,
     /// Where the connector finds it: exactly one.
-    pub(super) to: RawTarget,
+    #[schemars(with = "RawTarget")]
+    pub(super) to: Option<RawTarget>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -91,13 +97,13 @@ pub(super) struct RawSource {
     #[schemars(with = "String")]
     pub(super) file: Option<String>,
     /// A descriptor that jail inherits, from 3.
-    #[schemars(schema_with = "descriptor")]
+    #[schemars(schema_with = "forms::descriptor")]
     pub(super) fd: Option<String>,
     /// A variable of jail's own environment.
     #[schemars(with = "String")]
     pub(super) env: Option<String>,
     /// A program of the host that prints it, with its arguments.
-    #[schemars(schema_with = "texts")]
+    #[schemars(schema_with = "forms::texts")]
     pub(super) command: Option<Vec<String>>,
 }
 
@@ -124,14 +130,14 @@ pub(super) struct RawFilesystem {
     #[schemars(with = "Vec<String>")]
     pub(super) write: Option<Vec<String>>,
     /// What `/workspace` is: `tmpfs`, `{tmpfs: SIZE}`, `{host: PATH}` or `{copy: PATH, size: SIZE}`.
-    #[schemars(schema_with = "workspace")]
+    #[schemars(schema_with = "forms::workspace")]
     pub(super) workspace: Option<RawWorkspace>,
     /// Which of the system's programs it sees: `usr` (all of /usr) or `minimal` (only what the
     /// command needs).
-    #[schemars(schema_with = "system")]
+    #[schemars(schema_with = "forms::system")]
     pub(super) system: Option<String>,
     /// Size of its private `/tmp`, and again of its HOME.
-    #[schemars(schema_with = "size")]
+    #[schemars(schema_with = "forms::size")]
     pub(super) scratch: Option<String>,
     /// Names that stay writable though they act outside the jail later, such as `.git/hooks`.
     #[schemars(with = "Vec<String>")]
@@ -151,10 +157,11 @@ pub(super) struct RawNetwork {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("required" = ["listen"]))]
 pub(super) struct RawPort {
     /// The port inside the jail.
-    #[schemars(schema_with = "port")]
-    pub(super) listen: String,
+    #[schemars(schema_with = "forms::port")]
+    pub(super) listen: Option<String>,
     /// The loopback address of the host where it is offered: `127.0.0.1:3000`.
     #[schemars(with = "String")]
     pub(super) publish: Option<String>,
@@ -164,28 +171,28 @@ pub(super) struct RawPort {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawLimits {
     /// Memory, with what it keeps in tmpfs.
-    #[schemars(schema_with = "size")]
+    #[schemars(schema_with = "forms::size")]
     pub(super) memory: Option<String>,
     /// Processors: `1`, `0.5`.
-    #[schemars(schema_with = "cpus")]
+    #[schemars(schema_with = "forms::cpus")]
     pub(super) cpus: Option<String>,
     /// Processes and threads.
-    #[schemars(schema_with = "pids")]
+    #[schemars(schema_with = "forms::pids")]
     pub(super) pids: Option<String>,
     /// Bytes per second from and to disks.
     #[schemars(with = "RawIo")]
     pub(super) io: Option<RawIo>,
     /// Open files per process, from 1024.
-    #[schemars(schema_with = "files")]
+    #[schemars(schema_with = "forms::files")]
     pub(super) files: Option<String>,
     /// The largest file that it may write.
-    #[schemars(schema_with = "size")]
+    #[schemars(schema_with = "forms::size")]
     pub(super) file_size: Option<String>,
     /// Wall clock; then the connector is ended.
-    #[schemars(schema_with = "period")]
+    #[schemars(schema_with = "forms::period")]
     pub(super) timeout: Option<String>,
     /// Politeness towards other processes, 0 to 19.
-    #[schemars(schema_with = "nice")]
+    #[schemars(schema_with = "forms::nice")]
     pub(super) nice: Option<String>,
 }
 
@@ -194,10 +201,10 @@ pub(super) struct RawLimits {
 #[schemars(extend("minProperties" = 1))]
 pub(super) struct RawIo {
     /// Bytes per second.
-    #[schemars(schema_with = "size")]
+    #[schemars(schema_with = "forms::size")]
     pub(super) read: Option<String>,
     /// Bytes per second.
-    #[schemars(schema_with = "size")]
+    #[schemars(schema_with = "forms::size")]
     pub(super) write: Option<String>,
 }
 
@@ -212,7 +219,7 @@ pub(super) struct RawRpc {
     #[schemars(with = "Vec<String>")]
     pub(super) tools: Option<Vec<String>>,
     /// The longest message.
-    #[schemars(schema_with = "size")]
+    #[schemars(schema_with = "forms::size")]
     pub(super) max_frame: Option<String>,
 }
 
@@ -221,13 +228,15 @@ pub(super) struct RawRpc {
 pub(super) enum RawWorkspace {
     Word(String),
     Fields(RawWorkspaceFields),
+    /// Neither; `decode` knows the place and so tells it better.
+    Other,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawWorkspaceFields {
     /// Empty, in memory, of this size; gone afterwards.
-    #[schemars(schema_with = "size")]
+    #[schemars(schema_with = "forms::size")]
     pub(super) tmpfs: Option<String>,
     /// This folder of the host, writable.
     #[schemars(with = "String")]
@@ -236,7 +245,7 @@ pub(super) struct RawWorkspaceFields {
     #[schemars(with = "String")]
     pub(super) copy: Option<String>,
     /// How large the copy may grow.
-    #[schemars(schema_with = "size")]
+    #[schemars(schema_with = "forms::size")]
     pub(super) size: Option<String>,
 }
 
@@ -255,6 +264,27 @@ impl<'de> Deserialize<'de> for RawWorkspace {
                 Ok(RawWorkspace::Word(word.to_owned()))
             }
 
+            fn visit_bool<E>(self, _: bool) -> Result<RawWorkspace, E> {
+                Ok(RawWorkspace::Other)
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<RawWorkspace, E> {
+                Ok(RawWorkspace::Other)
+            }
+
+            fn visit_u64<E>(self, _: u64) -> Result<RawWorkspace, E> {
+                Ok(RawWorkspace::Other)
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<RawWorkspace, E> {
+                Ok(RawWorkspace::Other)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<RawWorkspace, A::Error> {
+                while list.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(RawWorkspace::Other)
+            }
+
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawWorkspace, A::Error> {
                 RawWorkspaceFields::deserialize(MapAccessDeserializer::new(map))
                     .map(RawWorkspace::Fields)
@@ -270,107 +300,89 @@ pub fn schema() -> Schema {
     schemars::schema_for!(RawManifest)
 }
 
-// === values that have a form of their own ===
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
 
-fn name(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,63}$" })
-}
+    /// Every `properties` name of the schema, wherever it is.
+    fn fields(value: &Value, names: &mut Vec<String>) {
+        if let Some(object) = value.as_object() {
+            if let Some(properties) = object.get("properties").and_then(Value::as_object) {
+                names.extend(properties.keys().cloned());
+            }
+            object.values().for_each(|value| fields(value, names));
+        } else if let Some(list) = value.as_array() {
+            list.iter().for_each(|value| fields(value, names));
+        }
+    }
 
-fn package(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": "string", "pattern": "^(npm|pypi):.+@[0-9].*$" })
-}
+    #[test]
+    fn the_schema_lists_every_field_and_no_other() {
+        let schema = serde_json::to_value(schema()).unwrap();
+        let mut names = Vec::new();
+        fields(&schema, &mut names);
+        names.sort();
+        names.dedup();
+        let mut expected = [
+            "name",
+            "tool",
+            "command",
+            "args",
+            "package",
+            "env",
+            "secrets",
+            "filesystem",
+            "network",
+            "ports",
+            "limits",
+            "seccomp",
+            "rpc",
+            "sandbox",
+            "allow_missing",
+            "eof_grace",
+            "from",
+            "to",
+            "file",
+            "fd",
+            "read",
+            "write",
+            "workspace",
+            "system",
+            "scratch",
+            "unprotect",
+            "allow",
+            "loopback",
+            "listen",
+            "publish",
+            "memory",
+            "cpus",
+            "pids",
+            "io",
+            "files",
+            "file_size",
+            "timeout",
+            "nice",
+            "methods",
+            "tools",
+            "max_frame",
+            "tmpfs",
+            "host",
+            "copy",
+            "size",
+        ];
+        expected.sort_unstable();
+        assert_eq!(names, expected);
+        assert_eq!(schema["additionalProperties"], Value::Bool(false));
+        assert_eq!(schema["required"], serde_json::json!(["name"]));
+    }
 
-/// YAML writes numbers and truth values without quotes; a variable or an argument is text anyway.
-fn texts(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": "array", "items": { "type": ["string", "number", "boolean"] } })
-}
-
-fn env(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "type": "object",
-        "propertyNames": { "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" },
-        "additionalProperties": { "type": ["string", "number", "boolean", "null"] }
-    })
-}
-
-fn size(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "type": ["string", "integer"],
-        "pattern": "^[0-9]+(K|M|G|KiB|MiB|GiB)?$",
-        "minimum": 1,
-        "examples": ["512M", "64MiB", "1G"]
-    })
-}
-
-fn period(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "type": "string",
-        "pattern": "^[0-9]+(ms|s|m|h)$",
-        "examples": ["500ms", "30s", "2m", "1h"]
-    })
-}
-
-fn eof_grace(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "type": "string",
-        "pattern": "^(never|[0-9]+(ms|s|m|h))$",
-        "examples": ["10s", "never"]
-    })
-}
-
-fn cpus(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "type": ["number", "string"],
-        "pattern": "^[0-9]{1,4}(\\.[0-9]{1,3})?$",
-        "exclusiveMinimum": 0,
-        "maximum": 4096
-    })
-}
-
-fn count(range: &std::ops::RangeInclusive<u32>) -> Schema {
-    let (low, high) = (range.start(), range.end());
-    json_schema!({ "type": "integer", "minimum": low, "maximum": high })
-}
-
-fn pids(_: &mut SchemaGenerator) -> Schema {
-    count(&super::parse::PIDS)
-}
-
-fn files(_: &mut SchemaGenerator) -> Schema {
-    count(&super::parse::FILES)
-}
-
-fn nice(_: &mut SchemaGenerator) -> Schema {
-    count(&super::parse::NICE)
-}
-
-fn port(_: &mut SchemaGenerator) -> Schema {
-    count(&(1..=65535))
-}
-
-fn descriptor(_: &mut SchemaGenerator) -> Schema {
-    count(&super::parse::DESCRIPTORS)
-}
-
-fn sandbox(_: &mut SchemaGenerator) -> Schema {
-    words(super::Backend::ALL.iter().map(|value| value.name()))
-}
-
-fn system(_: &mut SchemaGenerator) -> Schema {
-    words(super::SystemTree::ALL.iter().map(|value| value.name()))
-}
-
-fn controls(_: &mut SchemaGenerator) -> Schema {
-    let items = words(super::Control::ALL.iter().map(|value| value.name()));
-    json_schema!({ "type": "array", "items": items })
-}
-
-fn words(words: impl Iterator<Item = &'static str>) -> Schema {
-    let words: Vec<&str> = words.collect();
-    json_schema!({ "type": "string", "enum": words })
-}
-
-fn workspace(generator: &mut SchemaGenerator) -> Schema {
-    let fields = generator.subschema_for::<RawWorkspaceFields>();
-    json_schema!({ "anyOf": [{ "type": "string", "const": "tmpfs" }, fields] })
+    /// An editor shows them.
+    #[test]
+    fn every_field_at_the_top_is_described() {
+        let schema = serde_json::to_value(schema()).unwrap();
+        for (name, field) in schema["properties"].as_object().unwrap() {
+            assert!(field["description"].as_str().is_some_and(|text| text.len() > 20), "{name}");
+        }
+    }
 }

@@ -64,7 +64,7 @@ pub(super) fn writable(path: &Path, places: &Places) -> Option<String> {
     let policy = places.protected.iter().find(|dir| dir.starts_with(path) || path.starts_with(dir));
     policy.map(|dir| {
         let (path, dir) = (path.display(), dir.display());
-        format!("{path} would make the policy writable from inside: it is or contains {dir}")
+        format!("{path} would make the policy in {dir} writable from inside")
     })
 }
 

@@ -101,10 +101,9 @@ impl<'a> Marks<'a> {
         self.nodes.iter().filter(|mark| mark.null).map(|mark| mark.field.as_str())
     }
 
-    /// Does the file as a whole hold a mapping?
+    /// Does the file as a whole hold a mapping with something in it?
     pub(super) fn is_mapping(&self) -> bool {
-        self.nodes.first().is_some_and(|mark| mark.field.is_empty())
-            && self.nodes.get(1).is_none_or(|mark| mark.key)
+        self.nodes.get(1).is_some_and(|mark| mark.key)
     }
 }
 
@@ -112,6 +111,8 @@ fn options() -> Options {
     let mut options = Options::default();
     // A long comment is no reason to refuse a file; the library caps how many it keeps.
     options.emit_comments = false;
+    // So that all aliases get the same error, those to nowhere too.
+    options.emit_unresolved_aliases = true;
     options
 }
 
@@ -165,7 +166,9 @@ impl Walk<'_> {
         let at = (narrow(span.start.line()), narrow(span.start.col() + 1));
         match event {
             Event::DocumentStart(..) => self.document(at),
-            Event::Alias(_) => Err(self.refused(at, "aliases (`*name`) are")),
+            Event::Alias(_) | Event::UnresolvedAlias(_) => {
+                Err(self.refused(at, "aliases (`*name`) are"))
+            }
             Event::Scalar(text, style, anchor, tag) => {
                 self.plain(at, *anchor, tag.is_some())?;
                 self.scalar(text, *style, at)
@@ -221,7 +224,7 @@ impl Walk<'_> {
             } else {
                 None
             };
-            let name = shown(text, MAX_KEY);
+            let name = shown(text, if text.len() > MAX_KEY { 40 } else { MAX_KEY });
             let name = if field.is_empty() { name } else { format!("{field}.{name}") };
             if let Some(fault) = fault {
                 return Err(self.problem(at, &name, fault));
@@ -286,5 +289,77 @@ impl Walk<'_> {
 
     fn problem(&self, (line, column): (u32, u32), field: &str, what: impl Into<String>) -> Problem {
         Problem::new(&origin(self.marks.path, line, column), field, what)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn marks(text: &str) -> Result<Marks<'static>, Problem> {
+        Marks::of(Path::new("a.yaml"), text)
+    }
+
+    fn place(marks: &Marks<'_>, field: &str) -> (u32, u32) {
+        match marks.place(field) {
+            Origin::File { line, column, .. } => (line, column),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_value_has_its_place() {
+        let text = "name: é\nlimits:\n  # why\n  memory:   1G\nargs: [a, 'b c',\n  d]\n\
+                    secrets:\n- name: x\n  from: {env: A}\n";
+        let marks = marks(text).unwrap();
+        for (field, at) in [
+            ("name", (1, 7)),
+            ("limits", (4, 3)),
+            ("limits.memory", (4, 13)),
+            ("args", (5, 7)),
+            ("args[1]", (5, 11)),
+            ("args[2]", (6, 3)),
+            ("secrets[0]", (8, 3)),
+            ("secrets[0].from.env", (9, 15)),
+        ] {
+            assert_eq!(place(&marks, field), at, "{field}");
+        }
+        assert_eq!(place(&marks, "limits.cpus"), (4, 3), "the enclosing value");
+        assert_eq!(place(&marks, "tool"), (1, 1), "the whole file");
+        assert_eq!(marks.key_at(4, 3), Some("limits.memory"));
+        assert_eq!(marks.value_at(4, 3), Some("limits"));
+    }
+
+    #[test]
+    fn columns_count_characters() {
+        let marks = marks("{\"é漢🦀\": a, b: c}").unwrap();
+        assert_eq!(place(&marks, "b"), (1, 15));
+    }
+
+    #[test]
+    fn long_comments_are_no_reason_to_refuse() {
+        let text = format!(
+            "{}name: a\n{}args:\n{}  - b\n",
+            "# x\n".repeat(500),
+            "# y\n".repeat(500),
+            "  # z\n".repeat(500)
+        );
+        assert!(marks(&text).is_ok());
+    }
+
+    /// The marks are what a hostile file could make us keep.
+    #[test]
+    fn many_values_and_long_keys_are_refused() {
+        let many = format!("args: [{}]", "a,".repeat(MAX_NODES));
+        assert!(marks(&many).unwrap_err().what.contains("at most 20000"));
+        let long = format!("\"{}\": a", "k".repeat(MAX_KEY + 1));
+        assert!(marks(&long).unwrap_err().what.contains("at most 256"));
+    }
+
+    #[test]
+    fn deep_nesting_is_refused_without_recursion() {
+        for open in ["[", "{a: ", "- ", "? "] {
+            assert!(marks(&open.repeat(50_000)).is_err(), "{open}");
+        }
     }
 }

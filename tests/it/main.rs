@@ -1,0 +1,6 @@
+//! Tests that need no privileges, in one binary. One module per subject.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it fails")]
+
+mod layers;
+mod manifests;
+mod verbs;
