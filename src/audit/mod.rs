@@ -37,8 +37,9 @@
 //!
 //! # What this is worth
 //!
-//! A connector reaches neither file. Whoever can write only one of them is found out. Whoever can
-//! write both, that is the user and root, can compute a new chain from any record on and a head to
+//! A connector reaches neither file. Whoever can write only one of them is found out, with one
+//! exception: a forged record *after* the last one looks like a record whose writer was killed
+//! before it wrote the head; `verify` shows what was, not who wrote it. Whoever can write both, that is the user and root, can compute a new chain from any record on and a head to
 //! match, and no check of these files alone can tell. To hold against them, copy `audit.head` (one
 //! line) to another machine from time to time, or print it in a CI log: a chain that no longer
 //! contains that hash was rewritten.
@@ -57,14 +58,17 @@
 //! run whose `run-start` cannot be written is refused: an unlogged run is a control that failed
 //! quietly. Nothing written before is harmed, and the log goes on when there is space.
 
+mod chain;
 mod error;
 mod event;
 mod files;
 mod head;
+mod lines;
 mod place;
 mod record;
 mod tail;
 mod text;
+mod verify;
 mod writer;
 
 #[cfg(test)]
@@ -76,4 +80,5 @@ pub use event::{
 };
 pub use place::path_for;
 pub use text::{BadDigest, Digest, RunId, Text};
+pub use verify::{Finding, Report, What, verify};
 pub use writer::{Log, Note, Receipt};

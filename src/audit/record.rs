@@ -4,6 +4,7 @@ use super::event::{Event, VERSION};
 use super::text::Digest;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use sha2::{Digest as _, Sha256};
 use std::borrow::Cow;
 use std::time::SystemTime;
 
@@ -59,10 +60,12 @@ impl Record<'_> {
 /// Why a line is no record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Bad {
-    /// It has the shape of record `seq`, but its hash is of other bytes.
+    /// It can be what a kill, a full disk or a power cut left of a record.
+    Torn,
+    /// It is all of record `seq`, but its hash is of other bytes: no accident does that.
     WrongHash { seq: u64 },
-    /// It is something else.
-    Other,
+    /// No part of a record.
+    Foreign,
 }
 
 /// The fields in the order in which they are hashed and written.
@@ -110,22 +113,31 @@ pub(super) fn write(
 
 /// Reads a line (without its newline) and checks its hash.
 pub(super) fn read(line: &[u8]) -> Result<Record<'_>, Bad> {
-    let (body, hash) = split(line).ok_or(Bad::Other)?;
-    let fields: Body<'_, &RawValue> = serde_json::from_slice(line).map_err(|_| Bad::Other)?;
+    let bad = || if is_part(line) { Bad::Torn } else { Bad::Foreign };
+    let (body, hash) = split(line).ok_or_else(bad)?;
+    let fields: Body<'_, &RawValue> = serde_json::from_slice(line).map_err(|_| bad())?;
     // The body ends just before the hash field; its closing brace is hashed with it.
-    let mut whole = sha2::Sha256::default();
-    sha2::Digest::update(&mut whole, body);
-    sha2::Digest::update(&mut whole, b"}");
-    if Digest::of_state(whole) != hash {
-        return Err(Bad::WrongHash { seq: fields.seq });
-    }
+    let mut whole = Sha256::default();
+    whole.update(body);
+    whole.update(b"}");
     let torn = match (fields.after_torn, fields.torn_bytes, fields.torn_sha256) {
         (true, Some(bytes), Some(sha256)) => Some(Torn { bytes, sha256 }),
         (false, None, None) => None,
-        _ => return Err(Bad::Other),
+        _ => return Err(Bad::Foreign),
     };
+    if Digest::of_state(whole) != hash {
+        return Err(Bad::WrongHash { seq: fields.seq });
+    }
     let Body { seq, time, prev, event, .. } = fields;
     Ok(Record { seq, time, prev, torn, event, hash })
+}
+
+/// True where the line begins as a record does. A power cut can leave zeros instead of bytes.
+fn is_part(line: &[u8]) -> bool {
+    const BEGIN: &[u8] = br#"{"v":"#;
+    let zeros = line.iter().rev().take_while(|byte| **byte == 0).count();
+    let kept = &line[..line.len() - zeros];
+    kept.starts_with(BEGIN) || BEGIN.starts_with(kept)
 }
 
 fn split(line: &[u8]) -> Option<(&[u8], Digest)> {

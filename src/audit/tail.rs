@@ -44,34 +44,31 @@ pub(super) fn find(file: &File) -> io::Result<Option<End>> {
     }
 }
 
-/// The last record in `bytes`, which end where the file ends.
+/// The last record in `bytes`, which end where the file ends. A record that lacks nothing but its
+/// newline counts.
 fn last_record(bytes: &[u8], whole: bool, len: u64) -> Option<End> {
+    let newline_before = |stop: usize| bytes[..stop].iter().rposition(|byte| *byte == b'\n');
     let closed = bytes.last().is_none_or(|byte| *byte == b'\n');
-    // Only a line whose start is in the window can be judged.
-    let first = if whole { 0 } else { find_newline(bytes)? + 1 };
-    let mut stop = bytes.len();
-    while stop > first {
-        let Some(newline) = bytes[first..stop].iter().rposition(|byte| *byte == b'\n') else {
-            break;
+    let mut stop = if closed { bytes.len().saturating_sub(1) } else { bytes.len() };
+    loop {
+        let newline = newline_before(stop);
+        // Only a line whose start is in the window can be judged.
+        let start = match newline {
+            Some(newline) => newline + 1,
+            None if whole => 0,
+            None => return None,
         };
-        let newline = first + newline;
-        let start = bytes[first..newline]
-            .iter()
-            .rposition(|b| *b == b'\n')
-            .map_or(first, |at| first + at + 1);
-        if let Ok(record) = record::read(&bytes[start..newline]) {
+        if let Ok(record) = record::read(&bytes[start..stop]) {
             let before = Link { seq: record.seq.saturating_sub(1), hash: record.prev };
-            let torn = torn(&bytes[newline + 1..]);
+            let torn = torn(bytes.get(stop + 1..).unwrap_or_default());
             return Some(End { last: record.link(), before, torn, closed, len });
         }
-        stop = newline;
+        match newline {
+            Some(newline) => stop = newline,
+            None => break,
+        }
     }
-    let end = End { last: Link::START, before: Link::START, torn: torn(bytes), closed, len };
-    whole.then_some(end)
-}
-
-fn find_newline(bytes: &[u8]) -> Option<usize> {
-    bytes.iter().position(|byte| *byte == b'\n')
+    Some(End { last: Link::START, before: Link::START, torn: torn(bytes), closed, len })
 }
 
 /// The newline that closes torn bytes, there already or yet to be written, is not counted.

@@ -238,19 +238,24 @@ mod tests {
             let receipt = log.append(&denial("after")).unwrap();
             let last = lines(&log).pop().unwrap();
             let torn = record::read(last.as_bytes()).unwrap().torn;
+            let report = super::super::verify(&log.path()).unwrap();
+            assert!(report.is_sound(), "cut at {cut}: {report:?}");
+            assert_eq!(report.tears, u64::from(torn.is_some()));
             drop(folder);
             (receipt, torn)
         };
-        for cut in third + 1..bytes.len() {
+        for cut in third + 1..bytes.len() - 1 {
             let (receipt, torn) = torn_at(cut);
             let left = &bytes[third..cut];
             let size = left.len() as u64;
             assert_eq!((receipt.seq, receipt.note), (3, Some(Note::Torn { bytes: size })));
             assert_eq!(torn, Some(super::record::Torn { bytes: size, sha256: Digest::of(left) }));
         }
-        assert_eq!(torn_at(third).0.note, None);
-        // The whole record is there, but its head is not: it counts.
-        assert_eq!((torn_at(bytes.len()).0.seq, torn_at(bytes.len()).1), (4, None));
+        // Nothing of the record is there, all but its newline, or all but its head.
+        for (cut, seq) in [(third, 3), (bytes.len() - 1, 4), (bytes.len(), 4)] {
+            let (receipt, torn) = torn_at(cut);
+            assert_eq!((receipt.seq, receipt.note, torn), (seq, None, None));
+        }
     }
 
     #[test]
