@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod confine;
+pub mod doctor;
 pub mod exit;
 pub mod failure;
 pub mod plan;

@@ -1,5 +1,6 @@
 //! The command line: one file per verb.
 
+pub mod doctor;
 pub mod ui;
 
 use crate::failure::Failure;
@@ -14,9 +15,14 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Verb {}
+pub enum Verb {
+    /// Look at the machine: what works, what is missing, how to fix it
+    Doctor(doctor::DoctorArgs),
+}
 
 /// Runs one verb and gives the exit code of the process.
 pub fn dispatch(cli: Cli) -> Result<u8, Failure> {
-    match cli.verb {}
+    match cli.verb {
+        Verb::Doctor(args) => doctor::run(&args),
+    }
 }

@@ -1,0 +1,3 @@
+//! Tests of the binary that need no privileges. One file per verb.
+
+mod doctor;
