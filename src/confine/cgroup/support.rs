@@ -91,7 +91,7 @@ impl Support {
     }
 
     fn decide(&mut self, view: &View, needs: &Controllers) -> Result<(), No> {
-        let place = Place::find(view)?;
+        let place = Place::find(view, needs)?;
         self.mount = Some(place.mount.clone());
         self.own_cgroup.clone_from(&place.own);
         let offered = files::available(&place.mount);
@@ -156,7 +156,7 @@ struct Place {
 }
 
 impl Place {
-    fn find(view: &View) -> Result<Self, No> {
+    fn find(view: &View, needs: &Controllers) -> Result<Self, No> {
         let read = |name: &str| {
             let path = view.proc.join("self").join(name);
             fs::read_to_string(&path).map_err(|e| {
@@ -166,14 +166,11 @@ impl Place {
         };
         let member = parse::membership(&read("cgroup")?);
         let Some(mount) = parse::cgroup2_mount(&read("mountinfo")?) else {
-            let (reason, fix) = if member.on_v1.is_empty() {
-                ("no cgroup v2 file system is mounted", "mount -t cgroup2 none /sys/fs/cgroup")
-            } else {
-                (
-                    "this host has cgroup v1 only",
-                    "boot with systemd.unified_cgroup_hierarchy=1 on the kernel command line",
-                )
-            };
+            if let Some(no) = bound_to_v1(&Controllers::new(), &member.on_v1, needs) {
+                return Err(no);
+            }
+            let (reason, fix) =
+                ("no cgroup v2 file system is mounted", "mount -t cgroup2 none /sys/fs/cgroup");
             return Err((reason.into(), fix.into()));
         };
         let own = member.v2.and_then(|path| below(&mount, &path));

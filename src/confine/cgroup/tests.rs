@@ -94,7 +94,7 @@ fn version_1_only_and_nothing_at_all() {
     host.put("proc/self/mountinfo", "");
     assert_eq!(
         refused(&Support::probe_in(&host.view(0, false), &needs())).0,
-        "this host has cgroup v1 only"
+        "controllers bound to cgroup v1: pids"
     );
     host.put("proc/self/cgroup", "0::/\n");
     let support = Support::probe_in(&host.view(0, false), &needs());
