@@ -1,13 +1,13 @@
 //! What the kernel opens, one after another, to start a program.
 
+use super::finder::Finder;
 use super::needs::Needs;
 use super::shebang::{self, Shebang};
 use super::walk::{self, Walk};
-use super::{Request, ResolveError, Resolved, path_lookup, prefix, script};
+use super::{Request, ResolveError, Resolved, files, libs, prefix, script};
 use nix::unistd::{AccessFlags, eaccess};
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
 /// Scripts run by scripts; the kernel itself stops at about this many.
 const MAX_CHAIN: usize = 4;
@@ -26,37 +26,21 @@ struct Script<'s> {
 pub(super) struct Resolver<'a> {
     request: &'a Request<'a>,
     needs: Needs<'a>,
-    path_dirs: Vec<PathBuf>,
+    finder: Finder<'a>,
 }
 
 impl<'a> Resolver<'a> {
     pub(super) fn new(request: &'a Request<'a>) -> Self {
-        Self { request, needs: Needs::new(request), path_dirs: Vec::new() }
+        Self { request, needs: Needs::new(request), finder: Finder::new(request) }
     }
 
     pub(super) fn resolve(mut self) -> Result<Resolved, ResolveError> {
-        let request = self.request;
-        let program = self.look_up(request.command)?;
-        if !path_lookup::is_path(request.command) {
-            self.on_path(&program);
-        }
+        let program = self.finder.find(self.request.command)?;
         self.program(&program, 0, "the command")?;
         self.script_argument(&program)?;
         self.companions(&program)?;
-        Ok(Resolved { program, needs: self.needs.finish(), path_dirs: self.path_dirs })
-    }
-
-    fn look_up(&self, command: &std::ffi::OsStr) -> Result<PathBuf, ResolveError> {
-        let request = self.request;
-        path_lookup::find(command, request.path_var, request.cwd, None)
-    }
-
-    fn on_path(&mut self, program: &Path) {
-        if let Some(folder) = program.parent()
-            && !self.path_dirs.iter().any(|known| known == folder)
-        {
-            self.path_dirs.push(folder.to_owned());
-        }
+        let path_dirs = self.finder.path_dirs();
+        Ok(Resolved { program, needs: self.needs.finish(), path_dirs })
     }
 
     /// A file that is handed to execve, by the user or by the kernel for a script.
@@ -71,7 +55,7 @@ impl<'a> Resolver<'a> {
         match head.as_deref() {
             // It may be run but not read: then nothing can be said about what it needs.
             None => Ok(()),
-            Some(head) if head.starts_with(b"\x7fELF") => self.elf(named, &walk),
+            Some(head) if head.starts_with(b"\x7fELF") => self.elf(&walk, why),
             Some(head) => match shebang::parse(head) {
                 Some(Ok(line)) => {
                     let script = Script { named, real: &walk.real, head, line };
@@ -84,10 +68,22 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn elf(&mut self, _named: &Path, walk: &Walk) -> Result<(), ResolveError> {
+    fn elf(&mut self, walk: &Walk, why: &str) -> Result<(), ResolveError> {
         // Programs of a tree that the jail has find their libraries there: not even opened again.
         if self.needs.is_covered(&walk.real) {
             return Ok(());
+        }
+        let closure = libs::closure(&walk.real, &|path| self.needs.is_covered(path))?;
+        for object in &closure.objects {
+            let asker = object.asker.display();
+            let role = if object.is_loader { "the loader" } else { "a library" };
+            self.passed(&walk::follow(&object.path)?, &format!("{role} of {asker}"))?;
+        }
+        if let Some(cache) = &closure.cache {
+            self.needs.file(cache, "the loader's index of libraries");
+        }
+        for tree in libs::standard_library(&walk.real) {
+            self.needs.tree_if_narrow(&tree, &format!("the standard library of {why}"));
         }
         Ok(())
     }
@@ -104,8 +100,7 @@ impl<'a> Resolver<'a> {
         self.program(&interpreter, depth + 1, &why).map_err(missing)?;
         let mut runs = line.interpreter.clone();
         if let Some(name) = shebang::env_target(line) {
-            let found = self.env_look_up(&name, named).map_err(missing)?;
-            self.on_path(&found);
+            let found = self.finder.find_for(&name, named).map_err(missing)?;
             self.program(&found, depth + 1, &why).map_err(missing)?;
             runs = found;
         }
@@ -116,16 +111,6 @@ impl<'a> Resolver<'a> {
             self.package_of(real);
         }
         Ok(())
-    }
-
-    /// Looks up what `env NAME` runs; failing that, beside the script: a client with a short PATH
-    /// may still name `~/.nvm/…/bin/npx` in full.
-    fn env_look_up(&self, name: &std::ffi::OsStr, script: &Path) -> Result<PathBuf, ResolveError> {
-        self.look_up(name).or_else(|error| {
-            let beside = script.with_file_name(name);
-            let usable = !path_lookup::is_path(name) && check_executable(&beside, &beside).is_ok();
-            if usable { Ok(beside) } else { Err(error) }
-        })
     }
 
     /// The script that an interpreter is given: asked for as plainly as the command itself.
@@ -151,7 +136,7 @@ impl<'a> Resolver<'a> {
             return Ok(());
         };
         let place = program.with_file_name(neighbour);
-        if check_executable(&place, &place).is_ok() {
+        if files::is_executable(&place) {
             let why = format!("what {} starts", program.display());
             self.program(&place, 0, &why)?;
         }
@@ -178,7 +163,7 @@ impl<'a> Resolver<'a> {
         }
         let mut inside = false;
         for found in prefix::of(path, &|folder| self.needs.is_too_wide(folder)) {
-            let text = format!("the place ({}) of {why}", found.what);
+            let text = format!("{}, where {why} lives", found.what);
             inside |= self.needs.tree(&found.root, &text);
             for file in &found.files {
                 self.needs.file(file, "what Node.js reads beside its packages");
@@ -248,10 +233,8 @@ fn check_executable(named: &Path, real: &Path) -> Result<(), ResolveError> {
 
 /// What the kernel reads of a program first; `None` if it may not be read.
 fn read_head(real: &Path) -> Result<Option<Vec<u8>>, ResolveError> {
-    let limit = u64::try_from(shebang::HEAD).unwrap_or(u64::MAX);
-    let mut head = Vec::with_capacity(shebang::HEAD);
-    match File::open(real).and_then(|file| file.take(limit).read_to_end(&mut head)) {
-        Ok(_) => Ok(Some(head)),
+    match files::head(real, shebang::HEAD) {
+        Ok(head) => Ok(Some(head)),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(None),
         Err(error) => Err(ResolveError::CannotRead { path: real.to_owned(), source: error }),
     }

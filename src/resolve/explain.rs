@@ -1,9 +1,6 @@
 //! After execve failed inside the jail: which file is missing there.
 
-use super::shebang;
-use super::walk;
-use std::fs::File;
-use std::io::Read;
+use super::{files, libs, shebang, walk};
 use std::path::{Path, PathBuf};
 
 /// Says what `errno` of execve means for `program`, one line each, most likely first.
@@ -74,15 +71,10 @@ fn grant(path: &Path) -> String {
 
 /// What the kernel opens for this file besides itself.
 fn interpreters(real: &Path) -> Vec<PathBuf> {
-    let mut head = Vec::new();
-    let limit = u64::try_from(shebang::HEAD).unwrap_or(u64::MAX);
-    let regular = std::fs::metadata(real).is_ok_and(|meta| meta.is_file());
-    let read = |head: &mut Vec<u8>| File::open(real)?.take(limit).read_to_end(head);
-    if !regular || read(&mut head).is_err() {
-        return Vec::new();
-    }
+    let Ok(head) = files::head(real, shebang::HEAD) else { return Vec::new() };
     match shebang::parse(&head) {
         Some(Ok(line)) => vec![line.interpreter],
-        Some(Err(_)) | None => Vec::new(),
+        Some(Err(_)) => Vec::new(),
+        None => libs::loader_of(real).into_iter().collect(),
     }
 }

@@ -17,15 +17,21 @@
 //! Nothing is run and nothing is written. Files of the user's are hostile input here: they are read
 //! with size caps, and anything may be garbage.
 
+mod elf;
 mod error;
 mod exec;
 mod explain;
+mod files;
+mod finder;
 mod guard;
+mod ldcache;
+mod libs;
 mod needs;
 mod path_lookup;
 mod prefix;
 mod script;
 mod shebang;
+mod shims;
 mod walk;
 
 pub use error::ResolveError;

@@ -12,12 +12,12 @@ const MAX_SUGGESTIONS: usize = 3;
 
 /// The command's absolute path as named: links are not followed.
 ///
-/// `skip` is a folder to leave out: the shims of a version manager that says "use the system's".
+/// `skip` are folders to leave out: the shims of a version manager that says "use the system's".
 pub(super) fn find(
     command: &OsStr,
-    path_var: &OsStr,
+    dirs: &[PathBuf],
     cwd: &Path,
-    skip: Option<&Path>,
+    skip: &[PathBuf],
 ) -> Result<PathBuf, ResolveError> {
     if command.is_empty() {
         return Err(ResolveError::EmptyCommand);
@@ -26,9 +26,8 @@ pub(super) fn find(
         let path = tidy(&cwd.join(command));
         return if path.is_dir() { Err(ResolveError::IsDirectory { path }) } else { Ok(path) };
     }
-    let dirs = path_dirs(path_var, cwd);
     let mut refused = None;
-    for dir in dirs.iter().filter(|dir| skip != Some(dir.as_path())) {
+    for dir in dirs.iter().filter(|dir| !skip.contains(dir)) {
         let candidate = dir.join(command);
         match std::fs::metadata(&candidate) {
             Ok(meta) if meta.is_file() => {
@@ -45,8 +44,8 @@ pub(super) fn find(
         Some(path) => ResolveError::NotExecutable { path },
         None => ResolveError::NotFound {
             command: command.to_owned(),
-            near: near_names(command, &dirs),
-            searched: dirs,
+            near: near_names(command, dirs),
+            searched: dirs.to_vec(),
         },
     })
 }

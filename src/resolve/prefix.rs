@@ -2,14 +2,10 @@
 //!
 //! Only the one version, tool or package that is asked for is bound, never the collection it is in.
 
-use super::script;
+use super::{files, script};
 use std::ffi::OsStr;
-use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
-
-/// Enough for any `pyvenv.cfg`; what is longer is none.
-const CONFIG_CAP: u64 = 64 * 1024;
 
 /// `(the folders that mark the place, what it is)`: the prefix ends with the last word. `*` is any
 /// one name; the words may stand anywhere in a path, since most managers let their root be moved.
@@ -61,7 +57,7 @@ impl Prefix {
     }
 }
 
-/// The prefixes that `path` (links resolved) lies in, the narrowest first; often none, and two
+/// The prefixes that `path` (links resolved) lies in; often none, and two
 /// where a virtual environment lies inside a runtime.
 pub(super) fn of(path: &Path, too_wide: &dyn Fn(&Path) -> bool) -> Vec<Prefix> {
     if path.starts_with("/nix/store") && path != Path::new("/nix/store") {
@@ -69,7 +65,7 @@ pub(super) fn of(path: &Path, too_wide: &dyn Fn(&Path) -> bool) -> Vec<Prefix> {
         return vec![Prefix::new("/nix/store", "Nix store")];
     }
     let found: Vec<Prefix> =
-        [marked(path, too_wide), by_layout(path)].into_iter().flatten().collect();
+        [by_layout(path), marked(path, too_wide)].into_iter().flatten().collect();
     if !found.is_empty() {
         return found;
     }
@@ -132,7 +128,7 @@ fn has_python_library(lib: &Path) -> bool {
 
 /// The interpreter that `pyvenv.cfg` names: `executable`, else a `python3` in `home`.
 fn base_interpreter(config: &Path) -> Option<PathBuf> {
-    let text = read_capped(config)?;
+    let text = files::text(config)?;
     let value = |key: &str| {
         text.lines().find_map(|line| {
             let (name, value) = line.split_once('=')?;
@@ -145,17 +141,6 @@ fn base_interpreter(config: &Path) -> Option<PathBuf> {
         .into_iter()
         .chain(["python3", "python"].map(|name| home.join(name)))
         .find(|program| program.is_absolute() && program.is_file())
-}
-
-/// A small text file, or nothing: too large, absent, not UTF-8, not a regular file.
-pub(super) fn read_capped(path: &Path) -> Option<String> {
-    if !std::fs::metadata(path).ok()?.is_file() {
-        return None;
-    }
-    let mut text = String::new();
-    let read =
-        std::fs::File::open(path).ok()?.take(CONFIG_CAP + 1).read_to_string(&mut text).ok()?;
-    (u64::try_from(read).ok()? <= CONFIG_CAP).then_some(text)
 }
 
 /// `/opt/NAME`: one product, by the file system's standard.
