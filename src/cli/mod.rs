@@ -1,14 +1,11 @@
 //! The command line: one file per verb.
 
-<<<<<<< HEAD
 pub mod check;
+pub mod doctor;
 pub mod explain;
 pub mod init;
 pub mod run;
 pub mod schema;
-=======
-pub mod doctor;
->>>>>>> doctor
 pub mod ui;
 
 use crate::failure::Failure;
@@ -24,29 +21,23 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-<<<<<<< HEAD
     Run(Box<run::RunArgs>),
     Explain(Box<explain::ExplainArgs>),
     Check(check::CheckArgs),
     Init(init::InitArgs),
     Schema(schema::SchemaArgs),
-=======
     /// Look at the machine: what works, what is missing, how to fix it
     Doctor(doctor::DoctorArgs),
->>>>>>> doctor
 }
 
 /// Runs one verb and gives the exit code of the process.
 pub fn dispatch(cli: Cli) -> Result<u8, Failure> {
     match cli.verb {
-<<<<<<< HEAD
         Verb::Run(args) => run::run(&args),
         Verb::Explain(args) => explain::run(&args),
         Verb::Check(args) => check::run(&args),
         Verb::Init(args) => init::run(&args),
         Verb::Schema(args) => schema::run(&args),
-=======
         Verb::Doctor(args) => doctor::run(&args),
->>>>>>> doctor
     }
 }

@@ -85,7 +85,9 @@ pub fn run(args: &RunArgs) -> Result<u8, Failure> {
         quiet: args.quiet,
     };
     if let Some(ListenAddress(path)) = &args.listen {
-        return session::listen::serve(path, || Session::prepare(policy.clone(), &sources, &options));
+        return session::listen::serve(path, || {
+            Session::prepare(policy.clone(), &sources, &options)
+        });
     }
     let session = Session::prepare(policy, &sources, &options)?;
     if args.dry_run {
@@ -104,8 +106,10 @@ fn policy(args: &RunArgs, sources: &load::Sources) -> Result<Policy, Failure> {
     match (&args.name, args.command.is_empty()) {
         (Some(name), _) => load::connector(name, sources, &args.overrides),
         (None, false) => load::ad_hoc(&args.command, sources, &args.overrides),
-        (None, true) => Err(Failure::new(Kind::Usage, "neither a connector nor a command was given")
-            .hint("jail run NAME, or jail run -- COMMAND ARGS…")
-            .hint("jail init makes a workspace with an example connector")),
+        (None, true) => {
+            Err(Failure::new(Kind::Usage, "neither a connector nor a command was given")
+                .hint("jail run NAME, or jail run -- COMMAND ARGS…")
+                .hint("jail init makes a workspace with an example connector"))
+        }
     }
 }

@@ -14,8 +14,8 @@ pub struct Enforced(());
 pub fn apply(plan: Option<&LandlockPlan>) -> Result<Enforced, Fault> {
     let Some(plan) = plan else { return Ok(Enforced(())) };
     let stage = Stage::Landlock;
-    let ruleset =
-        Ruleset::create(plan.handled_fs, plan.handled_net, plan.scoped).at(stage, plan.paths.len())?;
+    let ruleset = Ruleset::create(plan.handled_fs, plan.handled_net, plan.scoped)
+        .at(stage, plan.paths.len())?;
     for (index, rule) in plan.paths.iter().enumerate() {
         let path = openat2(libc::AT_FDCWD, rule.path.as_path(), libc::O_PATH, RESOLVE_NO_SYMLINKS)
             .at(stage, index)?;

@@ -141,7 +141,8 @@ fn device(root: BorrowedFd<'_>, name: &str) -> SysResult<()> {
     }
     let tree = clone_tree(node.as_fd())?;
     set_attributes(tree.as_fd(), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false)?;
-    let dev = openat2(root.as_raw_fd(), c"dev", libc::O_PATH, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS)?;
+    let dev =
+        openat2(root.as_raw_fd(), c"dev", libc::O_PATH, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS)?;
     empty_file(dev.as_fd(), Path::new(name))?;
     put(dev.as_fd(), Path::new(name), tree.as_fd())
 }
@@ -190,7 +191,8 @@ fn descriptor_path<'a>(
     buffer: &'a mut [u8; 64],
 ) -> SysResult<&'a CStr> {
     let mut rest = &mut buffer[..63];
-    write!(rest, "/proc/self/fd/{}{below}", file.as_raw_fd()).map_err(|_| SysError::unverified())?;
+    write!(rest, "/proc/self/fd/{}{below}", file.as_raw_fd())
+        .map_err(|_| SysError::unverified())?;
     CStr::from_bytes_until_nul(buffer).map_err(|_| SysError::unverified())
 }
 

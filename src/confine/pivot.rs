@@ -11,8 +11,11 @@ use std::path::Path;
 /// Witness: the host's root is gone and every mount shows the flags of the plan.
 pub struct Enforced(());
 
-pub const STEPS: [&str; 3] =
-    ["pivot_root into the new root", "detach the host's root", "read the flags of every mount back"];
+pub const STEPS: [&str; 3] = [
+    "pivot_root into the new root",
+    "detach the host's root",
+    "read the flags of every mount back",
+];
 
 /// Pivots, detaches, verifies.
 pub fn apply(root: OwnedFd, steps: &[MountStep]) -> Result<Enforced, Fault> {

@@ -13,8 +13,12 @@ use std::io::Write;
 pub struct Enforced(());
 
 /// Steps before the sysctls, in order.
-pub const STEPS: [&str; 4] =
-    ["join a fresh session keyring", "set the OOM score", "set the nice value", "set the host name"];
+pub const STEPS: [&str; 4] = [
+    "join a fresh session keyring",
+    "set the OOM score",
+    "set the nice value",
+    "set the host name",
+];
 
 /// Applies all of it. An optional sysctl that cannot be set is noted and left to the control behind it.
 pub fn apply(plan: &ProcessPlan, reporter: Reporter<'_>) -> Result<Enforced, Fault> {
@@ -46,7 +50,8 @@ fn oom_score(value: i32) -> SysResult<()> {
 
 fn set(sysctl: &Sysctl) -> SysResult<()> {
     put(sysctl.path, sysctl.value.as_bytes())?;
-    let file = open(sysctl.path, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()).sys(Call::Open)?;
+    let file =
+        open(sysctl.path, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()).sys(Call::Open)?;
     let mut text = [0u8; 16];
     let read = unistd::read(&file, &mut text).sys(Call::Read)?;
     let same = text[..read].trim_ascii_end() == sysctl.value.as_bytes();

@@ -58,7 +58,9 @@ fn run(probe: Probe, canary: &Path) -> Result<(), Errno> {
         Probe::Connect4 => attempt::reach_ipv4(false),
         Probe::Connect6 => attempt::reach_ipv6(),
         Probe::Udp4 => attempt::reach_ipv4(true),
-        Probe::RawSocket => attempt::create_socket(libc::AF_INET, libc::SOCK_RAW, libc::IPPROTO_ICMP),
+        Probe::RawSocket => {
+            attempt::create_socket(libc::AF_INET, libc::SOCK_RAW, libc::IPPROTO_ICMP)
+        }
         Probe::PacketSocket => attempt::create_socket(libc::AF_PACKET, libc::SOCK_RAW, 0),
         Probe::NestedUserns | Probe::SeccompUserns => attempt::unshare_user(),
         Probe::MountTmpfs => attempt::mount_tmpfs(),

@@ -91,8 +91,9 @@ fn cgroup(policy: &Policy) -> CgroupFacts {
 }
 
 fn has_overlay() -> bool {
-    fs::read_to_string("/proc/filesystems")
-        .is_ok_and(|list| list.lines().any(|line| line.trim_start_matches("nodev").trim() == "overlay"))
+    fs::read_to_string("/proc/filesystems").is_ok_and(|list| {
+        list.lines().any(|line| line.trim_start_matches("nodev").trim() == "overlay")
+    })
 }
 
 fn proc_masks(uid: u32) -> Vec<(PathBuf, Kind)> {

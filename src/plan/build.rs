@@ -94,13 +94,19 @@ fn refuse_unbuilt(policy: &Policy) -> Result<(), Failure> {
     }
     if let Some(package) = &policy.package {
         return refused(
-            &format!("package: ({}) cannot be started yet: this version fetches nothing", package.origin),
+            &format!(
+                "package: ({}) cannot be started yet: this version fetches nothing",
+                package.origin
+            ),
             "install it, and name its program with command:",
         );
     }
     if let Some(host) = policy.network.allow.first() {
         return refused(
-            &format!("network.allow ({}) cannot be honoured: this version has no way out", host.origin),
+            &format!(
+                "network.allow ({}) cannot be honoured: this version has no way out",
+                host.origin
+            ),
             "take network.allow out to run the connector without a network",
         );
     }
@@ -176,12 +182,19 @@ struct Gate<'a> {
 
 impl Gate<'_> {
     /// `Ok(true)`: enforce it. `Ok(false)`: a gap that is allowed. `Err`: the run is refused.
-    fn pass(&mut self, control: Control, available: bool, origin: &Origin) -> Result<bool, Failure> {
+    fn pass(
+        &mut self,
+        control: Control,
+        available: bool,
+        origin: &Origin,
+    ) -> Result<bool, Failure> {
         if available {
             return Ok(true);
         }
         let why = match control {
-            Control::Pids => "the kernel exempts root from RLIMIT_NPROC, and there is no pids cgroup",
+            Control::Pids => {
+                "the kernel exempts root from RLIMIT_NPROC, and there is no pids cgroup"
+            }
             _ => &self.facts.cgroup.why,
         };
         let fix = &self.facts.cgroup.fix;
@@ -194,11 +207,14 @@ impl Gate<'_> {
             self.gaps.push(Gap::new(control, why, fix, "default"));
             return Ok(false);
         }
-        Err(Failure::new(Kind::Refused, format!("the {control} limit ({origin}) cannot be enforced here"))
-            .at(Stage::Cgroup)
-            .because(why)
-            .hint(fix)
-            .hint(format!("or accept to run without it: --allow-missing {control}")))
+        Err(Failure::new(
+            Kind::Refused,
+            format!("the {control} limit ({origin}) cannot be enforced here"),
+        )
+        .at(Stage::Cgroup)
+        .because(why)
+        .hint(fix)
+        .hint(format!("or accept to run without it: --allow-missing {control}")))
     }
 }
 
@@ -250,7 +266,9 @@ fn rlimits(policy: &Policy, facts: &Facts, cgroup: &CgroupPlan) -> Vec<Rlimit> {
 fn canary(mounts: &[super::MountStep], facts: &Facts) -> PathBuf {
     let shown = |path: &Path| {
         mounts.iter().any(|step| match step {
-            super::MountStep::Bind(bind) => path.starts_with(step.target()) || path.starts_with(&bind.host),
+            super::MountStep::Bind(bind) => {
+                path.starts_with(step.target()) || path.starts_with(&bind.host)
+            }
             _ => false,
         })
     };

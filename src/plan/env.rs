@@ -14,7 +14,11 @@ const OFFLINE: [(&str, &str); 3] =
     [("npm_config_offline", "true"), ("npm_config_update_notifier", "false"), ("UV_OFFLINE", "1")];
 
 /// Name and value of every variable but the secrets, sorted.
-pub fn environment(policy: &Policy, facts: &Facts, resolved: &Resolved) -> Vec<(OsString, OsString)> {
+pub fn environment(
+    policy: &Policy,
+    facts: &Facts,
+    resolved: &Resolved,
+) -> Vec<(OsString, OsString)> {
     let mut env: BTreeMap<String, OsString> = BTreeMap::new();
     env.insert("PATH".into(), search_path(facts, resolved));
     for (name, value) in [

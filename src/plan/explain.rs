@@ -95,15 +95,22 @@ fn cgroup(plan: &Plan) -> Vec<String> {
             bytes.map_or("unlimited".to_owned(), |b| format!("{}/s", human(b.0)))
         };
         let path = path.display();
-        steps.push(format!("io.max read {}, write {} for the disk of {path}", rate(io.read), rate(io.write)));
+        steps.push(format!(
+            "io.max read {}, write {} for the disk of {path}",
+            rate(io.read),
+            rate(io.write)
+        ));
     }
     steps
 }
 
 fn landlock(plan: &Plan) -> Vec<String> {
     let Some(landlock) = &plan.landlock else { return Vec::new() };
-    let mut steps: Vec<String> =
-        landlock.paths.iter().map(|rule| format!("allow {} at {}", rule.text, rule.path.display())).collect();
+    let mut steps: Vec<String> = landlock
+        .paths
+        .iter()
+        .map(|rule| format!("allow {} at {}", rule.text, rule.path.display()))
+        .collect();
     let tcp = if landlock.handled_net == 0 {
         "TCP left to the network namespace".to_owned()
     } else if landlock.bind_ports.is_empty() {
@@ -111,7 +118,8 @@ fn landlock(plan: &Plan) -> Vec<String> {
     } else {
         format!("no TCP connect; bind only {:?}", landlock.bind_ports)
     };
-    let scope = if landlock.scoped == 0 { "" } else { "; abstract sockets and signals stay inside" };
+    let scope =
+        if landlock.scoped == 0 { "" } else { "; abstract sockets and signals stay inside" };
     steps.push(format!("restrict (ABI {}): {tcp}{scope}", landlock.abi));
     steps
 }

@@ -31,7 +31,8 @@ pub const ETC: &[&str] = &[
 pub const ROOT_TREES: [&str; 6] = ["/bin", "/sbin", "/lib", "/lib64", "/lib32", "/libx32"];
 
 /// Trees that are never granted whole: they hold sockets that cross every namespace, or everybody's files.
-const NEVER_WHOLE: &[&str] = &["/", "/run", "/var/run", "/tmp", "/dev", "/proc", "/sys", "/home", "/var"];
+const NEVER_WHOLE: &[&str] =
+    &["/", "/run", "/var/run", "/tmp", "/dev", "/proc", "/sys", "/home", "/var"];
 
 const SHM_SIZE: u64 = 16 << 20;
 
@@ -180,10 +181,8 @@ impl Tree<'_> {
     fn needs(&mut self, resolved: &Resolved) -> Result<(), Failure> {
         for need in &resolved.needs {
             match &need.kind {
-                NeedKind::Symlink { target } => self.push(MountStep::Symlink {
-                    target: relative(&need.path),
-                    to: target.clone(),
-                }),
+                NeedKind::Symlink { target } => self
+                    .push(MountStep::Symlink { target: relative(&need.path), to: target.clone() }),
                 NeedKind::Tree | NeedKind::File => {
                     if self.facts.path(&need.path).is_none() {
                         let path = need.path.display();
@@ -236,7 +235,9 @@ impl Tree<'_> {
         let canonical = &fact.canonical;
         if NEVER_WHOLE.iter().any(|wide| canonical == Path::new(wide)) {
             return Err(refuse(format!("{shown} is never granted whole (asked by {origin})"))
-                .because("sockets in it reach out of every namespace, or it holds everybody's files")
+                .because(
+                    "sockets in it reach out of every namespace, or it holds everybody's files",
+                )
                 .hint(format!("grant the folder below {shown} that the connector needs")));
         }
         if ["/proc", "/sys", "/dev"].iter().any(|tree| canonical.starts_with(tree)) {
@@ -277,7 +278,12 @@ impl Tree<'_> {
                     self.over(&git, &target.join(".git"), true, why);
                 }
                 let path = protection.path();
-                self.over(&path, &target.join(protection.name), false, "protected: acts later, outside");
+                self.over(
+                    &path,
+                    &target.join(protection.name),
+                    false,
+                    "protected: acts later, outside",
+                );
             }
         }
     }
@@ -381,7 +387,8 @@ fn drop_covered(steps: &mut Vec<MountStep>) {
         let below = |tree: &(PathBuf, PathBuf)| target != tree.0 && target.starts_with(&tree.0);
         match step {
             MountStep::Bind(b) if !b.write && !is_protection(step) => !trees.iter().any(|tree| {
-                below(tree) && target.strip_prefix(&tree.0).is_ok_and(|rest| tree.1.join(rest) == b.host)
+                below(tree)
+                    && target.strip_prefix(&tree.0).is_ok_and(|rest| tree.1.join(rest) == b.host)
             }),
             MountStep::Symlink { .. } => !trees.iter().any(below),
             _ => true,

@@ -16,26 +16,54 @@ pub enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MountStep {
     /// A private, size-capped tmpfs.
-    Tmpfs { target: PathBuf, size: u64, mode: u32, exec: bool },
+    Tmpfs {
+        target: PathBuf,
+        size: u64,
+        mode: u32,
+        exec: bool,
+    },
     /// A directory in the jail's own root.
-    Dir { target: PathBuf, mode: u32 },
+    Dir {
+        target: PathBuf,
+        mode: u32,
+    },
     /// A file that jail writes.
-    File { target: PathBuf, contents: Vec<u8>, mode: u32 },
+    File {
+        target: PathBuf,
+        contents: Vec<u8>,
+        mode: u32,
+    },
     /// A secret file; its contents are read after the plan and never part of it.
-    SecretFile { target: PathBuf, secret: usize },
-    Symlink { target: PathBuf, to: PathBuf },
+    SecretFile {
+        target: PathBuf,
+        secret: usize,
+    },
+    Symlink {
+        target: PathBuf,
+        to: PathBuf,
+    },
     /// A host file or directory, seen at `target`.
     Bind(Bind),
     /// A throw-away view of a host directory: reads come from it, writes go to memory.
-    Overlay { host: PathBuf, target: PathBuf, size: u64, identity: Identity },
+    Overlay {
+        host: PathBuf,
+        target: PathBuf,
+        size: u64,
+        identity: Identity,
+    },
     /// A device node of the host.
-    Device { name: &'static str },
+    Device {
+        name: &'static str,
+    },
     /// New pseudo-terminals, apart from the host's.
     Devpts,
     /// This pid namespace's own /proc, read-only, other processes invisible.
     Proc,
     /// Nothing to see at this path.
-    Mask { target: PathBuf, kind: Kind },
+    Mask {
+        target: PathBuf,
+        kind: Kind,
+    },
     /// The root itself becomes read-only.
     SealRoot,
 }

@@ -1,8 +1,8 @@
 //! The audit records of one run.
 
 use crate::audit::{
-    Applied, AuditError, Denial, Digest, Event, How, Log, Mechanism, Probe, RunEnd, RunId, RunStart,
-    Text, Verdict, path_for,
+    Applied, AuditError, Denial, Digest, Event, How, Log, Mechanism, Probe, RunEnd, RunId,
+    RunStart, Text, Verdict, path_for,
 };
 use crate::confine::cgroup::Usage;
 use crate::failure::{Failure, Kind};
@@ -120,7 +120,12 @@ impl Run {
         self.append(&Event::Applied(Applied::new(self.id.clone(), &stages, proof.collect())))
     }
 
-    pub(super) fn end(&self, plan: &Plan, ended: &Ended, usage: Option<&Usage>) -> Result<(), Failure> {
+    pub(super) fn end(
+        &self,
+        plan: &Plan,
+        ended: &Ended,
+        usage: Option<&Usage>,
+    ) -> Result<(), Failure> {
         for denial in limits_hit(plan, usage) {
             self.append(&Event::Denial(Denial { run: self.id.clone(), ..denial }))?;
         }
@@ -176,8 +181,11 @@ fn limits_hit(plan: &Plan, usage: Option<&Usage>) -> Vec<Denial> {
 }
 
 fn unlogged(error: &AuditError) -> Failure {
-    Failure::new(Kind::Refused, "the audit log cannot be written, and a run is not started unrecorded")
-        .because(error)
+    Failure::new(
+        Kind::Refused,
+        "the audit log cannot be written, and a run is not started unrecorded",
+    )
+    .because(error)
 }
 
 fn kernel() -> String {

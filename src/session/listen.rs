@@ -6,7 +6,7 @@ use crate::failure::{Failure, Kind};
 use crate::sys::clone::{Cloned, clone3, leave};
 use crate::sys::fd::dup_onto;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigSet, Signal, SigmaskHow, sigprocmask};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -20,10 +20,7 @@ use std::path::Path;
 const AT_ONCE: usize = 64;
 
 /// Serves until SIGTERM or SIGINT; then the jails are ended and the socket is removed.
-pub fn serve(
-    path: &Path,
-    session: impl Fn() -> Result<Session, Failure>,
-) -> Result<u8, Failure> {
+pub fn serve(path: &Path, session: impl Fn() -> Result<Session, Failure>) -> Result<u8, Failure> {
     // A policy that cannot be planned is refused now, not at the first connection.
     drop(session()?);
     let socket = Socket::bind(path)?;
@@ -86,11 +83,7 @@ fn accept_one(
 }
 
 /// The whole life of one connection, in a process of its own: a supervisor like any other.
-fn one(
-    stream: &UnixStream,
-    session: &impl Fn() -> Result<Session, Failure>,
-    mask: &SigSet,
-) -> u8 {
+fn one(stream: &UnixStream, session: &impl Fn() -> Result<Session, Failure>, mask: &SigSet) -> u8 {
     let connected = crate::sys::process::die_with_parent()
         .and_then(|()| dup_onto(stream.as_fd(), 0))
         .and_then(|()| dup_onto(stream.as_fd(), 1));
@@ -115,7 +108,9 @@ fn same_user(stream: &UnixStream) -> bool {
 fn reap(jails: &mut BTreeMap<i32, OwnedFd>) {
     while let Ok(status) = waitpid(None, Some(WaitPidFlag::WNOHANG)) {
         match status.pid() {
-            Some(pid) if !matches!(status, WaitStatus::StillAlive) => drop(jails.remove(&pid.as_raw())),
+            Some(pid) if !matches!(status, WaitStatus::StillAlive) => {
+                drop(jails.remove(&pid.as_raw()))
+            }
             _ => return,
         }
     }
@@ -137,7 +132,8 @@ struct Socket<'a> {
 impl<'a> Socket<'a> {
     fn bind(path: &'a Path) -> Result<Self, Failure> {
         let fail = |why: String| {
-            Failure::new(Kind::Refused, format!("cannot listen on unix:{}", path.display())).because(why)
+            Failure::new(Kind::Refused, format!("cannot listen on unix:{}", path.display()))
+                .because(why)
         };
         if let Ok(meta) = path.symlink_metadata() {
             if !meta.file_type().is_socket() {

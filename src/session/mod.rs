@@ -18,7 +18,6 @@ use crate::sys::exec::CArray;
 use nix::fcntl::OFlag;
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use std::ffi::{CString, OsStr, OsString};
-use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
@@ -125,7 +124,8 @@ fn resolve(policy: &Policy, sources: &Sources) -> Result<Resolved, Failure> {
     let Some((command, args)) = policy.command.value.split_first() else {
         return Err(Failure::new(Kind::Policy, "the command is empty"));
     };
-    let path_var = std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
+    let path_var =
+        std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
     let covered: Vec<PathBuf> = policy
         .filesystem
         .read
@@ -175,8 +175,7 @@ fn leaf(plan: &Plan) -> Result<Option<Leaf>, Failure> {
     if plan.cgroup.is_empty() {
         return Ok(None);
     }
-    let mut limits =
-        cgroup::Limits { memory: *memory, cpus: *cpus, pids: *pids, io: Vec::new() };
+    let mut limits = cgroup::Limits { memory: *memory, cpus: *cpus, pids: *pids, io: Vec::new() };
     if let Some((limit, path)) = io {
         limits.io.push(cgroup::IoMax::for_path("/sys".as_ref(), path, *limit)?);
     }

@@ -132,7 +132,8 @@ pub(super) fn summary(
     if let Some(kills) = usage.and_then(|usage| usage.oom_kill).filter(|kills| *kills > 0) {
         ui::line(&format!(
             "jail: the memory limit of {} (set by {}) was reached and {kills} processes were killed; --memory raises it",
-            human(limits.memory.value.0), limits.memory.origin
+            human(limits.memory.value.0),
+            limits.memory.origin
         ));
     }
     if let Some(refused) = usage.and_then(|usage| usage.pids_refused).filter(|n| *n > 0) {
@@ -142,7 +143,9 @@ pub(super) fn summary(
         ));
     }
     match ended.by {
-        EndedBy::Timeout => ui::line("jail: the time limit was reached and the connector was ended"),
+        EndedBy::Timeout => {
+            ui::line("jail: the time limit was reached and the connector was ended")
+        }
         EndedBy::Hangup => {
             ui::line("jail: the connector lived on after its client had gone and was ended");
         }

@@ -12,8 +12,11 @@ use std::process::Command;
 pub fn run(policy: &Policy, sources: &Sources, accepted: bool) -> Result<u8, Failure> {
     if !accepted {
         let by = &policy.sandbox.origin;
-        return Err(Failure::new(Kind::Refused, format!("no sandbox ({by}) means all of your rights"))
-            .hint("say --i-accept-no-sandbox as well if that is what you want"));
+        return Err(Failure::new(
+            Kind::Refused,
+            format!("no sandbox ({by}) means all of your rights"),
+        )
+        .hint("say --i-accept-no-sandbox as well if that is what you want"));
     }
     let Some((program, args)) = policy.command.value.split_first() else {
         return Err(Failure::new(Kind::Policy, "the command is empty"));

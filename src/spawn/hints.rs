@@ -79,7 +79,9 @@ fn refused_namespaces(failure: Failure, stage: Stage) -> Failure {
             .hint("run the container with --security-opt seccomp=unconfined --security-opt systempaths=unconfined, or run jail on the host");
     }
     if stage == Stage::IdMap && nix::unistd::geteuid().is_root() {
-        return failure.hint("root without CAP_SETFCAP cannot map itself: run as an ordinary user, or add SETFCAP");
+        return failure.hint(
+            "root without CAP_SETFCAP cannot map itself: run as an ordinary user, or add SETFCAP",
+        );
     }
     failure.hint("user namespaces are refused here; `jail doctor host` finds out by what")
 }
@@ -103,10 +105,12 @@ fn exec(plan: &Plan, error: SysError) -> Failure {
 /// Does the jail of this plan have the path?
 fn shows(plan: &Plan, path: &Path) -> bool {
     plan.mounts.iter().any(|step| match step {
-        MountStep::Bind(bind) => path.starts_with(step.target()) && {
-            let rest = path.strip_prefix(step.target()).unwrap_or(Path::new(""));
-            std::fs::symlink_metadata(bind.host.join(rest)).is_ok()
-        },
+        MountStep::Bind(bind) => {
+            path.starts_with(step.target()) && {
+                let rest = path.strip_prefix(step.target()).unwrap_or(Path::new(""));
+                std::fs::symlink_metadata(bind.host.join(rest)).is_ok()
+            }
+        }
         MountStep::Symlink { to, .. } => path
             .strip_prefix(step.target())
             .is_ok_and(|rest| shows(plan, &Path::new("/").join(to).join(rest))),

@@ -5,7 +5,8 @@
 use super::wire::{At, Fault, Message, Reporter};
 use super::{Prepared, payload};
 use crate::confine::{
-    Walled, capabilities, identity, landlock, mounts, network, no_new_privs, pivot, process, seccomp,
+    Walled, capabilities, identity, landlock, mounts, network, no_new_privs, pivot, process,
+    seccomp,
 };
 use crate::plan::{Plan, Stage};
 use crate::sys::clone::{Cloned, clone3, leave};

@@ -80,7 +80,11 @@ fn drain(mut from: impl Read, secret: &Secret) -> Result<Vec<u8>, Failure> {
         .take(LIMIT + 1)
         .read_to_end(&mut bytes)
         .map_err(|e| failed(secret, e.to_string()))?;
-    if bytes.len() as u64 > LIMIT { Err(failed(secret, "it is larger than 64 KiB")) } else { Ok(bytes) }
+    if bytes.len() as u64 > LIMIT {
+        Err(failed(secret, "it is larger than 64 KiB"))
+    } else {
+        Ok(bytes)
+    }
 }
 
 fn take_fd(number: i32, secret: &Secret) -> Result<std::fs::File, Failure> {

@@ -273,7 +273,9 @@ impl<'a> Supervisor<'a> {
     fn reap(&self) -> Option<i32> {
         loop {
             match waitid(Id::PIDFd(self.jail.pidfd.as_fd()), WaitPidFlag::WEXITED) {
-                Ok(nix::sys::wait::WaitStatus::Signaled(_, signal, _)) => return Some(signal as i32),
+                Ok(nix::sys::wait::WaitStatus::Signaled(_, signal, _)) => {
+                    return Some(signal as i32);
+                }
                 Err(nix::errno::Errno::EINTR) => {}
                 _ => return None,
             }

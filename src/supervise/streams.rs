@@ -9,6 +9,9 @@ use std::io::{stdin, stdout};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
+/// The other end will send no more; nix has no name for it. man: poll(2)
+const RDHUP: PollFlags = PollFlags::from_bits_retain(libc::POLLRDHUP);
+
 /// Both ends gone means that nobody can ever talk to the connector again.
 const BOTH_GONE: Duration = Duration::from_secs(2);
 /// How often unread input is looked at.
@@ -32,7 +35,7 @@ impl Streams {
     /// Adds what is still open; a hang-up stays, so that one that was seen is not polled again.
     pub(super) fn add(&self, fds: &mut Vec<PollFd<'_>>) {
         if !self.input_gone {
-            fds.push(PollFd::new(input(), PollFlags::POLLRDHUP));
+            fds.push(PollFd::new(input(), RDHUP));
         }
         if !self.output_gone {
             fds.push(PollFd::new(output(), PollFlags::empty()));
@@ -77,9 +80,9 @@ impl Streams {
 }
 
 fn gone(fd: BorrowedFd<'_>) -> bool {
-    let mut fds = [PollFd::new(fd, PollFlags::POLLRDHUP)];
+    let mut fds = [PollFd::new(fd, RDHUP)];
     let polled = nix::poll::poll(&mut fds, nix::poll::PollTimeout::ZERO);
-    let hangup = PollFlags::POLLHUP | PollFlags::POLLRDHUP | PollFlags::POLLERR | PollFlags::POLLNVAL;
+    let hangup = PollFlags::POLLHUP | RDHUP | PollFlags::POLLERR | PollFlags::POLLNVAL;
     polled.is_ok() && fds[0].revents().is_some_and(|events| events.intersects(hangup))
 }
 

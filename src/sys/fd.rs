@@ -44,9 +44,8 @@ pub fn openat2<P: ?Sized + NixPath>(
 pub fn close_on_exec_from(first: u32) -> SysResult<()> {
     // WHY: no crate wraps close_range.
     // SAFETY: CLOSE_RANGE_CLOEXEC closes nothing now, so no owner is surprised. man: close_range(2)
-    let returned = unsafe {
-        libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC)
-    };
+    let returned =
+        unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
     check(Call::CloseRange, returned).map(drop)
 }
 

@@ -11,6 +11,7 @@ pub mod fd;
 pub mod landlock;
 pub mod mount;
 pub mod net;
+pub mod probe;
 pub mod process;
 pub mod seccomp;
 pub mod terminal;

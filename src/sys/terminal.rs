@@ -17,8 +17,7 @@ pub fn size(terminal: BorrowedFd<'_>) -> Option<libc::winsize> {
     let mut size: libc::winsize = unsafe { std::mem::zeroed() };
     // WHY: nix has no TIOCGWINSZ.
     // SAFETY: TIOCGWINSZ writes one winsize to the pointer.
-    let returned =
-        unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCGWINSZ, &raw mut size) };
+    let returned = unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCGWINSZ, &raw mut size) };
     (returned == 0).then_some(size)
 }
 

@@ -1,12 +1,7 @@
-<<<<<<< HEAD
 //! Tests that need no privileges, in one binary. One module per subject.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it fails")]
 
+mod doctor;
 mod layers;
 mod manifests;
 mod verbs;
-=======
-//! Tests of the binary that need no privileges. One file per verb.
-
-mod doctor;
->>>>>>> doctor
