@@ -98,6 +98,9 @@ fn has_overlay() -> bool {
 
 fn proc_masks(uid: u32) -> Vec<(PathBuf, Kind)> {
     let of_root = if uid == 0 { PROC_MASKS_OF_ROOT } else { &[] };
+    // hidepid does not count for group 0, which real root still is: init's command line, with the
+    // options of `jail run`, would be readable.
+    let init = (uid == 0).then(|| (PathBuf::from("/proc/1"), Kind::Dir));
     PROC_MASKS
         .iter()
         .chain(of_root)
@@ -105,6 +108,7 @@ fn proc_masks(uid: u32) -> Vec<(PathBuf, Kind)> {
             let kind = if fs::metadata(path).ok()?.is_dir() { Kind::Dir } else { Kind::File };
             Some((PathBuf::from(path), kind))
         })
+        .chain(init)
         .collect()
 }
 

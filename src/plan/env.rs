@@ -5,6 +5,7 @@ use crate::policy::{EnvValue, Policy};
 use crate::resolve::Resolved;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::path::Path;
 
 /// Variables that say how things look, not who somebody is; taken from the caller where set.
 pub const PASSED: [&str; 4] = ["LANG", "LC_ALL", "TZ", "TERM"];
@@ -14,7 +15,7 @@ const OFFLINE: [(&str, &str); 3] =
     [("npm_config_offline", "true"), ("npm_config_update_notifier", "false"), ("UV_OFFLINE", "1")];
 
 /// Name and value of every variable but the secrets, sorted.
-pub fn environment(
+pub(super) fn environment(
     policy: &Policy,
     facts: &Facts,
     resolved: &Resolved,
@@ -61,7 +62,8 @@ pub fn environment(
 /// The directories that the command needs come first, so that `env node` finds the same node.
 fn search_path(facts: &Facts, resolved: &Resolved) -> OsString {
     let mut path = OsString::new();
-    for dir in &resolved.path_dirs {
+    let known: Vec<&Path> = facts.search_path.split(':').map(Path::new).collect();
+    for dir in resolved.path_dirs.iter().filter(|dir| !known.contains(&dir.as_path())) {
         path.push(dir);
         path.push(":");
     }

@@ -147,9 +147,11 @@ pub fn namespaces(flags: u64) -> Vec<&'static str> {
 /// For people.
 pub fn text(plan: &Plan) -> String {
     let mut out = String::new();
-    // Writing to a String cannot fail.
-    drop(write_text(plan, &mut out));
-    out
+    match write_text(plan, &mut out) {
+        Ok(()) => out,
+        // Writing to a String cannot fail.
+        Err(error) => error.to_string(),
+    }
 }
 
 fn write_text(plan: &Plan, out: &mut String) -> std::fmt::Result {

@@ -31,14 +31,14 @@ pub struct LandlockPlan {
 }
 
 /// What the ruleset should say about TCP.
-pub struct Tcp<'a> {
+pub(super) struct Tcp<'a> {
     /// Leave TCP alone: the jail's processes talk to each other on its own loopback.
-    pub loopback: bool,
-    pub listen: &'a [u16],
+    pub(super) loopback: bool,
+    pub(super) listen: &'a [u16],
 }
 
 /// The ruleset for these mounts at this ABI; `None` where the kernel has no Landlock.
-pub fn plan(kernel_abi: u32, mounts: &[MountStep], tcp: &Tcp<'_>) -> Option<LandlockPlan> {
+pub(super) fn plan(kernel_abi: u32, mounts: &[MountStep], tcp: &Tcp<'_>) -> Option<LandlockPlan> {
     if kernel_abi == 0 {
         return None;
     }

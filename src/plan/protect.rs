@@ -44,6 +44,6 @@ impl Protection {
 }
 
 /// True where `.git` itself must be pinned, so that it cannot be renamed away from its protections.
-pub fn pins_git(name: &str) -> bool {
+pub(super) fn pins_git(name: &str) -> bool {
     Path::new(name).starts_with(".git")
 }

@@ -76,7 +76,7 @@ impl Session {
     fn confined(&self, log: &audit::Run) -> Result<(Ended, Option<cgroup::Usage>), Failure> {
         let plan = &self.plan;
         if !self.options.quiet {
-            plan.gaps.iter().for_each(|gap| ui::line(&format!("jail: {gap}")));
+            report::gaps(&plan.gaps);
         }
         let mut env = plan.exec.env.clone();
         let secrets = secrets::read(&plan.policy, &mut env)?;

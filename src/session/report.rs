@@ -4,7 +4,7 @@ use super::{Session, quarantine::Quarantined};
 use crate::cli::ui;
 use crate::confine::cgroup::Usage;
 use crate::failure::{Failure, Kind};
-use crate::plan::{Stage, explain, human};
+use crate::plan::{Gap, Stage, explain, human};
 use crate::supervise::{Ended, EndedBy};
 use serde_json::{Value, json};
 use std::io::Write;
@@ -107,6 +107,19 @@ fn json(
         })).collect::<Vec<_>>(),
         "stderr_tail": String::from_utf8_lossy(&ended.stderr_tail),
     })
+}
+
+/// One line for all controls that are missing for the same reason.
+pub(super) fn gaps(gaps: &[Gap]) {
+    let mut rest: Vec<&Gap> = gaps.iter().collect();
+    while let Some(first) = rest.first().copied() {
+        let same = |gap: &Gap| gap.why == first.why && gap.allowed_by == first.allowed_by;
+        let names: Vec<&str> =
+            rest.iter().filter(|gap| same(gap)).map(|gap| gap.control.as_str()).collect();
+        let (names, why, by) = (names.join(", "), &first.why, &first.allowed_by);
+        ui::line(&format!("jail: not enforced: {names} ({why}; allowed by {by})"));
+        rest.retain(|gap| !same(gap));
+    }
 }
 
 /// What a person must know and cannot see from the connector's own output.
