@@ -1,8 +1,27 @@
 //! `jail` runs connectors so that they cannot hurt the person who runs them.
+//!
+//! ```text
+//! argv ─► cli ─► policy ─┐
+//!         host facts ────┴─► plan ──► (explain and --dry-run print it and stop)
+//!                              │
+//!                              ▼
+//!  supervisor   spawn::parent ── supervise ── report ─► exit code, audit
+//!    │ clone3          ▲ spawn::wire
+//!    └─► spawn::init (pid 1 of the jail) ─► spawn::payload ─► the connector
+//! ```
 
 pub mod audit;
 pub mod cli;
+pub mod confine;
+pub mod doctor;
 pub mod exit;
 pub mod failure;
+pub mod host;
 pub mod plan;
 pub mod policy;
+pub mod resolve;
+pub mod seccomp;
+pub mod session;
+pub mod spawn;
+pub mod supervise;
+pub mod sys;

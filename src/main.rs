@@ -1,15 +1,33 @@
 //! Parse, dispatch, exit code. No thread and no runtime is started here.
 
 use clap::Parser;
-use jail::cli::{self, Cli, ui};
+use clap::error::ErrorKind;
+use jail::cli::{self, Cli, Verb, ui};
+use jail::exit;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match cli::dispatch(Cli::parse()) {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let runs = matches!(cli.verb, Verb::Run(_));
+    match cli::dispatch(cli) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             ui::failure(&failure);
-            ExitCode::from(jail::exit::USAGE)
+            ExitCode::from(if runs { failure.run_code() } else { exit::USAGE })
         }
+    }
+}
+
+/// Help and version are no errors; a wrong `jail run` ends with 125, since 2 could be the connector's.
+fn usage(error: &clap::Error) -> ExitCode {
+    let shown = error.print().is_ok();
+    let runs = std::env::args_os().nth(1).is_some_and(|verb| verb == "run");
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion if shown => ExitCode::from(exit::OK),
+        _ if runs => ExitCode::from(exit::REFUSED),
+        _ => ExitCode::from(exit::USAGE),
     }
 }

@@ -2,7 +2,10 @@
 
 pub mod audit;
 pub mod check;
+pub mod doctor;
+pub mod explain;
 pub mod init;
+pub mod run;
 pub mod schema;
 pub mod ui;
 
@@ -19,18 +22,25 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    Run(Box<run::RunArgs>),
+    Explain(Box<explain::ExplainArgs>),
     Audit(audit::AuditArgs),
     Check(check::CheckArgs),
     Init(init::InitArgs),
     Schema(schema::SchemaArgs),
+    /// Look at the machine: what works, what is missing, how to fix it
+    Doctor(doctor::DoctorArgs),
 }
 
 /// Runs one verb and gives the exit code of the process.
 pub fn dispatch(cli: Cli) -> Result<u8, Failure> {
     match cli.verb {
+        Verb::Run(args) => run::run(&args),
+        Verb::Explain(args) => explain::run(&args),
         Verb::Audit(args) => audit::run(&args),
         Verb::Check(args) => check::run(&args),
         Verb::Init(args) => init::run(&args),
         Verb::Schema(args) => schema::run(&args),
+        Verb::Doctor(args) => doctor::run(&args),
     }
 }

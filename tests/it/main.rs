@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it fails")]
 
 mod audit;
+mod doctor;
 mod layers;
 mod manifests;
 mod verbs;

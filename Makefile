@@ -1,0 +1,63 @@
+# `make demo` and `make test` are all that one needs to know. Both install what they need.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-unit test-escapes test-connectors test-demo lint build install \
+	setup clean
+
+CARGO := scripts/cargo.sh
+PREFIX ?= /usr/local
+
+# One file that runs on any Linux of this architecture. The target is named so that the flags reach
+# jail only, and not the build scripts and macros, which cannot be static.
+HOST = $$($(CARGO) --tool rustc -vV | sed -n 's/^host: //p')
+SECCOMP = $$(dirname "$$(realpath "$$(gcc -print-file-name=libseccomp.a)")")
+STATIC_BUILD = RUSTFLAGS="-C target-feature=+crt-static" LIBSECCOMP_LINK_TYPE=static \
+	LIBSECCOMP_LIB_PATH="$(SECCOMP)" $(CARGO) build --locked --release --target "$(HOST)"
+STATIC_DIR = $${CARGO_TARGET_DIR:-target}/$(HOST)/release
+
+help: ## Show this list
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
+
+demo: setup ## A real MCP session with and without jail: what is allowed, what is refused
+	@$(STATIC_BUILD) --bin jail --example notes-connector --example demo-client
+	@bin="$(STATIC_DIR)"; \
+	"$$bin/examples/demo-client" -- "$$bin/jail" run -- "$$bin/examples/notes-connector"
+
+test: setup-test ## The whole suite, and the sum of it
+	@scripts/test.sh lint unit escapes connectors demo
+
+test-unit: setup ## Tests of the code
+	@scripts/test.sh unit
+
+test-escapes: setup ## Attacks from inside a jail (integration/), also as an ordinary user
+	@scripts/test.sh escapes
+
+test-connectors: setup-test ## Published MCP servers with the official clients
+	@scripts/test.sh connectors
+
+test-demo: setup ## The demo, as a test
+	@scripts/test.sh demo
+
+lint: setup-test ## Formatting and clippy
+	@scripts/test.sh lint
+
+build: setup ## build/jail: one static file
+	@$(STATIC_BUILD) --bin jail
+	@install -D -m 755 "$(STATIC_DIR)/jail" build/jail
+	@ls -lh build/jail
+
+# Does not depend on `build`: under sudo that would leave files of root's in target/.
+install: ## Copy build/jail to PREFIX/bin (PREFIX=/usr/local)
+	@test -x build/jail || $(MAKE) --no-print-directory build
+	install -D -m 755 build/jail "$(DESTDIR)$(PREFIX)/bin/jail"
+
+setup: ## Install what building needs, if missing (apt)
+	@scripts/setup.sh build
+
+.PHONY: setup-test
+setup-test:
+	@scripts/setup.sh test
+
+clean: ## Remove everything that was built
+	rm -rf build
+	$(CARGO) clean

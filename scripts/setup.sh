@@ -1,0 +1,132 @@
+#!/usr/bin/env bash
+# Installs what is missing, through the system's packages, and says what. Nothing missing: no sudo,
+# no network, no output.
+#
+#   scripts/setup.sh build   what building and the demo need
+#   scripts/setup.sh test    and what the tests need besides
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+cargo=$here/cargo.sh
+missing=()
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# need COMMAND PACKAGE
+need() { have "$1" || missing+=("$2"); }
+
+# True where the compiler finds this header; without a compiler there is nothing to ask.
+header() { have gcc && echo "#include <$1>" | gcc -E - >/dev/null 2>&1; }
+
+# True where the linker finds this file: gcc prints the bare name of one that it does not find.
+library() { have gcc && [ "$(gcc -print-file-name="$1")" != "$1" ]; }
+
+building() {
+    need gcc gcc
+    need make make
+    need git git
+    need pkg-config pkg-config
+    header stdio.h || missing+=(libc6-dev)
+    if ! header seccomp.h || ! library libseccomp.a; then missing+=(libseccomp-dev); fi
+}
+
+testing() {
+    need node nodejs
+    need npm npm
+    # Ordinary users must be able to run it, so one in somebody's home folder does not do.
+    if ! /usr/bin/python3 -c 'import venv, ensurepip' 2>/dev/null; then
+        missing+=(python3 python3-venv)
+    fi
+}
+
+# apt_install PACKAGE…
+apt_install() {
+    local as_root=()
+    if [ "$(id -u)" -ne 0 ]; then
+        have sudo || fail "$* must be installed, and there is no sudo: run this as root once"
+        as_root=(sudo)
+    fi
+    echo "setup: installing $* (apt)" >&2
+    # Nothing of the user's is removed to make room: apt stops, and says what is in the way.
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get install --yes --quiet --no-install-recommends --no-remove "$@" >&2
+}
+
+updated=no
+apt_update() {
+    [ "$updated" = no ] || return 0
+    have apt-get || fail "no apt-get here; install by hand: ${missing[*]} and Rust"
+    updated=yes
+    if [ "$(id -u)" -eq 0 ]; then apt-get update --quiet >&2; else sudo apt-get update --quiet >&2; fi
+}
+
+# The version that apt would install of a package, or nothing.
+candidate() {
+    LC_ALL=C apt-cache policy "$1" 2>/dev/null |
+        sed -n 's/^  Candidate: //p' | sed 's/^(none)$//; s/^[0-9]*://'
+}
+
+# True where apt has a Rust of this package that is new enough.
+offers() {
+    local wanted version
+    wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$here/../Cargo.toml")
+    version=$(candidate "$1")
+    [ -n "$version" ] && dpkg --compare-versions "$version" ge "$wanted"
+}
+
+# Debian backports a new Rust for its browsers as `rustc-web`; Ubuntu has one package a version.
+rust() {
+    if "$cargo" --version >/dev/null 2>&1; then return 0; fi
+    apt_update
+    local name version
+    while IFS= read -r name; do
+        offers "$name" || continue
+        version=${name#rustc}
+        apt_install "rustc$version" "cargo$version"
+        return 0
+    done < <(printf 'rustc\nrustc-web\n'
+        apt-cache --names-only search '^rustc-[0-9.]*$' | cut -d' ' -f1 | sort -rV)
+    [ -n "$(candidate rustup)" ] || fail "apt has no Rust that is new enough; see rust-lang.org"
+    apt_install rustup
+    echo "setup: rustup installs the stable toolchain (this one is no apt package)" >&2
+    rustup toolchain install stable --profile minimal --component clippy --component rustfmt >&2
+    rustup default stable >&2
+}
+
+# Formatter and linter come apart from Debian's compilers. Where there are none, that part of the
+# tests is skipped, and counted as skipped.
+rust_lint() {
+    local rustc package
+    if "$cargo" fmt --version >/dev/null 2>&1 && "$cargo" clippy --version >/dev/null 2>&1; then
+        return 0
+    fi
+    rustc=$("$cargo" --tool rustc --print sysroot 2>/dev/null) || return 0
+    case $rustc in /usr | /usr/lib/rust-*) ;; *) return 0 ;; esac # not apt's: nothing to add to
+    apt_update
+    local wanted=()
+    for package in rustfmt-web rust-web-clippy rustfmt rust-clippy; do
+        if offers "$package" && [ "${#wanted[@]}" -lt 2 ]; then wanted+=("$package"); fi
+    done
+    [ "${#wanted[@]}" -lt 2 ] || apt_install "${wanted[@]}"
+}
+
+fail() {
+    echo "error: $*" >&2
+    exit 1
+}
+
+case ${1-} in
+build) building ;;
+test)
+    building
+    testing
+    ;;
+*) fail "usage: setup.sh build|test" ;;
+esac
+
+if [ "${#missing[@]}" -gt 0 ]; then
+    apt_update
+    apt_install "${missing[@]}"
+fi
+rust
+if [ "$1" = test ]; then rust_lint; fi

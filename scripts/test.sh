@@ -1,0 +1,230 @@
+#!/usr/bin/env bash
+# Runs the parts of the suite that are named, shows what each counted, and the sum.
+#
+#   scripts/test.sh lint unit escapes connectors demo
+#
+# As root, the parts that run a jail are run a second time as an ordinary user: the same policy must
+# give the same confinement to both. A part that fails in any way, or counts nothing, fails the run.
+set -euo pipefail
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+cd "$root"
+cargo=scripts/cargo.sh
+user=jailtest
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+# Longer than any part takes. What hangs must fail here, not when the machine is taken away.
+patience=1500
+
+passed=0 failed=0 skipped=0
+table=()
+
+# === counting
+
+# The sums of all closing lines in a log: those of cargo test, and those of our own scripts.
+counts() {
+    sed -nE \
+        -e 's/^test result: [A-Za-z]+\. ([0-9]+) passed; ([0-9]+) failed; ([0-9]+) ignored;.*/\1 \2 \3/p' \
+        -e 's/^([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped$/\1 \2 \3/p' "$1" |
+        awk '{ p += $1; f += $2; s += $3 } END { print p + 0, f + 0, s + 0 }'
+}
+
+# part NAME COMMAND…: runs it, shows and counts its output.
+part() {
+    local name=$1 log=$scratch/log status=0 p f s
+    shift
+    printf '\n== %s\n' "$name"
+    "$@" 2>&1 | tee "$log" || status=$?
+    read -r p f s < <(counts "$log")
+    if [ "$f" -eq 0 ] && { [ "$status" -ne 0 ] || [ "$((p + s))" -eq 0 ]; }; then
+        echo "$name: exit code $status, though no test failed of $((p + s)) counted"
+        f=1
+    fi
+    passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+    table+=("$(printf '%-28s %6d %6d %7d' "$name" "$p" "$f" "$s")")
+}
+
+# one WHAT COMMAND…: a part's step that is passed or failed as a whole.
+one() {
+    local what=$1
+    shift
+    if "$@"; then echo "ok    $what"; else
+        echo "FAIL  $what"
+        return 1
+    fi
+}
+
+# === what there is to run
+
+metadata() { "$cargo" metadata --no-deps --format-version 1; }
+
+# The names of the test targets whose source path matches.
+targets() {
+    metadata | grep -oE '"kind":\["test"\][^}]*' |
+        sed -nE 's/.*"name":"([^"]+)","src_path":"([^"]+)".*/\1 \2/p' |
+        awk -v root="$root/" -v pattern="$1" '
+            { path = substr($2, length(root) + 1) } path ~ pattern { print $1 }'
+}
+
+# `--test NAME` for each.
+selected() { targets "$1" | sed 's/^/--test\n/'; }
+
+built() { echo "$(metadata | sed -nE 's/.*"target_directory":"([^"]+)".*/\1/p')/debug"; }
+
+# === the parts
+
+lint() {
+    local p=0 f=0 s=0 tool
+    local all=(--all-targets)
+    mapfile -t -O 1 all < <(selected .)
+    for tool in fmt clippy; do
+        if ! "$cargo" "$tool" --version >/dev/null 2>&1; then
+            echo "skip  cargo $tool: not installed with this toolchain"
+            s=$((s + 1))
+            continue
+        fi
+        case $tool in
+        fmt) set -- "$cargo" fmt --check ;;
+        clippy) set -- "$cargo" clippy --locked --quiet "${all[@]}" -- -D warnings ;;
+        esac
+        if one "cargo $tool" "$@"; then p=$((p + 1)); else f=$((f + 1)); fi
+    done
+    echo "$p passed, $f failed, $s skipped"
+    [ "$f" -eq 0 ]
+}
+
+unit() {
+    local tests status=0
+    mapfile -t tests < <(selected '^(src|tests)/')
+    "$cargo" test --locked --no-fail-fast --lib --bins --examples "${tests[@]}" || status=$?
+    "$cargo" test --locked --no-fail-fast --doc || status=$?
+    return "$status"
+}
+
+# One harness per target under integration/; each is given the program under test as JAIL.
+build_escapes() {
+    local tests
+    mapfile -t tests < <(selected '^integration/')
+    if [ "${#tests[@]}" -eq 0 ]; then
+        echo "there is no test target under integration/" >&2
+        return 1
+    fi
+    # The programs come in this list too; only those of test targets are test programs.
+    "$cargo" test --locked --no-run --message-format=json "${tests[@]}" |
+        grep '"kind":\["test"\]' | sed -nE 's/.*"executable":"([^"]+)".*/\1/p' >"$scratch/escapes"
+    [ -s "$scratch/escapes" ]
+}
+
+run_escapes() {
+    local program status=0
+    while IFS= read -r program; do
+        "$@" timeout "$patience" "$program" </dev/null || status=$?
+    done <"$scratch/escapes"
+    return "$status"
+}
+
+escapes() {
+    build_escapes && run_escapes env JAIL="$(built)/jail"
+}
+
+connectors() {
+    tests/connectors/install.sh && "$cargo" build --locked --quiet &&
+        JAIL="$(built)/jail" timeout "$patience" node tests/connectors/run.mjs
+}
+
+demo() {
+    local bin
+    bin=$(built)
+    "$cargo" build --locked --quiet --bin jail --example notes-connector --example demo-client &&
+        run_demo "$bin/jail" "$bin/examples"
+}
+
+# run_demo JAIL FOLDER [COMMAND…]
+run_demo() {
+    local jail=$1 bin=$2
+    shift 2
+    if "$@" "$bin/demo-client" -- "$jail" run -- "$bin/notes-connector"; then
+        echo "1 passed, 0 failed, 0 skipped"
+    else
+        echo "0 passed, 1 failed, 0 skipped"
+        return 1
+    fi
+}
+
+# === once more, as an ordinary user
+
+# A folder that everybody can read, for what was built may lie where only root can look.
+stage=
+
+prepare_user() {
+    [ -z "$stage" ] || return 0
+    id "$user" >/dev/null 2>&1 || useradd --create-home --shell /bin/sh "$user" || return
+    stage=$(mktemp -d /var/tmp/jail-tests.XXXXXX) || return
+    trap 'rm -rf "$scratch" "$stage"' EXIT
+    chmod 755 "$stage" && install -m 755 "$(built)/jail" "$stage/jail"
+}
+
+as_user() {
+    local home
+    home=$(getent passwd "$user" | cut -d: -f6)
+    (cd "$home" && exec setpriv --reuid "$user" --regid "$user" --clear-groups --inh-caps=-all \
+        env -i HOME="$home" USER="$user" LOGNAME="$user" SHELL=/bin/sh LANG=C.UTF-8 \
+        PATH=/usr/local/bin:/usr/bin:/bin "$@")
+}
+
+escapes_as_user() {
+    [ -s "$scratch/escapes" ] || build_escapes || return
+    xargs -d '\n' install -m 755 -t "$stage" <"$scratch/escapes" || return
+    sed -i "s|.*/|$stage/|" "$scratch/escapes"
+    run_escapes as_user env JAIL="$stage/jail"
+}
+
+connectors_as_user() {
+    if ! as_user sh -c 'command -v node' >/dev/null; then
+        echo "skip  connectors as $user: node is installed where only root can run it"
+        echo "0 passed, 0 failed, 1 skipped"
+        return 0
+    fi
+    mkdir -p "$stage/tests" && cp -r build/connectors "$stage/" &&
+        cp tests/connectors/*.mjs tests/connectors/*.py "$stage/tests/" || return
+    # The scripts of a venv name its interpreter by its full path.
+    find "$stage/connectors/venv/bin" -type f -exec \
+        sed -i "1s|^#!$root/build/connectors/|#!$stage/connectors/|" {} + || return
+    chmod -R go+rX "$stage/connectors" "$stage/tests" || return
+    as_user env JAIL="$stage/jail" CONNECTORS="$stage/connectors" \
+        timeout "$patience" node "$stage/tests/run.mjs"
+}
+
+demo_as_user() {
+    install -m 755 -t "$stage" "$(built)"/examples/{demo-client,notes-connector} || return
+    run_demo "$stage/jail" "$stage" as_user
+}
+
+# === in order
+
+[ "$#" -gt 0 ] || set -- lint unit escapes connectors demo
+jailing=()
+for name in "$@"; do
+    case $name in
+    lint | unit) ;;
+    escapes | connectors | demo) jailing+=("$name") ;;
+    *)
+        echo "error: there is no part \`$name\`" >&2
+        exit 2
+        ;;
+    esac
+    part "$name" "$name"
+done
+
+if [ "$(id -u)" -eq 0 ]; then
+    for name in "${jailing[@]}"; do
+        prepare_user || true # where this fails, so does each part below, and is counted
+        part "$name as $user" "${name}_as_user"
+    done
+fi
+
+printf '\n%-28s %6s %6s %7s\n' part passed failed skipped
+printf '%s\n' "${table[@]}"
+printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,65 @@
+//! `jail doctor`: looks at the machine and says what is wrong and how to fix it.
+
+use super::ui;
+use crate::doctor::host;
+use crate::exit;
+use crate::failure::{Failure, Kind};
+use clap::{Args, Subcommand};
+
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    #[command(subcommand)]
+    pub what: What,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum What {
+    /// Try every kernel feature that jail uses, and say what each missing one costs
+    ///
+    /// Exit code: 0 all that is needed is there, 1 something is missing, 2 could not look.
+    Host(HostArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct HostArgs {
+    /// Print JSON (schema `jail.doctor.host/1`) instead of a table
+    #[arg(long)]
+    pub json: bool,
+    /// Print the AppArmor profile that lets this binary make user namespaces, and do nothing else
+    #[arg(long, conflicts_with = "json")]
+    pub apparmor: bool,
+}
+
+/// Runs the verb and gives the exit code.
+pub fn run(args: &DoctorArgs) -> Result<u8, Failure> {
+    match &args.what {
+        What::Host(args) if args.apparmor => apparmor(),
+        What::Host(args) => examine(args),
+    }
+}
+
+fn examine(args: &HostArgs) -> Result<u8, Failure> {
+    let report = host::examine()
+        .map_err(|why| Failure::new(Kind::Io, "cannot look at this machine").because(why))?;
+    let text = if args.json {
+        let json = serde_json::to_string_pretty(&report)
+            .map_err(|e| Failure::new(Kind::Io, "cannot write the report").because(e))?;
+        format!("{json}\n")
+    } else {
+        let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
+        report.table(host::family(&release))
+    };
+    print(&text)?;
+    Ok(report.verdict.code())
+}
+
+fn apparmor() -> Result<u8, Failure> {
+    let binary = std::env::current_exe()
+        .map_err(|e| Failure::new(Kind::Io, "cannot find this binary's own path").because(e))?;
+    print(&host::apparmor_profile(&binary))?;
+    Ok(exit::OK)
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    ui::data(text).map_err(|e| Failure::new(Kind::Io, "cannot write to stdout").because(e))
+}

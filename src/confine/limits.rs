@@ -1,0 +1,67 @@
+//! The payload's own session, resource limits and descriptors.
+
+use crate::plan::{Rlimit, Stage};
+use crate::spawn::wire::{At, Fault};
+use crate::sys::{Call, Sys, SysError, SysResult, fd, process, terminal};
+use nix::sys::resource::{getrlimit, setrlimit};
+use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
+use nix::unistd;
+use std::os::fd::{AsFd, BorrowedFd};
+
+/// Witness.
+pub struct Enforced(());
+
+/// Steps before the resource limits.
+pub const STEPS: [&str; 3] = [
+    "start a session of its own, without a terminal",
+    "close every descriptor but stdin, stdout and stderr at exec",
+    "restore the caller's signal mask; default SIGPIPE",
+];
+
+/// `standard` replaces stdout and stderr where the supervisor relays them.
+pub struct Streams<'a> {
+    pub stderr: Option<BorrowedFd<'a>>,
+    /// A pseudo-terminal that becomes all three streams and the controlling terminal.
+    pub terminal: Option<BorrowedFd<'a>>,
+}
+
+/// Applies all of it to the process that will become the connector.
+pub fn apply(limits: &[Rlimit], streams: &Streams<'_>, mask: &SigSet) -> Result<Enforced, Fault> {
+    unistd::setsid().sys(Call::Setsid).at(Stage::Limits, 0)?;
+    connect(streams).at(Stage::Limits, 0)?;
+    fd::close_on_exec_from(3).at(Stage::Limits, 1)?;
+    process::default_action(libc::SIGPIPE).at(Stage::Limits, 2)?;
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(mask), None)
+        .sys(Call::Sigprocmask)
+        .at(Stage::Limits, 2)?;
+    for (index, limit) in limits.iter().enumerate() {
+        set(limit).at(Stage::Limits, STEPS.len() + index)?;
+    }
+    Ok(Enforced(()))
+}
+
+fn connect(streams: &Streams<'_>) -> SysResult<()> {
+    if let Some(pty) = streams.terminal {
+        terminal::take_controlling(pty)?;
+        for stream in 0..3 {
+            fd::dup_onto(pty, stream)?;
+        }
+    } else if let Some(stderr) = streams.stderr {
+        fd::dup_onto(stderr, 2)?;
+    }
+    Ok(())
+}
+
+/// Lowers a limit for good. Where the caller's own hard limit is lower still, that one stays.
+fn set(limit: &Rlimit) -> SysResult<()> {
+    let (_, hard) = getrlimit(limit.resource).sys(Call::Getrlimit)?;
+    let value = limit.value.min(hard);
+    setrlimit(limit.resource, value, value).sys(Call::Setrlimit)?;
+    let read_back = getrlimit(limit.resource).sys(Call::Getrlimit)?;
+    if read_back == (value, value) { Ok(()) } else { Err(SysError::unverified()) }
+}
+
+/// Keeps `AsFd` in scope for callers that build [`Streams`] from owned descriptors.
+pub fn borrow(fd: &std::os::fd::OwnedFd) -> BorrowedFd<'_> {
+    fd.as_fd()
+}

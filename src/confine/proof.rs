@@ -1,0 +1,88 @@
+//! Proof from inside: what must fail is tried, and the run ends if any of it works.
+//!
+//! The probes run in the very process that becomes the connector, so that what they show is what the
+//! connector has: nothing is inferred from a version, and no other process stands in.
+
+use crate::plan::{Moment, Probe, Stage};
+use crate::spawn::wire::{At, Fault, Message, Reporter};
+use crate::sys::{SysError, attempt};
+use nix::errno::Errno;
+use std::path::Path;
+
+/// Witness: every probe of both moments was refused.
+pub struct Enforced(());
+
+/// What the probes need to know.
+pub struct Target<'a> {
+    pub probes: &'a [Probe],
+    pub canary: &'a Path,
+    pub reporter: Reporter<'a>,
+}
+
+/// Tries the probes of one moment.
+pub fn before_seccomp(target: &Target<'_>) -> Result<(), Fault> {
+    attempt_all(target, Moment::BeforeSeccomp)
+}
+
+/// Tries the rest; only then is there a witness.
+pub fn after_seccomp(target: &Target<'_>) -> Result<Enforced, Fault> {
+    attempt_all(target, Moment::AfterSeccomp)?;
+    Ok(Enforced(()))
+}
+
+fn attempt_all(target: &Target<'_>, moment: Moment) -> Result<(), Fault> {
+    for probe in target.probes.iter().filter(|probe| probe.moment() == moment) {
+        match run(*probe, target.canary) {
+            Err(errno) => {
+                let refused = Message::Refused { probe: *probe as u8, errno: errno as i32 };
+                target.reporter.send(refused);
+            }
+            Ok(()) => {
+                target.reporter.send(Message::Escaped { probe: *probe as u8 });
+                return Err(SysError::unverified()).at(Stage::Proof, *probe as usize);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn run(probe: Probe, canary: &Path) -> Result<(), Errno> {
+    match probe {
+        Probe::WriteRoot => attempt::open(c"/.jail-proof", true, true),
+        Probe::WriteSystem => attempt::open(c"/usr/.jail-proof", true, true)
+            .or_else(|_| attempt::open(c"/etc/.jail-proof", true, true)),
+        Probe::HostFile => attempt::open(canary, false, false),
+        Probe::InitExe => attempt::open(c"/proc/1/exe", false, false),
+        Probe::InitMemory => attempt::open(c"/proc/1/mem", false, false),
+        Probe::Sysctl => attempt::open(c"/proc/sys/kernel/core_pattern", true, false),
+        Probe::Connect4 => attempt::reach_ipv4(false),
+        Probe::Connect6 => attempt::reach_ipv6(),
+        Probe::Udp4 => attempt::reach_ipv4(true),
+        Probe::RawSocket => {
+            attempt::create_socket(libc::AF_INET, libc::SOCK_RAW, libc::IPPROTO_ICMP)
+        }
+        Probe::PacketSocket => attempt::create_socket(libc::AF_PACKET, libc::SOCK_RAW, 0),
+        Probe::NestedUserns | Probe::SeccompUserns => attempt::unshare_user(),
+        Probe::MountTmpfs => attempt::mount_tmpfs(),
+        Probe::BecomeRoot => attempt::become_root(),
+        Probe::Chroot => attempt::chroot(),
+        Probe::PtraceInit | Probe::SeccompPtrace => attempt::ptrace_init(),
+        Probe::SeccompBpf => attempt::plain(libc::SYS_bpf, 0),
+        Probe::SeccompKeyctl => attempt::plain(libc::SYS_keyctl, 0),
+        Probe::SeccompIoUring => filtered(attempt::plain(libc::SYS_io_uring_setup, 0)),
+        Probe::SeccompPerf => attempt::plain(libc::SYS_perf_event_open, 0),
+        Probe::SeccompUserfaultfd => attempt::plain(libc::SYS_userfaultfd, 0),
+        Probe::SeccompVsock => attempt::create_socket(libc::AF_VSOCK, libc::SOCK_STREAM, 0),
+        Probe::SeccompMptcp => {
+            attempt::create_socket(libc::AF_INET, libc::SOCK_STREAM, libc::IPPROTO_MPTCP)
+        }
+    }
+}
+
+/// An error of the call itself (EINVAL, EFAULT) would mean that the filter let it through.
+fn filtered(result: Result<(), Errno>) -> Result<(), Errno> {
+    match result {
+        Err(Errno::EINVAL | Errno::EFAULT) => Ok(()),
+        other => other,
+    }
+}

@@ -1,0 +1,23 @@
+//! Loads the filter; nothing but the last probes and exec comes after it. man: seccomp(2)
+
+use crate::plan::{SeccompPlan, Stage};
+use crate::spawn::wire::{At, Fault};
+use crate::sys::{Call, Sys};
+
+/// Witness.
+pub struct Enforced(());
+
+/// Loads the program that the plan carries.
+pub fn apply(plan: &SeccompPlan) -> Result<Enforced, Fault> {
+    load(&plan.program)
+}
+
+/// Loads init's own, smaller filter.
+pub fn apply_to_init(program: &[u8]) -> Result<Enforced, Fault> {
+    load(program)
+}
+
+fn load(program: &[u8]) -> Result<Enforced, Fault> {
+    crate::sys::seccomp::load(program).sys(Call::Seccomp).at(Stage::Seccomp, 0)?;
+    Ok(Enforced(()))
+}

@@ -1,0 +1,128 @@
+//! What this machine is and has: read once per run, before the plan, which then decides alone.
+
+mod paths;
+
+use crate::confine::cgroup::{Controller, Controllers, How, Support};
+use crate::plan::{CgroupFacts, Facts, Kind};
+use crate::policy::{EnvValue, Policy, Workspace};
+use crate::resolve::Resolved;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Where programs are looked up inside, after the folders that the command needs.
+const SEARCH_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// Entries of /proc that tell about the host, or do something to it. OCI runtimes mask these too.
+const PROC_MASKS: &[&str] = &[
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/sysrq-trigger",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+];
+
+/// Readable by uid 0 alone, which real root still is to the host's kernel.
+const PROC_MASKS_OF_ROOT: &[&str] = &[
+    "/proc/kpagecgroup",
+    "/proc/kpagecount",
+    "/proc/kpageflags",
+    "/proc/pagetypeinfo",
+    "/proc/slabinfo",
+    "/proc/vmallocinfo",
+];
+
+/// Gathers what the plan of this policy needs to know.
+pub fn facts(policy: &Policy, resolved: &Resolved, home: Option<&Path>) -> Facts {
+    let uid = nix::unistd::geteuid().as_raw();
+    let copies = matches!(policy.filesystem.workspace.value, Workspace::Copy { .. });
+    Facts {
+        uid,
+        gid: nix::unistd::getegid().as_raw(),
+        user_home: home.and_then(|home| fs::canonicalize(home).ok()),
+        landlock_abi: crate::sys::landlock::abi(),
+        time_namespace: Path::new("/proc/self/ns/time").exists(),
+        overlay: copies && has_overlay(),
+        cgroup: cgroup(policy),
+        root_links: paths::root_links(),
+        paths: paths::gather(policy, resolved),
+        proc_masks: proc_masks(uid),
+        environment: environment(policy),
+        search_path: SEARCH_PATH.to_owned(),
+    }
+}
+
+/// Which of the limits a cgroup could carry here. Asked together first: that is the usual answer.
+fn cgroup(policy: &Policy) -> CgroupFacts {
+    let mut wanted = Controllers::from([Controller::Memory, Controller::Cpu, Controller::Pids]);
+    if policy.limits.io.is_some() {
+        wanted.insert(Controller::Io);
+    }
+    let all = Support::probe(&wanted);
+    let How::NoneBecause { reason, fix } = all.how else {
+        let has = |controller| wanted.contains(&controller);
+        return CgroupFacts {
+            memory: true,
+            cpu: true,
+            pids: true,
+            io: has(Controller::Io),
+            ..CgroupFacts::default()
+        };
+    };
+    let alone = |controller: Controller| {
+        wanted.contains(&controller) && {
+            let needs = Controllers::from([controller]);
+            Support::probe(&needs).offers(&needs)
+        }
+    };
+    CgroupFacts {
+        memory: alone(Controller::Memory),
+        cpu: alone(Controller::Cpu),
+        pids: alone(Controller::Pids),
+        io: alone(Controller::Io),
+        why: reason,
+        fix,
+    }
+}
+
+fn has_overlay() -> bool {
+    fs::read_to_string("/proc/filesystems").is_ok_and(|list| {
+        list.lines().any(|line| line.trim_start_matches("nodev").trim() == "overlay")
+    })
+}
+
+fn proc_masks(uid: u32) -> Vec<(PathBuf, Kind)> {
+    let of_root = if uid == 0 { PROC_MASKS_OF_ROOT } else { &[] };
+    // hidepid does not count for group 0, which real root still is: init's command line, with the
+    // options of `jail run`, would be readable.
+    let init = (uid == 0).then(|| (PathBuf::from("/proc/1"), Kind::Dir));
+    PROC_MASKS
+        .iter()
+        .chain(of_root)
+        .filter_map(|path| {
+            let kind = if fs::metadata(path).ok()?.is_dir() { Kind::Dir } else { Kind::File };
+            Some((PathBuf::from(path), kind))
+        })
+        .chain(init)
+        .collect()
+}
+
+/// Only the variables that the plan may pass on: the rest of the caller's environment is never held.
+fn environment(policy: &Policy) -> BTreeMap<String, String> {
+    let named = policy
+        .env
+        .iter()
+        .filter(|entry| entry.value.value == EnvValue::FromHost)
+        .map(|entry| entry.value.name.as_str());
+    crate::plan::PASSED_ENV
+        .iter()
+        .copied()
+        .chain(named)
+        .filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)))
+        .collect()
+}

@@ -1,0 +1,76 @@
+//! Host paths as they are now: canonical name, identity, kind.
+
+use crate::plan::{CANARIES, Kind, PROTECTED, PathFact, mounts};
+use crate::policy::{Policy, Workspace};
+use crate::resolve::{NeedKind, Resolved};
+use crate::sys::fd::Identity;
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Every path that the plan may ask about and that exists.
+pub(super) fn gather(policy: &Policy, resolved: &Resolved) -> BTreeMap<PathBuf, PathFact> {
+    let mut facts = BTreeMap::new();
+    let mut look = |path: &Path| {
+        if !facts.contains_key(path)
+            && let Some(fact) = inspect(path)
+        {
+            facts.insert(path.to_path_buf(), fact);
+        }
+    };
+    look(Path::new("/usr"));
+    for path in mounts::ROOT_TREES.iter().chain(mounts::ETC).chain(&CANARIES) {
+        look(Path::new(path));
+    }
+    for need in resolved.needs.iter().filter(|n| !matches!(n.kind, NeedKind::Symlink { .. })) {
+        look(&need.path);
+    }
+    for rule in policy.filesystem.read.iter().chain(&policy.filesystem.write) {
+        look(&rule.value.path);
+    }
+    match &policy.filesystem.workspace.value {
+        Workspace::Host { path } | Workspace::Copy { path, .. } => look(path),
+        Workspace::Tmpfs { .. } => {}
+    }
+    for folder in writable_folders(policy) {
+        look(&folder.join(".git"));
+        for (name, _) in PROTECTED {
+            look(&folder.join(name));
+        }
+    }
+    facts
+}
+
+/// The canonical host folders that the connector may write.
+fn writable_folders(policy: &Policy) -> Vec<PathBuf> {
+    let workspace = match &policy.filesystem.workspace.value {
+        Workspace::Host { path } => Some(path),
+        Workspace::Tmpfs { .. } | Workspace::Copy { .. } => None,
+    };
+    policy
+        .filesystem
+        .write
+        .iter()
+        .map(|rule| &rule.value.path)
+        .chain(workspace)
+        .filter_map(|path| fs::canonicalize(path).ok())
+        .collect()
+}
+
+fn inspect(path: &Path) -> Option<PathFact> {
+    let canonical = fs::canonicalize(path).ok()?;
+    let meta = fs::symlink_metadata(&canonical).ok()?;
+    let identity =
+        Identity { device: meta.dev(), inode: meta.ino(), kind: meta.mode() & libc::S_IFMT };
+    let kind = if meta.is_dir() { Kind::Dir } else { Kind::File };
+    Some(PathFact { canonical, identity, kind })
+}
+
+/// `/bin` → `usr/bin` and its like.
+pub(super) fn root_links() -> Vec<(String, PathBuf)> {
+    mounts::ROOT_TREES
+        .iter()
+        .filter_map(|path| Some((path[1..].to_owned(), fs::read_link(path).ok()?)))
+        .collect()
+}

@@ -1,0 +1,280 @@
+//! Policy and facts → plan, or the reason why not.
+
+use super::landlock::{self, Tcp};
+use super::{
+    CgroupPlan, ExecPlan, Facts, Gap, INSIDE_WORKSPACE, IdMap, Plan, Probe, ProcessPlan, Rlimit,
+    SeccompPlan, Stage, Sysctl, env, mounts,
+};
+use crate::failure::{Failure, Kind};
+use crate::policy::{Backend, Control, Origin, Policy, Workspace};
+use crate::resolve::Resolved;
+use nix::sys::resource::Resource;
+use std::path::{Path, PathBuf};
+
+/// Host files that exist nearly everywhere and that no jail shows; the first one not granted is the canary.
+pub const CANARIES: [&str; 4] = ["/etc/shadow", "/etc/machine-id", "/var/lib/dpkg/status", "/boot"];
+
+const SYSCTLS: &[Sysctl] = &[
+    Sysctl {
+        path: c"/proc/sys/user/max_user_namespaces",
+        value: "0",
+        why: "no user namespace inside",
+        required: false,
+    },
+    Sysctl {
+        path: c"/proc/sys/net/ipv4/tcp_fastopen",
+        value: "0",
+        why: "TCP Fast Open passes by Landlock's connect rules",
+        required: false,
+    },
+    Sysctl {
+        path: c"/proc/sys/net/mptcp/enabled",
+        value: "0",
+        why: "MPTCP passes by Landlock's rules",
+        required: false,
+    },
+];
+
+/// Makes the plan. Pure: the same inputs give the same plan.
+pub fn build(
+    policy: Policy,
+    facts: &Facts,
+    resolved: &Resolved,
+    seccomp: SeccompPlan,
+    run_id: String,
+) -> Result<Plan, Failure> {
+    refuse_unbuilt(&policy)?;
+    let mut gaps = Vec::new();
+    let cgroup = cgroup(&policy, facts, &mut gaps)?;
+    let (mounts, protections) = mounts::steps(&policy, facts, resolved)?;
+    let landlock = landlock(&policy, facts, &mounts, &mut gaps)?;
+    let exec = ExecPlan {
+        program: resolved.program.clone(),
+        argv: policy.command.value.clone(),
+        env: env::environment(&policy, facts, resolved),
+        cwd: INSIDE_WORKSPACE.into(),
+        terminal: false,
+    };
+    Ok(Plan {
+        run_id,
+        namespaces: namespaces(facts),
+        ids: IdMap { host_uid: facts.uid, host_gid: facts.gid, drop_groups: facts.uid == 0 },
+        process: ProcessPlan {
+            hostname: mounts::hostname(&policy),
+            oom_score_adj: 500,
+            nice: policy.limits.nice.value,
+            sysctls: SYSCTLS.to_vec(),
+        },
+        canary: canary(&mounts, facts),
+        mounts,
+        landlock,
+        rlimits: rlimits(&policy, facts, &cgroup),
+        cgroup,
+        seccomp,
+        probes: Probe::ALL.to_vec(),
+        exec,
+        timeout: policy.limits.timeout.as_ref().map(|t| t.value),
+        eof_grace: policy.eof_grace.value,
+        gaps,
+        protections,
+        policy,
+    })
+}
+
+/// What the policy may say but this version cannot do: refused, never ignored.
+fn refuse_unbuilt(policy: &Policy) -> Result<(), Failure> {
+    let refused = |what: &str, hint: &str| {
+        Err(Failure::new(Kind::Refused, what.to_owned()).at(Stage::Resolve).hint(hint))
+    };
+    if policy.sandbox.value == Backend::Container {
+        return refused(
+            "--sandbox=container is not built yet",
+            "use --sandbox=namespace, the default; it needs no container engine",
+        );
+    }
+    if let Some(package) = &policy.package {
+        return refused(
+            &format!(
+                "package: ({}) cannot be started yet: this version fetches nothing",
+                package.origin
+            ),
+            "install it, and name its program with command:",
+        );
+    }
+    if let Some(host) = policy.network.allow.first() {
+        return refused(
+            &format!(
+                "network.allow ({}) cannot be honoured: this version has no way out",
+                host.origin
+            ),
+            "take network.allow out to run the connector without a network",
+        );
+    }
+    if policy.rpc.is_some() {
+        return refused(
+            "rpc: the JSON-RPC guard is not built yet, and its rules would not be enforced",
+            "take the rpc section out to run the connector with its stdio passed through untouched",
+        );
+    }
+    if policy.ports.iter().any(|port| port.value.publish.is_some()) {
+        return refused(
+            "ports.publish cannot be honoured: this version has no port publishing",
+            "take `publish` out; `listen` alone lets the connector bind inside its jail",
+        );
+    }
+    Ok(())
+}
+
+fn namespaces(facts: &Facts) -> u64 {
+    let mut flags = libc::CLONE_NEWUSER
+        | libc::CLONE_NEWPID
+        | libc::CLONE_NEWNS
+        | libc::CLONE_NEWNET
+        | libc::CLONE_NEWIPC
+        | libc::CLONE_NEWUTS
+        | libc::CLONE_NEWCGROUP;
+    if facts.time_namespace {
+        flags |= libc::CLONE_NEWTIME;
+    }
+    flags as u64
+}
+
+/// Which limits the cgroup carries; what it cannot carry is refused or becomes a gap.
+fn cgroup(policy: &Policy, facts: &Facts, gaps: &mut Vec<Gap>) -> Result<CgroupPlan, Failure> {
+    let limits = &policy.limits;
+    let mut gate = Gate { policy, facts, gaps };
+    let memory = gate.pass(Control::Memory, facts.cgroup.memory, &limits.memory.origin)?;
+    let cpus = gate.pass(Control::Cpus, facts.cgroup.cpu, &limits.cpus.origin)?;
+    // Where the cgroup cannot count processes, RLIMIT_NPROC does: since Linux 5.14 it counts within
+    // this user namespace only. The kernel exempts real root from it.
+    let pids = facts.cgroup.pids
+        || (facts.uid == 0 && gate.pass(Control::Pids, false, &limits.pids.origin)?);
+    let io = match &limits.io {
+        Some(io) => gate.pass(Control::Io, facts.cgroup.io, &io.origin)?,
+        None => false,
+    };
+    Ok(CgroupPlan {
+        memory: memory.then_some(limits.memory.value),
+        cpus: cpus.then_some(limits.cpus.value),
+        pids: (pids && facts.cgroup.pids).then_some(limits.pids.value),
+        io: limits.io.as_ref().filter(|_| io).map(|io| (io.value, written(policy))),
+    })
+}
+
+/// The host folder that the connector writes to, whose disk an io limit is for.
+fn written(policy: &Policy) -> PathBuf {
+    match &policy.filesystem.workspace.value {
+        Workspace::Host { path } | Workspace::Copy { path, .. } => path.clone(),
+        Workspace::Tmpfs { .. } => policy
+            .filesystem
+            .write
+            .first()
+            .or(policy.filesystem.read.first())
+            .map_or_else(|| "/".into(), |rule| rule.value.path.clone()),
+    }
+}
+
+struct Gate<'a> {
+    policy: &'a Policy,
+    facts: &'a Facts,
+    gaps: &'a mut Vec<Gap>,
+}
+
+impl Gate<'_> {
+    /// `Ok(true)`: enforce it. `Ok(false)`: a gap that is allowed. `Err`: the run is refused.
+    fn pass(
+        &mut self,
+        control: Control,
+        available: bool,
+        origin: &Origin,
+    ) -> Result<bool, Failure> {
+        if available {
+            return Ok(true);
+        }
+        let why = match control {
+            Control::Pids => {
+                "the kernel exempts root from RLIMIT_NPROC, and there is no pids cgroup"
+            }
+            _ => &self.facts.cgroup.why,
+        };
+        let fix = &self.facts.cgroup.fix;
+        let owner = self.policy.allow_missing.iter().find(|c| c.value == control);
+        if let Some(owner) = owner {
+            self.gaps.push(Gap::new(control, why, fix, &owner.origin));
+            return Ok(false);
+        }
+        if !origin.is_explicit() {
+            self.gaps.push(Gap::new(control, why, fix, "default"));
+            return Ok(false);
+        }
+        Err(Failure::new(
+            Kind::Refused,
+            format!("the {control} limit ({origin}) cannot be enforced here"),
+        )
+        .at(Stage::Cgroup)
+        .because(why)
+        .hint(fix)
+        .hint(format!("or accept to run without it: --allow-missing {control}")))
+    }
+}
+
+fn landlock(
+    policy: &Policy,
+    facts: &Facts,
+    mounts: &[super::MountStep],
+    gaps: &mut Vec<Gap>,
+) -> Result<Option<super::LandlockPlan>, Failure> {
+    let listen: Vec<u16> = policy.ports.iter().map(|port| port.value.listen).collect();
+    let tcp = Tcp { loopback: policy.network.loopback.value, listen: &listen };
+    let Some(plan) = landlock::plan(facts.landlock_abi, mounts, &tcp) else {
+        let why = "this kernel has no Landlock, or it is not in the lsm= list";
+        let fix = "boot a kernel ≥ 5.13 with `landlock` in lsm=";
+        let Some(owner) = policy.allow_missing.iter().find(|c| c.value == Control::Landlock) else {
+            return Err(Failure::new(Kind::Refused, "Landlock cannot be enforced here")
+                .at(Stage::Landlock)
+                .because(why)
+                .hint(fix)
+                .hint("or accept the mount namespace as the only wall: --allow-missing landlock"));
+        };
+        gaps.push(Gap::new(Control::Landlock, why, fix, &owner.origin));
+        return Ok(None);
+    };
+    Ok(Some(plan))
+}
+
+fn rlimits(policy: &Policy, facts: &Facts, cgroup: &CgroupPlan) -> Vec<Rlimit> {
+    let limit = |resource, name, value| Rlimit { resource, name, value };
+    let mut limits = vec![
+        limit(Resource::RLIMIT_NOFILE, "RLIMIT_NOFILE", policy.limits.files.value.into()),
+        limit(Resource::RLIMIT_CORE, "RLIMIT_CORE", 0),
+        limit(Resource::RLIMIT_MEMLOCK, "RLIMIT_MEMLOCK", 8 << 20),
+        limit(Resource::RLIMIT_MSGQUEUE, "RLIMIT_MSGQUEUE", 0),
+        limit(Resource::RLIMIT_NICE, "RLIMIT_NICE", 0),
+        limit(Resource::RLIMIT_RTPRIO, "RLIMIT_RTPRIO", 0),
+    ];
+    if let Some(size) = &policy.limits.file_size {
+        limits.push(limit(Resource::RLIMIT_FSIZE, "RLIMIT_FSIZE", size.value.0));
+    }
+    if cgroup.pids.is_none() && facts.uid != 0 {
+        // One more for init, which is the same user in the same namespace.
+        let value = u64::from(policy.limits.pids.value) + 1;
+        limits.push(limit(Resource::RLIMIT_NPROC, "RLIMIT_NPROC", value));
+    }
+    limits
+}
+
+fn canary(mounts: &[super::MountStep], facts: &Facts) -> PathBuf {
+    let shown = |path: &Path| {
+        mounts.iter().any(|step| match step {
+            super::MountStep::Bind(bind) => {
+                path.starts_with(step.target()) || path.starts_with(&bind.host)
+            }
+            _ => false,
+        })
+    };
+    CANARIES
+        .iter()
+        .map(PathBuf::from)
+        .find(|path| facts.path(path).is_some() && !shown(path))
+        .unwrap_or_else(|| "/etc/shadow".into())
+}

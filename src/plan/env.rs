@@ -1,0 +1,72 @@
+//! The environment inside: made from nothing.
+
+use super::{Facts, INSIDE_HOME, INSIDE_USER};
+use crate::policy::{EnvValue, Policy};
+use crate::resolve::Resolved;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::Path;
+
+/// Variables that say how things look, not who somebody is; taken from the caller where set.
+pub const PASSED: [&str; 4] = ["LANG", "LC_ALL", "TZ", "TERM"];
+
+/// With no network, these spare npm and uv their retries (npx: over a minute) and use their caches.
+const OFFLINE: [(&str, &str); 3] =
+    [("npm_config_offline", "true"), ("npm_config_update_notifier", "false"), ("UV_OFFLINE", "1")];
+
+/// Name and value of every variable but the secrets, sorted.
+pub(super) fn environment(
+    policy: &Policy,
+    facts: &Facts,
+    resolved: &Resolved,
+) -> Vec<(OsString, OsString)> {
+    let mut env: BTreeMap<String, OsString> = BTreeMap::new();
+    env.insert("PATH".into(), search_path(facts, resolved));
+    for (name, value) in [
+        ("HOME", INSIDE_HOME),
+        ("USER", INSIDE_USER),
+        ("LOGNAME", INSIDE_USER),
+        ("SHELL", "/bin/sh"),
+        ("TMPDIR", "/tmp"),
+        ("LANG", "C.UTF-8"),
+    ] {
+        env.insert(name.into(), value.into());
+    }
+    for (name, value) in OFFLINE {
+        env.insert(name.into(), value.into());
+    }
+    for name in PASSED {
+        if let Some(value) = facts.environment.get(name) {
+            env.insert(name.into(), value.into());
+        }
+    }
+    for entry in &policy.env {
+        let name = entry.value.name.clone();
+        match &entry.value.value {
+            EnvValue::Literal(value) => {
+                env.insert(name, value.into());
+            }
+            EnvValue::FromHost => match facts.environment.get(&name) {
+                Some(value) => {
+                    env.insert(name, value.into());
+                }
+                None => {
+                    env.remove(&name);
+                }
+            },
+        }
+    }
+    env.into_iter().map(|(name, value)| (name.into(), value)).collect()
+}
+
+/// The directories that the command needs come first, so that `env node` finds the same node.
+fn search_path(facts: &Facts, resolved: &Resolved) -> OsString {
+    let mut path = OsString::new();
+    let known: Vec<&Path> = facts.search_path.split(':').map(Path::new).collect();
+    for dir in resolved.path_dirs.iter().filter(|dir| !known.contains(&dir.as_path())) {
+        path.push(dir);
+        path.push(":");
+    }
+    path.push(&facts.search_path);
+    path
+}

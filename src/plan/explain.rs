@@ -1,0 +1,247 @@
+//! A plan, in words and as JSON: the same steps that the executor is given.
+
+use super::{Plan, Stage, human};
+use crate::confine::{
+    capabilities, identity, limits, network, no_new_privs, pivot, process as process_stage,
+};
+use crate::policy::{Origin, SecretTarget, Setting};
+use serde_json::{Value, json};
+use std::fmt::{Display, Write};
+
+/// The steps of one stage, numbered as faults number them.
+pub fn steps(plan: &Plan, stage: Stage) -> Vec<String> {
+    let own = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    match stage {
+        Stage::Resolve => vec![format!("run {}", plan.exec.program.display())],
+        Stage::Secrets => plan.policy.secrets.iter().map(secret).collect(),
+        Stage::Cgroup => cgroup(plan),
+        Stage::Namespaces => vec![format!("clone3: {}", namespaces(plan.namespaces).join(", "))],
+        Stage::Lifeline => own(&["die with the supervisor (PR_SET_PDEATHSIG)"]),
+        Stage::IdMap => {
+            let mut steps = own(&identity::STEPS);
+            let (uid, gid) = (plan.ids.host_uid, plan.ids.host_gid);
+            steps[1] += &format!(": {gid} outside is {} inside", super::INSIDE_ID);
+            steps[2] += &format!(": {uid} outside is {} inside", super::INSIDE_ID);
+            steps
+        }
+        Stage::Process => {
+            let mut steps = own(&process_stage::STEPS);
+            steps[1] += &format!(" to {}", plan.process.oom_score_adj);
+            steps[2] += &format!(" to {}", plan.process.nice);
+            steps[3] += &format!(" to {}", plan.process.hostname);
+            steps.extend(plan.process.sysctls.iter().map(|sysctl| {
+                let path = sysctl.path.to_string_lossy();
+                format!("write {} to {path}: {}", sysctl.value, sysctl.why)
+            }));
+            steps
+        }
+        Stage::Network => own(&network::STEPS),
+        Stage::Mounts => plan.mounts.iter().map(ToString::to_string).collect(),
+        Stage::Pivot => own(&pivot::STEPS),
+        Stage::Capabilities => own(&capabilities::STEPS),
+        Stage::NoNewPrivs => own(&no_new_privs::STEPS),
+        Stage::Landlock => landlock(plan),
+        Stage::Payload => own(&["fork the payload", "init keeps nothing but its report pipe"]),
+        Stage::Limits => {
+            let mut steps = own(&limits::STEPS);
+            steps.extend(plan.rlimits.iter().map(|l| format!("set {} to {}", l.name, l.value)));
+            steps
+        }
+        Stage::Seccomp => vec![format!(
+            "load the seccomp profile {} ({} instructions)",
+            plan.seccomp.name,
+            plan.seccomp.program.len() / 8
+        )],
+        Stage::Proof => {
+            plan.probes.iter().map(|p| format!("must fail: {}", probe_text(plan, *p))).collect()
+        }
+        Stage::Exec => vec![format!("execve {}", plan.exec.program.display())],
+    }
+}
+
+fn probe_text(plan: &Plan, probe: super::Probe) -> String {
+    match probe {
+        super::Probe::HostFile => format!("{} ({})", probe.text(), plan.canary.display()),
+        _ => probe.text().to_owned(),
+    }
+}
+
+/// What a fault's step number means.
+pub fn step(plan: &Plan, stage: Stage, index: u16) -> Option<String> {
+    steps(plan, stage).into_iter().nth(usize::from(index))
+}
+
+fn secret(setting: &Setting<crate::policy::Secret>) -> String {
+    let to = match &setting.value.target {
+        SecretTarget::Env(name) => format!("${name}"),
+        SecretTarget::File(name) => format!("/run/secrets/{name}"),
+    };
+    format!("read {} into {to} — set by {}", setting.value.name, setting.origin)
+}
+
+fn cgroup(plan: &Plan) -> Vec<String> {
+    let mut steps = Vec::new();
+    if let Some(memory) = plan.cgroup.memory {
+        steps.push(format!("memory.max {} (no swap, oom.group)", human(memory.0)));
+    }
+    if let Some(cpus) = plan.cgroup.cpus {
+        steps.push(format!("cpu.max {} of a processor", thousandths(cpus.0)));
+    }
+    if let Some(pids) = plan.cgroup.pids {
+        steps.push(format!("pids.max {pids}"));
+    }
+    if let Some((io, path)) = &plan.cgroup.io {
+        let rate = |bytes: Option<crate::policy::Bytes>| {
+            bytes.map_or("unlimited".to_owned(), |b| format!("{}/s", human(b.0)))
+        };
+        let path = path.display();
+        steps.push(format!(
+            "io.max read {}, write {} for the disk of {path}",
+            rate(io.read),
+            rate(io.write)
+        ));
+    }
+    steps
+}
+
+fn landlock(plan: &Plan) -> Vec<String> {
+    let Some(landlock) = &plan.landlock else { return Vec::new() };
+    let mut steps: Vec<String> = landlock
+        .paths
+        .iter()
+        .map(|rule| format!("allow {} at {}", rule.text, rule.path.display()))
+        .collect();
+    let tcp = if landlock.handled_net == 0 {
+        "TCP left to the network namespace".to_owned()
+    } else if landlock.bind_ports.is_empty() {
+        "no TCP bind or connect".to_owned()
+    } else {
+        format!("no TCP connect; bind only {:?}", landlock.bind_ports)
+    };
+    let scope =
+        if landlock.scoped == 0 { "" } else { "; abstract sockets and signals stay inside" };
+    steps.push(format!("restrict (ABI {}): {tcp}{scope}", landlock.abi));
+    steps
+}
+
+fn thousandths(value: u32) -> String {
+    let text = format!("{}.{:03}", value / 1000, value % 1000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// The names of the namespaces in a flag word.
+pub fn namespaces(flags: u64) -> Vec<&'static str> {
+    const NAMES: [(i32, &str); 8] = [
+        (libc::CLONE_NEWUSER, "user"),
+        (libc::CLONE_NEWPID, "pid"),
+        (libc::CLONE_NEWNS, "mount"),
+        (libc::CLONE_NEWNET, "net"),
+        (libc::CLONE_NEWIPC, "ipc"),
+        (libc::CLONE_NEWUTS, "uts"),
+        (libc::CLONE_NEWCGROUP, "cgroup"),
+        (libc::CLONE_NEWTIME, "time"),
+    ];
+    NAMES.iter().filter(|(flag, _)| flags & *flag as u64 != 0).map(|(_, name)| *name).collect()
+}
+
+/// For people.
+pub fn text(plan: &Plan) -> String {
+    let mut out = String::new();
+    match write_text(plan, &mut out) {
+        Ok(()) => out,
+        // Writing to a String cannot fail.
+        Err(error) => error.to_string(),
+    }
+}
+
+fn write_text(plan: &Plan, out: &mut String) -> std::fmt::Result {
+    writeln!(out, "connector {}", plan.policy.name.as_str())?;
+    for (name, value, origin) in settings(plan) {
+        writeln!(out, "  {name:<12} {value:<32} set by {origin}")?;
+    }
+    for stage in Stage::ALL {
+        let steps = steps(plan, *stage);
+        if steps.is_empty() {
+            continue;
+        }
+        writeln!(out, "\n{stage}")?;
+        for step in steps {
+            writeln!(out, "  {step}")?;
+        }
+    }
+    writeln!(out, "\nenvironment")?;
+    for (name, value) in &plan.exec.env {
+        writeln!(out, "  {}={}", name.to_string_lossy(), value.to_string_lossy())?;
+    }
+    if let Some(landlock) = &plan.landlock {
+        for beyond in &landlock.beyond {
+            writeln!(out, "\nnote: not by Landlock here: {beyond}")?;
+        }
+    }
+    for gap in &plan.gaps {
+        writeln!(out, "\nnot enforced: {gap}\n  fix: {}", gap.fix)?;
+    }
+    Ok(())
+}
+
+/// The values that somebody may want to change, each with who set it.
+fn settings(plan: &Plan) -> Vec<(String, String, Origin)> {
+    fn row<T>(name: &str, setting: &Setting<T>, value: impl Display) -> (String, String, Origin) {
+        (name.to_owned(), value.to_string(), setting.origin.clone())
+    }
+    let policy = &plan.policy;
+    let limits = &policy.limits;
+    let command = policy.command.value.iter().map(|arg| arg.to_string_lossy().into_owned());
+    let mut rows = vec![
+        row("command", &policy.command, command.collect::<Vec<_>>().join(" ")),
+        row("sandbox", &policy.sandbox, format!("{:?}", policy.sandbox.value).to_lowercase()),
+        row("memory", &limits.memory, human(limits.memory.value.0)),
+        row("cpus", &limits.cpus, thousandths(limits.cpus.value.0)),
+        row("pids", &limits.pids, limits.pids.value),
+        row("files", &limits.files, limits.files.value),
+        row("seccomp", &policy.seccomp, &plan.seccomp.name),
+    ];
+    if let Some(tool) = &policy.tool {
+        rows.push(row("tool", tool, tool.value.as_str()));
+    }
+    if let Some(timeout) = &limits.timeout {
+        rows.push(row("timeout", timeout, format!("{:?}", timeout.value)));
+    }
+    for (name, rules) in [("read", &policy.filesystem.read), ("write", &policy.filesystem.write)] {
+        rows.extend(rules.iter().map(|rule| row(name, rule, rule.value.path.display())));
+    }
+    for entry in &policy.env {
+        rows.push(row("env", entry, &entry.value.name));
+    }
+    rows
+}
+
+/// For programs. `v` counts changes that break a reader.
+pub fn json(plan: &Plan) -> Value {
+    let stages: Vec<Value> = Stage::ALL
+        .iter()
+        .map(|stage| json!({ "stage": stage.name(), "steps": steps(plan, *stage) }))
+        .collect();
+    let settings: Vec<Value> = settings(plan)
+        .into_iter()
+        .map(|(name, value, origin)| {
+            json!({ "name": name, "value": value, "set_by": origin.to_string() })
+        })
+        .collect();
+    let env: serde_json::Map<String, Value> = plan
+        .exec
+        .env
+        .iter()
+        .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into()))
+        .collect();
+    let beyond = plan.landlock.as_ref().map(|landlock| &landlock.beyond);
+    json!({
+        "v": 1,
+        "connector": plan.policy.name.as_str(),
+        "settings": settings,
+        "stages": stages,
+        "environment": env,
+        "gaps": plan.gaps,
+        "beyond_landlock": beyond,
+    })
+}

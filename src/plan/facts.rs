@@ -1,0 +1,56 @@
+//! What the plan needs to know of this machine: gathered once, before, by `host`.
+
+use super::Kind;
+use crate::sys::fd::Identity;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// A path of the host as it was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathFact {
+    /// With every symbolic link resolved.
+    pub canonical: PathBuf,
+    pub identity: Identity,
+    pub kind: Kind,
+}
+
+/// Which limits a cgroup can carry here.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CgroupFacts {
+    pub memory: bool,
+    pub cpu: bool,
+    pub pids: bool,
+    pub io: bool,
+    /// Why not all of them.
+    pub why: String,
+    /// What would make them available.
+    pub fix: String,
+}
+
+/// Host facts. Plain values: a test writes them by hand.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    pub uid: u32,
+    pub gid: u32,
+    pub user_home: Option<PathBuf>,
+    pub landlock_abi: u32,
+    pub time_namespace: bool,
+    pub overlay: bool,
+    pub cgroup: CgroupFacts,
+    /// Entries of `/` that are links into `/usr` (`/bin` → `usr/bin`).
+    pub root_links: Vec<(String, PathBuf)>,
+    /// System paths that exist here, by name.
+    pub paths: BTreeMap<PathBuf, PathFact>,
+    /// Entries of /proc that exist here and must not be seen.
+    pub proc_masks: Vec<(PathBuf, Kind)>,
+    /// Environment of the caller, for variables that the policy passes on.
+    pub environment: BTreeMap<String, String>,
+    /// PATH inside, before the directories that the command needs.
+    pub search_path: String,
+}
+
+impl Facts {
+    pub fn path(&self, path: &Path) -> Option<&PathFact> {
+        self.paths.get(path)
+    }
+}

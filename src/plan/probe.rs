@@ -1,0 +1,79 @@
+//! What a jail must not be able to do: tried from inside before the connector starts.
+
+use std::fmt;
+
+/// When a probe is tried: before seccomp it shows that namespaces, capabilities and Landlock hold on
+/// their own; after it, that the filter is in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Moment {
+    BeforeSeccomp,
+    AfterSeccomp,
+}
+
+macro_rules! probes {
+    ($($variant:ident $name:literal $moment:ident $text:literal;)*) => {
+        /// One act that must fail.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        pub enum Probe { $($variant),* }
+
+        impl Probe {
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// Stable name, for reports.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),* }
+            }
+
+            /// What is tried.
+            pub fn text(self) -> &'static str {
+                match self { $(Self::$variant => $text),* }
+            }
+
+            pub fn moment(self) -> Moment {
+                match self { $(Self::$variant => Moment::$moment),* }
+            }
+        }
+    };
+}
+
+probes! {
+    WriteRoot "write-root" BeforeSeccomp "create a file in /";
+    WriteSystem "write-system" BeforeSeccomp "create a file in /usr, /etc or another read-only tree";
+    HostFile "host-file" BeforeSeccomp "open a host file that was not granted";
+    InitExe "init-exe" BeforeSeccomp "open /proc/1/exe, the jail binary itself";
+    InitMemory "init-memory" BeforeSeccomp "open /proc/1/mem";
+    Sysctl "sysctl" BeforeSeccomp "write /proc/sys/kernel/core_pattern";
+    Connect4 "connect-ipv4" BeforeSeccomp "TCP connect to an IPv4 address outside";
+    Connect6 "connect-ipv6" BeforeSeccomp "TCP connect to an IPv6 address outside";
+    Udp4 "udp-ipv4" BeforeSeccomp "send a UDP datagram to an IPv4 address outside";
+    RawSocket "raw-socket" BeforeSeccomp "open a raw IPv4 socket";
+    PacketSocket "packet-socket" BeforeSeccomp "open a packet socket";
+    NestedUserns "nested-userns" BeforeSeccomp "unshare(CLONE_NEWUSER)";
+    MountTmpfs "mount" BeforeSeccomp "mount a tmpfs";
+    BecomeRoot "setuid-root" BeforeSeccomp "setresuid(0, 0, 0)";
+    Chroot "chroot" BeforeSeccomp "chroot(/)";
+    PtraceInit "ptrace-init" BeforeSeccomp "ptrace(PTRACE_ATTACH) pid 1";
+    SeccompUserns "seccomp-userns" AfterSeccomp "unshare(CLONE_NEWUSER), by the filter";
+    SeccompPtrace "seccomp-ptrace" AfterSeccomp "ptrace, by the filter";
+    SeccompBpf "seccomp-bpf" AfterSeccomp "bpf";
+    SeccompKeyctl "seccomp-keyctl" AfterSeccomp "keyctl";
+    SeccompIoUring "seccomp-io-uring" AfterSeccomp "io_uring_setup";
+    SeccompPerf "seccomp-perf" AfterSeccomp "perf_event_open";
+    SeccompUserfaultfd "seccomp-userfaultfd" AfterSeccomp "userfaultfd";
+    SeccompVsock "seccomp-vsock" AfterSeccomp "socket(AF_VSOCK)";
+    SeccompMptcp "seccomp-mptcp" AfterSeccomp "socket(IPPROTO_MPTCP)";
+}
+
+impl Probe {
+    pub fn from_wire(number: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(number)).copied()
+    }
+}
+
+impl fmt::Display for Probe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

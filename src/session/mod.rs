@@ -1,0 +1,218 @@
+//! One run from policy to exit code: plan, audit, spawn, supervise, report.
+
+mod audit;
+pub mod listen;
+mod quarantine;
+mod report;
+pub mod unjailed;
+
+use crate::cli::ui;
+use crate::confine::cgroup::{self, Leaf, Support};
+use crate::failure::{Failure, Kind};
+use crate::plan::{self, CgroupPlan, Plan, SeccompPlan, Stage};
+use crate::policy::{Policy, SeccompChoice, load::Sources};
+use crate::resolve::{self, Resolved};
+use crate::spawn::{Prepared, parent, secrets};
+use crate::supervise::{Ended, Supervisor};
+use crate::sys::exec::CArray;
+use nix::fcntl::OFlag;
+use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
+use std::ffi::{CString, OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+
+/// What the command line says about a run besides the policy.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    pub report: bool,
+    pub report_file: Option<PathBuf>,
+    pub terminal: bool,
+    pub quiet: bool,
+}
+
+/// A planned run.
+pub struct Session {
+    plan: Plan,
+    audit: audit::Audit,
+    options: Options,
+}
+
+impl Session {
+    /// Everything up to the plan. Nothing of the connector is started.
+    pub fn prepare(policy: Policy, sources: &Sources, options: &Options) -> Result<Self, Failure> {
+        let resolved = resolve(&policy, sources)?;
+        let facts = crate::host::facts(&policy, &resolved, sources.home.as_deref());
+        let seccomp = seccomp(&policy.seccomp.value, sources)?;
+        let run_id = crate::audit::RunId::fresh().as_str().to_owned();
+        let mut plan = plan::build(policy, &facts, &resolved, seccomp, run_id)?;
+        plan.exec.terminal = options.terminal;
+        Ok(Self { plan, audit: audit::Audit::for_sources(sources), options: options.clone() })
+    }
+
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Runs it; the exit code is the connector's or one of [`crate::exit`].
+    pub fn run(self) -> Result<u8, Failure> {
+        let log = self.audit.start(&self.plan)?;
+        let result = self.confined(&log);
+        let usage = result.as_ref().ok().and_then(|(_, usage)| *usage);
+        match result {
+            Ok((ended, _)) => {
+                let quarantined = quarantine::after(&self.plan);
+                log.end(&self.plan, &ended, usage.as_ref())?;
+                report::write(&self, &ended, usage.as_ref(), &quarantined)?;
+                report::summary(&self, &ended, usage.as_ref(), &quarantined);
+                Ok(ended.code())
+            }
+            Err(failure) => {
+                log.refused(&failure)?;
+                Err(failure)
+            }
+        }
+    }
+
+    fn confined(&self, log: &audit::Run) -> Result<(Ended, Option<cgroup::Usage>), Failure> {
+        let plan = &self.plan;
+        if !self.options.quiet {
+            report::gaps(&plan.gaps);
+        }
+        let mut env = plan.exec.env.clone();
+        let secrets = secrets::read(&plan.policy, &mut env)?;
+        let leaf = leaf(plan)?;
+        let (relay, stderr) = if plan.exec.terminal {
+            (None, None)
+        } else {
+            let (read, write) = nix::unistd::pipe2(OFlag::O_CLOEXEC)
+                .map_err(|e| Failure::new(Kind::Io, "cannot make a pipe").because(e.desc()))?;
+            (Some(read), Some(write))
+        };
+        let pty = if plan.exec.terminal { Some(crate::supervise::pty::open()?) } else { None };
+        let mask = mask()?;
+        let (master, slave) = pty.map_or((None, None), |pty| (Some(pty.master), Some(pty.slave)));
+        let prepared = Prepared {
+            plan,
+            secrets,
+            program: c_string(plan.exec.program.as_os_str())?,
+            argv: c_array(plan.exec.argv.iter().map(OsString::as_os_str))?,
+            envp: environment(&env)?,
+            cwd: c_string(plan.exec.cwd.as_os_str())?,
+            mask,
+            init_filter: crate::seccomp::built_in("init").ok_or_else(|| {
+                Failure::new(Kind::Refused, "init's seccomp profile is not in this binary")
+            })?,
+            stderr,
+            terminal: slave,
+        };
+        let jail = parent::start(&prepared, leaf.as_ref().map(Leaf::dir_fd))?;
+        // The jail has its own copies; ours would keep the relay from ending, and secrets in memory.
+        drop(prepared);
+        let mut supervisor = Supervisor::new(plan, jail, relay, master, &mask)?;
+        supervisor.on_confined(|told| log.applied(plan, told));
+        let ended = supervisor.run()?;
+        let usage = leaf.as_ref().map(Leaf::usage);
+        if let Some(leaf) = leaf {
+            leaf.kill()?;
+            leaf.remove()?;
+        }
+        Ok((ended, usage))
+    }
+}
+
+fn resolve(policy: &Policy, sources: &Sources) -> Result<Resolved, Failure> {
+    let Some((command, args)) = policy.command.value.split_first() else {
+        return Err(Failure::new(Kind::Policy, "the command is empty"));
+    };
+    let path_var =
+        std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
+    let covered: Vec<PathBuf> = policy
+        .filesystem
+        .read
+        .iter()
+        .chain(&policy.filesystem.write)
+        .map(|rule| rule.value.path.clone())
+        .collect();
+    let request = resolve::Request {
+        command,
+        args,
+        path_var: &path_var,
+        cwd: &sources.cwd,
+        home: sources.home.as_deref(),
+        covered: &covered,
+        system: policy.filesystem.system.value,
+    };
+    Ok(resolve::resolve(&request)?)
+}
+
+fn seccomp(choice: &SeccompChoice, sources: &Sources) -> Result<SeccompPlan, Failure> {
+    match choice {
+        SeccompChoice::BuiltIn(name) => match crate::seccomp::built_in(name) {
+            Some(program) if name != "init" => {
+                Ok(SeccompPlan { name: name.clone(), program: program.into() })
+            }
+            _ => {
+                let names: Vec<_> = crate::seccomp::names().filter(|n| *n != "init").collect();
+                Err(Failure::new(Kind::Policy, format!("there is no seccomp profile `{name}`"))
+                    .hint(format!("built in are {}; a path must contain a `/`", names.join(", "))))
+            }
+        },
+        SeccompChoice::File(path) => {
+            let cache = std::env::var_os("XDG_CACHE_HOME")
+                .map(PathBuf::from)
+                .filter(|path| path.is_absolute())
+                .or_else(|| sources.home.as_ref().map(|home| home.join(".cache")))
+                .map(|cache| cache.join("jail/seccomp"));
+            let program = crate::seccomp::from_file(path, cache.as_deref())?;
+            Ok(SeccompPlan { name: program.name, program: program.bpf })
+        }
+    }
+}
+
+/// The cgroup of this run, with limits written and read back.
+fn leaf(plan: &Plan) -> Result<Option<Leaf>, Failure> {
+    let CgroupPlan { memory, cpus, pids, io } = &plan.cgroup;
+    if plan.cgroup.is_empty() {
+        return Ok(None);
+    }
+    let mut limits = cgroup::Limits { memory: *memory, cpus: *cpus, pids: *pids, io: Vec::new() };
+    if let Some((limit, path)) = io {
+        limits.io.push(cgroup::IoMax::for_path("/sys".as_ref(), path, *limit)?);
+    }
+    let support = Support::probe(&limits.controllers());
+    if let Some(parent) = &support.parent {
+        cgroup::sweep_stale(parent)?;
+    }
+    Ok(Some(Leaf::create(&support, &plan.run_id, &limits)?))
+}
+
+fn mask() -> Result<SigSet, Failure> {
+    let mut mask = SigSet::empty();
+    sigprocmask(SigmaskHow::SIG_BLOCK, None, Some(&mut mask))
+        .map_err(|e| Failure::new(Kind::Io, "cannot read the signal mask").because(e.desc()))?;
+    Ok(mask)
+}
+
+fn environment(env: &[(OsString, OsString)]) -> Result<CArray, Failure> {
+    let entries: Vec<OsString> = env
+        .iter()
+        .map(|(name, value)| {
+            let mut entry = name.clone().into_vec();
+            entry.push(b'=');
+            entry.extend_from_slice(value.as_bytes());
+            OsString::from_vec(entry)
+        })
+        .collect();
+    c_array(entries.iter().map(OsString::as_os_str))
+}
+
+fn c_array<'a>(strings: impl Iterator<Item = &'a OsStr>) -> Result<CArray, Failure> {
+    Ok(CArray::new(strings.map(c_string).collect::<Result<_, _>>()?))
+}
+
+fn c_string(text: &OsStr) -> Result<CString, Failure> {
+    CString::new(text.as_bytes()).map_err(|_| {
+        Failure::new(Kind::Policy, "a NUL byte in the command, its arguments or its environment")
+            .at(Stage::Resolve)
+    })
+}

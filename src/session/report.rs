@@ -1,0 +1,186 @@
+//! What a run tells when it is over: a JSON report when asked, and a line or two for the person.
+
+use super::{Session, quarantine::Quarantined};
+use crate::cli::ui;
+use crate::confine::cgroup::Usage;
+use crate::failure::{Failure, Kind};
+use crate::plan::{Gap, Stage, explain, human};
+use crate::supervise::{Ended, EndedBy};
+use serde_json::{Value, json};
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+/// A connector that dies this early has usually not been configured.
+const EARLY: Duration = Duration::from_secs(10);
+
+/// Writes the report where it was asked for.
+pub(super) fn write(
+    session: &Session,
+    ended: &Ended,
+    usage: Option<&Usage>,
+    quarantined: &[Quarantined],
+) -> Result<(), Failure> {
+    if !session.options.report {
+        return Ok(());
+    }
+    let report = json(session, ended, usage, quarantined);
+    match &session.options.report_file {
+        Some(path) => to_file(path, &format!("{report:#}\n")),
+        None => {
+            ui::line(&report.to_string());
+            Ok(())
+        }
+    }
+}
+
+fn to_file(path: &Path, text: &str) -> Result<(), Failure> {
+    let fail = |e: std::io::Error| {
+        Failure::new(Kind::Io, format!("cannot write the report {}", path.display())).because(e)
+    };
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(fail)?;
+    file.write_all(text.as_bytes()).map_err(fail)?;
+    file.persist(path).map(drop).map_err(|e| fail(e.error))
+}
+
+fn json(
+    session: &Session,
+    ended: &Ended,
+    usage: Option<&Usage>,
+    quarantined: &[Quarantined],
+) -> Value {
+    let plan = &session.plan;
+    let proof: Vec<Value> = plan
+        .probes
+        .iter()
+        .map(|probe| {
+            let held = ended.told.held.iter().find(|(held, _)| held == probe);
+            json!({
+                "probe": probe.name(),
+                "tried": probe.text(),
+                "when": probe.moment(),
+                "refused": held.is_some(),
+                "errno": held.map(|(_, errno)| format!("{:?}", nix::errno::Errno::from_raw(*errno))),
+            })
+        })
+        .collect();
+    let notes: Vec<Value> = ended
+        .told
+        .noted
+        .iter()
+        .map(|fault| {
+            json!({
+                "stage": fault.stage,
+                "step": explain::step(plan, fault.stage, fault.step),
+                "error": fault.error.to_string(),
+            })
+        })
+        .collect();
+    let (by, value) = match ended.by {
+        EndedBy::Exit(code) => ("exit", i32::from(code)),
+        EndedBy::Signal(signal) => ("signal", signal),
+        EndedBy::Timeout => ("timeout", 0),
+        EndedBy::Hangup => ("hangup", 0),
+    };
+    json!({
+        "v": 1,
+        "run": plan.run_id,
+        "connector": plan.policy.name.as_str(),
+        "ended_by": by,
+        "value": value,
+        "exit_code": ended.code(),
+        "confined": ended.told.confined,
+        "stages": Stage::ALL.iter().map(|stage| stage.name()).collect::<Vec<_>>(),
+        "landlock_abi": plan.landlock.as_ref().map(|landlock| landlock.abi),
+        "seccomp": plan.seccomp.name,
+        "proof": proof,
+        "gaps": plan.gaps,
+        "notes": notes,
+        "usage": usage,
+        "wall_ms": u64::try_from(ended.wall.as_millis()).unwrap_or(u64::MAX),
+        "cpu_ms": u64::try_from(ended.cpu.as_millis()).unwrap_or(u64::MAX),
+        "quarantined": quarantined.iter().map(|q| json!({
+            "from": q.from,
+            "to": q.to.as_ref().ok(),
+            "error": q.to.as_ref().err(),
+        })).collect::<Vec<_>>(),
+        "stderr_tail": String::from_utf8_lossy(&ended.stderr_tail),
+    })
+}
+
+/// One line for all controls that are missing for the same reason.
+pub(super) fn gaps(gaps: &[Gap]) {
+    let mut rest: Vec<&Gap> = gaps.iter().collect();
+    while let Some(first) = rest.first().copied() {
+        let same = |gap: &Gap| gap.why == first.why && gap.allowed_by == first.allowed_by;
+        let names: Vec<&str> =
+            rest.iter().filter(|gap| same(gap)).map(|gap| gap.control.as_str()).collect();
+        let (names, why, by) = (names.join(", "), &first.why, &first.allowed_by);
+        ui::line(&format!("jail: not enforced: {names} ({why}; allowed by {by})"));
+        rest.retain(|gap| !same(gap));
+    }
+}
+
+/// What a person must know and cannot see from the connector's own output.
+pub(super) fn summary(
+    session: &Session,
+    ended: &Ended,
+    usage: Option<&Usage>,
+    quarantined: &[Quarantined],
+) {
+    for found in quarantined {
+        let from = found.from.display();
+        match &found.to {
+            Ok(to) => ui::line(&format!(
+                "jail: the connector made {from}, which acts outside the jail; it is now {}",
+                to.display()
+            )),
+            Err(error) => ui::line(&format!(
+                "jail: the connector made {from}, which acts outside the jail, and it cannot be moved: {error}"
+            )),
+        }
+    }
+    let limits = &session.plan.policy.limits;
+    if let Some(kills) = usage.and_then(|usage| usage.oom_kill).filter(|kills| *kills > 0) {
+        ui::line(&format!(
+            "jail: the memory limit of {} (set by {}) was reached and {kills} processes were killed; --memory raises it",
+            human(limits.memory.value.0),
+            limits.memory.origin
+        ));
+    }
+    if let Some(refused) = usage.and_then(|usage| usage.pids_refused).filter(|n| *n > 0) {
+        ui::line(&format!(
+            "jail: the limit of {} processes (set by {}) refused {refused} forks; --pids raises it",
+            limits.pids.value, limits.pids.origin
+        ));
+    }
+    match ended.by {
+        EndedBy::Timeout => {
+            ui::line("jail: the time limit was reached and the connector was ended")
+        }
+        EndedBy::Hangup => {
+            ui::line("jail: the connector lived on after its client had gone and was ended");
+        }
+        EndedBy::Exit(0) | EndedBy::Signal(_) => {}
+        EndedBy::Exit(code) if ended.wall < EARLY => early(code, ended),
+        EndedBy::Exit(_) => {}
+    }
+}
+
+/// Clients often hide a connector's stderr; its end is repeated with the code.
+fn early(code: u8, ended: &Ended) {
+    let tail = String::from_utf8_lossy(&ended.stderr_tail);
+    let lines: Vec<&str> = tail.lines().rev().take(5).collect();
+    let mut text = format!("jail: the connector ended with {code} after {:.1?}", ended.wall);
+    if lines.is_empty() {
+        text += " and wrote nothing to stderr";
+    } else {
+        text += "; the end of its stderr:";
+        for line in lines.iter().rev() {
+            let clean: String = line.chars().filter(|c| !c.is_control()).collect();
+            text += &format!("\njail:   {clean}");
+        }
+    }
+    ui::line(&text);
+}

@@ -1,0 +1,120 @@
+//! From a stage and an error number to what a person can do about it.
+
+use super::wire::Fault;
+use crate::failure::{Failure, Kind};
+use crate::plan::{MountStep, Plan, Stage, explain};
+use crate::resolve;
+use crate::sys::{Call, SysError};
+use nix::errno::Errno;
+use std::path::Path;
+
+const APPARMOR: &str = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns";
+const USERNS_CLONE: &str = "/proc/sys/kernel/unprivileged_userns_clone";
+
+/// A fault of the set-up, as a refusal.
+pub fn refusal(plan: &Plan, fault: Fault) -> Failure {
+    if fault.stage == Stage::Exec {
+        return exec(plan, fault.error);
+    }
+    let step = explain::step(plan, fault.stage, fault.step).unwrap_or_else(|| "set up".to_owned());
+    let failure = Failure::new(Kind::Refused, format!("cannot confine the connector: {step}"))
+        .at(fault.stage)
+        .because(fault.error);
+    if fault.stage == Stage::Proof {
+        return failure
+            .because("it worked, and it must not: a control is not in force on this machine")
+            .hint("please report this with the output of `jail doctor host --json`");
+    }
+    add(failure, fault.stage, fault.error)
+}
+
+/// Adds the hints that fit.
+pub fn add(failure: Failure, stage: Stage, error: SysError) -> Failure {
+    let errno = error.errno();
+    match (stage, errno) {
+        (Stage::Namespaces | Stage::IdMap | Stage::Network | Stage::Process, Errno::EPERM | Errno::EACCES)
+        | (Stage::Mounts, Errno::EPERM | Errno::EACCES)
+            if error.call != Call::Openat2 =>
+        {
+            refused_namespaces(failure, stage)
+        }
+        (Stage::Namespaces, Errno::ENOSPC) => failure
+            .hint("the limit of namespaces is reached: see /proc/sys/user/max_user_namespaces and max_net_namespaces")
+            .hint("sudo sysctl user.max_user_namespaces=15000 user.max_net_namespaces=15000"),
+        (Stage::Namespaces, Errno::ENOSYS) => failure
+            .hint("clone3 is missing: the kernel is older than 5.3, or a container's seccomp profile hides it"),
+        (Stage::Namespaces, Errno::EAGAIN) => {
+            failure.hint("the user has too many processes (ulimit -u), or the machine is out of pids")
+        }
+        (Stage::Mounts, Errno::ESTALE) => {
+            failure.hint("the path changed between planning and mounting; run again")
+        }
+        (Stage::Mounts, Errno::ELOOP) => failure
+            .hint("a symbolic link appeared on the path between planning and mounting; run again"),
+        (Stage::Mounts, Errno::ENODEV) => {
+            failure.hint("this kernel lacks that file system; `jail doctor host` lists what is missing")
+        }
+        (Stage::Mounts, Errno::ENOSYS) => {
+            failure.hint("the mount API of Linux 5.12 is needed; `jail doctor host` tells more")
+        }
+        _ => failure.hint("`jail doctor host` shows which primitives this machine has"),
+    }
+}
+
+fn refused_namespaces(failure: Failure, stage: Stage) -> Failure {
+    let on = |path: &str, value: &str| {
+        std::fs::read_to_string(path).is_ok_and(|text| text.trim() == value)
+    };
+    if on(APPARMOR, "1") {
+        return failure
+            .because("AppArmor restricts user namespaces on this machine (Ubuntu 23.10 and later)")
+            .hint("jail doctor host --apparmor | sudo tee /etc/apparmor.d/jail && sudo apparmor_parser -r /etc/apparmor.d/jail");
+    }
+    if on(USERNS_CLONE, "0") {
+        return failure.hint("sudo sysctl kernel.unprivileged_userns_clone=1");
+    }
+    if Path::new("/.dockerenv").exists() || Path::new("/run/.containerenv").exists() {
+        return failure
+            .because("this is a container, and its seccomp profile or masked /proc forbids nested namespaces")
+            .hint("run the container with --security-opt seccomp=unconfined --security-opt systempaths=unconfined, or run jail on the host");
+    }
+    if stage == Stage::IdMap && nix::unistd::geteuid().is_root() {
+        return failure.hint(
+            "root without CAP_SETFCAP cannot map itself: run as an ordinary user, or add SETFCAP",
+        );
+    }
+    failure.hint("user namespaces are refused here; `jail doctor host` finds out by what")
+}
+
+/// exec failed inside: 127 where something is missing, 126 else, as shells say it.
+fn exec(plan: &Plan, error: SysError) -> Failure {
+    let kind = match error.errno() {
+        Errno::ENOENT | Errno::ENOTDIR => Kind::NotFound,
+        _ => Kind::CannotStart,
+    };
+    let program = &plan.exec.program;
+    let mut failure = Failure::new(kind, format!("cannot start {} in the jail", program.display()))
+        .at(Stage::Exec)
+        .because(error);
+    for line in resolve::explain_exec_failure(program, error.errno, &|path| shows(plan, path)) {
+        failure = failure.hint(line);
+    }
+    failure
+}
+
+/// Does the jail of this plan have the path?
+fn shows(plan: &Plan, path: &Path) -> bool {
+    plan.mounts.iter().any(|step| match step {
+        MountStep::Bind(bind) => {
+            path.starts_with(step.target()) && {
+                let rest = path.strip_prefix(step.target()).unwrap_or(Path::new(""));
+                std::fs::symlink_metadata(bind.host.join(rest)).is_ok()
+            }
+        }
+        MountStep::Symlink { to, .. } => path
+            .strip_prefix(step.target())
+            .is_ok_and(|rest| shows(plan, &Path::new("/").join(to).join(rest))),
+        MountStep::Overlay { .. } => path.starts_with(step.target()),
+        _ => path == step.target(),
+    })
+}

@@ -1,0 +1,53 @@
+//! From a plan to processes.
+//!
+//! ```text
+//! supervisor ──clone3(all namespaces, into the cgroup)──► init (pid 1 of the jail)
+//!    │  ▲                                                   │ maps its user, builds the root, pivots,
+//!    │  └── report pipe: Failed · Noted · Refused ·         │ empties its capabilities, Landlock
+//!    │      Escaped · Confined · Ended                      │
+//!    │                                                      └─clone3─► payload
+//!    └── pidfd: signals in, end out                                    session, rlimits, proof,
+//!                                                                      seccomp, proof, exec
+//! ```
+//!
+//! | who | waits for | before |
+//! |---|---|---|
+//! | init | nothing: it maps its own ids | – |
+//! | payload | nothing: it is forked when all of init's stages are done | exec |
+//! | init | the payload's end (SIGCHLD) | reports `Ended`, leaves; the kernel ends the rest |
+//! | supervisor | `Failed` or `Confined`, then init's end (pidfd) | exit |
+//!
+//! The supervisor's death ends init (PR_SET_PDEATHSIG), init's death ends everything in its pid
+//! namespace, and the namespaces take mounts and network with them: nothing is left to clean but the
+//! cgroup directory, which the next run sweeps.
+
+pub mod hints;
+pub mod init;
+pub mod parent;
+pub mod payload;
+pub mod secrets;
+pub mod wire;
+
+use crate::plan::Plan;
+use crate::sys::exec::CArray;
+use nix::sys::signal::SigSet;
+use std::ffi::CString;
+use std::os::fd::OwnedFd;
+
+/// A plan with everything that the children need, made before the clone so that they allocate nothing.
+pub struct Prepared<'a> {
+    pub plan: &'a Plan,
+    pub secrets: Vec<secrets::SecretValue>,
+    pub program: CString,
+    pub argv: CArray,
+    pub envp: CArray,
+    pub cwd: CString,
+    /// The caller's signal mask, which the connector gets back.
+    pub mask: SigSet,
+    /// init's own filter.
+    pub init_filter: &'static [u8],
+    /// Write end of the stderr relay; `None`: stderr is inherited.
+    pub stderr: Option<OwnedFd>,
+    /// The jail's end of a pseudo-terminal.
+    pub terminal: Option<OwnedFd>,
+}

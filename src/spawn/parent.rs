@@ -1,0 +1,77 @@
+//! The supervisor's side of the clone.
+
+use super::wire::{Message, RECORD};
+use super::{Prepared, init};
+use crate::failure::{Failure, Kind};
+use crate::plan::Stage;
+use crate::sys::clone::{Cloned, clone3};
+use crate::sys::{Call, Sys, SysError, SysResult};
+use nix::fcntl::OFlag;
+use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
+use nix::unistd::{self, pipe2};
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+/// A jail that is being set up or running.
+pub struct Jail {
+    /// init's pid as the supervisor sees it.
+    pub pid: i32,
+    pub pidfd: OwnedFd,
+    /// Records of init and payload.
+    pub report: OwnedFd,
+}
+
+/// Clones init. On return the jail sets itself up; `report` tells how that goes.
+///
+/// Every signal is blocked over the clone, so that init, which keeps them blocked, never runs a
+/// handler or dies of a signal that was meant for the supervisor.
+pub fn start(prepared: &Prepared<'_>, cgroup: Option<BorrowedFd<'_>>) -> Result<Jail, Failure> {
+    let result = (|| {
+        alone()?;
+        if prepared.plan.ids.drop_groups {
+            unistd::setgroups(&[]).sys(Call::Setgroups)?;
+        }
+        let (report, theirs) = pipe2(OFlag::O_CLOEXEC).sys(Call::Pipe)?;
+        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), None).sys(Call::Sigprocmask)?;
+        match clone3(prepared.plan.namespaces, cgroup)? {
+            Cloned::Child => {
+                // Without this the poll for a dead supervisor would see ourselves as its reader.
+                drop(report);
+                init::main(prepared, theirs)
+            }
+            Cloned::Parent { pid, pidfd } => Ok(Jail { pid, pidfd, report }),
+        }
+    })();
+    result.map_err(|error| refused(prepared, error))
+}
+
+/// A lock held by another thread would stay locked in the child for ever.
+fn alone() -> SysResult<()> {
+    // "." and ".." and one entry per thread are linked to a folder of /proc.
+    let links = nix::sys::stat::stat(c"/proc/self/task").sys(Call::Fstat)?.st_nlink;
+    if links == 3 { Ok(()) } else { Err(SysError::new(Call::Clone3, nix::errno::Errno::EBUSY)) }
+}
+
+fn refused(prepared: &Prepared<'_>, error: SysError) -> Failure {
+    let stage = Stage::Namespaces;
+    let names = crate::plan::explain::namespaces(prepared.plan.namespaces).join(", ");
+    let failure = Failure::new(Kind::Refused, format!("cannot make the namespaces ({names})"))
+        .at(stage)
+        .because(error);
+    super::hints::add(failure, stage, error)
+}
+
+/// Takes whole records out of the report pipe; an empty result is "nothing yet", `None` the end.
+pub fn receive(report: BorrowedFd<'_>) -> Option<Vec<Message>> {
+    let mut buffer = [0u8; RECORD * 64];
+    match unistd::read(report, &mut buffer) {
+        Ok(0) => None,
+        Ok(length) => Some(
+            buffer[..length]
+                .chunks_exact(RECORD)
+                .filter_map(|chunk| Message::decode(chunk.try_into().ok()?))
+                .collect(),
+        ),
+        Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EINTR) => Some(Vec::new()),
+        Err(_) => None,
+    }
+}

@@ -1,0 +1,47 @@
+//! The process that becomes the connector: last limits, proof, filter, exec.
+
+use super::Prepared;
+use super::init::fail;
+use super::wire::{At, Fault, Message, Reporter};
+use crate::confine::{Confined, Walled, limits, proof, seccomp};
+use crate::plan::Stage;
+use crate::sys::{Call, Sys, exec};
+use std::convert::Infallible;
+use std::os::fd::AsFd;
+
+/// Everything that the payload does before it is somebody else's program.
+pub fn main(prepared: &Prepared<'_>, walled: Walled, reporter: Reporter<'_>) -> ! {
+    let Err(fault) = confine(prepared, walled, reporter)
+        .and_then(|confined| become_connector(confined, prepared, reporter));
+    fail(reporter, fault)
+}
+
+fn confine(
+    prepared: &Prepared<'_>,
+    walled: Walled,
+    reporter: Reporter<'_>,
+) -> Result<Confined, Fault> {
+    let plan = prepared.plan;
+    let streams = limits::Streams {
+        stderr: prepared.stderr.as_ref().map(AsFd::as_fd),
+        terminal: prepared.terminal.as_ref().map(AsFd::as_fd),
+    };
+    let limits = limits::apply(&plan.rlimits, &streams, &prepared.mask)?;
+    nix::unistd::chdir(prepared.cwd.as_c_str()).sys(Call::Chdir).at(Stage::Limits, 0)?;
+    let target = proof::Target { probes: &plan.probes, canary: &plan.canary, reporter };
+    proof::before_seccomp(&target)?;
+    let seccomp = seccomp::apply(&plan.seccomp)?;
+    let proof = proof::after_seccomp(&target)?;
+    Ok(Confined { walled, limits, seccomp, proof })
+}
+
+/// Takes the witness of every control; returns only if exec fails.
+fn become_connector(
+    confined: Confined,
+    prepared: &Prepared<'_>,
+    reporter: Reporter<'_>,
+) -> Result<Infallible, Fault> {
+    let Confined { walled: _, limits: _, seccomp: _, proof: _ } = confined;
+    reporter.send(Message::Confined);
+    Err(exec::execve(&prepared.program, &prepared.argv, &prepared.envp)).at(Stage::Exec, 0)
+}

@@ -1,0 +1,318 @@
+//! The supervisor's life beside a jail: signals in, stderr out, deadlines, the end.
+//!
+//! One thread, one poll(2). stdin and stdout are the connector's own descriptors; the supervisor only
+//! watches whether their other ends are still there.
+
+mod ended;
+pub mod pty;
+mod stderr;
+mod streams;
+
+pub use ended::{Ended, EndedBy};
+
+use crate::failure::{Failure, Kind};
+use crate::plan::{Plan, Probe, Stage};
+use crate::spawn::hints;
+use crate::spawn::parent::{self, Jail};
+use crate::spawn::wire::{Fault, Message};
+use crate::sys::process::send_signal;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+use stderr::Relay;
+use streams::Streams;
+
+/// Signals that are the connector's business.
+const FORWARDED: [Signal; 8] = [
+    Signal::SIGHUP,
+    Signal::SIGINT,
+    Signal::SIGQUIT,
+    Signal::SIGTERM,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGWINCH,
+    Signal::SIGCONT,
+];
+
+const WINCH: u32 = Signal::SIGWINCH as u32;
+
+/// After SIGTERM at a deadline, this long until SIGKILL.
+const TERM_GRACE: Duration = Duration::from_secs(2);
+
+/// What the jail told while it was set up.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// Probes that were refused, with the errno.
+    pub held: Vec<(Probe, i32)>,
+    /// Optional steps that did not work.
+    pub noted: Vec<Fault>,
+    pub confined: bool,
+    failed: Option<Fault>,
+    status: Option<i32>,
+}
+
+/// A jail under supervision.
+pub struct Supervisor<'a> {
+    plan: &'a Plan,
+    jail: Jail,
+    signals: SignalFd,
+    stderr: Relay,
+    streams: Streams,
+    terminal: Option<pty::Session>,
+    started: Instant,
+    told: Told,
+    deadline: Option<(Instant, EndedBy)>,
+    killing: Option<(Instant, EndedBy)>,
+    cause: Option<EndedBy>,
+    /// Runs once, when every stage but exec is done.
+    on_confined: Option<Box<dyn FnOnce(&Told) -> Result<(), Failure> + 'a>>,
+}
+
+impl<'a> Supervisor<'a> {
+    /// Takes over a jail that was just started. `mask` is the signal mask from before the start.
+    pub fn new(
+        plan: &'a Plan,
+        jail: Jail,
+        stderr: Option<OwnedFd>,
+        terminal: Option<OwnedFd>,
+        mask: &SigSet,
+    ) -> Result<Self, Failure> {
+        let io = |error: nix::errno::Errno| {
+            Failure::new(Kind::Io, "cannot watch the jail").because(error.desc())
+        };
+        let mut forwarded = SigSet::empty();
+        FORWARDED.iter().for_each(|signal| forwarded.add(*signal));
+        let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
+        let signals = SignalFd::with_flags(&forwarded, flags).map_err(io)?;
+        let mut ours = *mask;
+        ours.extend(&forwarded);
+        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&ours), None).map_err(io)?;
+        let started = Instant::now();
+        Ok(Self {
+            plan,
+            jail,
+            signals,
+            stderr: Relay::new(stderr),
+            streams: Streams::watch(plan.eof_grace),
+            terminal: pty::Session::start(terminal)?,
+            started,
+            told: Told::default(),
+            deadline: plan.timeout.map(|limit| (started + limit, EndedBy::Timeout)),
+            killing: None,
+            cause: None,
+            on_confined: None,
+        })
+    }
+
+    /// What to do when the jail is confined and proven; an error ends it before the connector starts
+    /// to matter.
+    pub fn on_confined(&mut self, act: impl FnOnce(&Told) -> Result<(), Failure> + 'a) {
+        self.on_confined = Some(Box::new(act));
+    }
+
+    /// Supervises until the jail is gone.
+    pub fn run(mut self) -> Result<Ended, Failure> {
+        let result = self.watch();
+        if result.is_err() {
+            self.kill();
+            drop(self.reap());
+        }
+        result?;
+        let killed_by = self.reap();
+        self.stderr.drain();
+        if let Some(session) = &mut self.terminal {
+            session.drain();
+        }
+        self.finish(killed_by)
+    }
+
+    fn watch(&mut self) -> Result<(), Failure> {
+        let mut report_open = true;
+        loop {
+            let ready = self.wait(report_open)?;
+            if ready.report {
+                report_open = self.receive()?;
+            }
+            if ready.signal {
+                self.forward();
+            }
+            if ready.stderr {
+                self.stderr.step();
+            }
+            if ready.init {
+                while report_open && self.receive()? {}
+                return Ok(());
+            }
+            if let Some(session) = self.terminal.as_mut().filter(|_| ready.terminal) {
+                session.step();
+            }
+            self.streams.look(ready.hangup);
+            self.keep_deadlines();
+        }
+    }
+
+    fn wait(&self, report_open: bool) -> Result<Ready, Failure> {
+        let mut fds = vec![
+            PollFd::new(self.jail.pidfd.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
+        ];
+        let report = report_open.then_some(fds.len());
+        if report_open {
+            fds.push(PollFd::new(self.jail.report.as_fd(), PollFlags::POLLIN));
+        }
+        let relay = self.stderr.poll_fd().map(|fd| {
+            fds.push(fd);
+            fds.len() - 1
+        });
+        let streams = fds.len();
+        if self.terminal.is_none() {
+            self.streams.add(&mut fds);
+        }
+        let terminal = fds.len();
+        if let Some(session) = &self.terminal {
+            session.add(&mut fds);
+        }
+        match poll(&mut fds, self.timeout()) {
+            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+            Err(errno) => {
+                return Err(Failure::new(Kind::Io, "poll failed").because(errno.desc()));
+            }
+        }
+        let any = |index: usize| fds[index].any().unwrap_or(false);
+        Ok(Ready {
+            init: any(0),
+            signal: any(1),
+            report: report.is_some_and(any),
+            stderr: relay.is_some_and(any),
+            hangup: (streams..terminal).any(any),
+            terminal: (terminal..fds.len()).any(any),
+        })
+    }
+
+    fn timeout(&self) -> PollTimeout {
+        let next = [
+            self.deadline.as_ref().map(|(at, _)| *at),
+            self.killing.as_ref().map(|(at, _)| *at),
+            self.streams.next_look(),
+        ];
+        match next.into_iter().flatten().min() {
+            // One millisecond more, so that the deadline has passed when poll returns.
+            Some(at) => (at.saturating_duration_since(Instant::now()) + Duration::from_millis(1))
+                .try_into()
+                .unwrap_or(PollTimeout::MAX),
+            None => PollTimeout::NONE,
+        }
+    }
+
+    /// Reads what the jail reports; false when the pipe has ended.
+    fn receive(&mut self) -> Result<bool, Failure> {
+        let Some(messages) = parent::receive(self.jail.report.as_fd()) else { return Ok(false) };
+        for message in messages {
+            match message {
+                Message::Failed(fault) => self.told.failed = self.told.failed.or(Some(fault)),
+                Message::Noted(fault) => self.told.noted.push(fault),
+                Message::Refused { probe, errno } => {
+                    self.told.held.extend(Probe::from_wire(probe).map(|probe| (probe, errno)));
+                }
+                // The fault with the details follows.
+                Message::Escaped { .. } => {}
+                Message::Confined => {
+                    self.told.confined = true;
+                    if let Some(act) = self.on_confined.take() {
+                        act(&self.told)?;
+                    }
+                }
+                Message::Ended { status } => self.told.status = Some(status),
+            }
+        }
+        Ok(true)
+    }
+
+    fn forward(&mut self) {
+        while let Ok(Some(info)) = self.signals.read_signal() {
+            if let Some(session) = self.terminal.as_ref().filter(|_| info.ssi_signo == WINCH) {
+                session.resize();
+            }
+            // init may be gone already; then there is nobody to tell, and the loop ends next.
+            drop(send_signal(self.jail.pidfd.as_fd(), info.ssi_signo.cast_signed()));
+        }
+    }
+
+    /// SIGTERM when a limit is reached, SIGKILL when that did not help.
+    fn keep_deadlines(&mut self) {
+        let now = Instant::now();
+        if let Some((at, by)) = self.killing {
+            if now >= at {
+                self.cause = Some(by);
+                self.killing = None;
+                self.kill();
+            }
+            return;
+        }
+        let over = match self.deadline {
+            Some((at, by)) if now >= at => Some(by),
+            _ => self.streams.over(now),
+        };
+        if let Some(by) = over {
+            self.deadline = None;
+            self.cause = Some(by);
+            self.killing = Some((now + TERM_GRACE, by));
+            drop(send_signal(self.jail.pidfd.as_fd(), libc::SIGTERM));
+        }
+    }
+
+    /// Ends everything: init's death is the end of its pid namespace.
+    fn kill(&self) {
+        drop(send_signal(self.jail.pidfd.as_fd(), libc::SIGKILL));
+    }
+
+    /// Waits for init, which the kernel releases only when all else in its namespace is gone.
+    fn reap(&self) -> Option<i32> {
+        loop {
+            match waitid(Id::PIDFd(self.jail.pidfd.as_fd()), WaitPidFlag::WEXITED) {
+                Ok(nix::sys::wait::WaitStatus::Signaled(_, signal, _)) => {
+                    return Some(signal as i32);
+                }
+                Err(nix::errno::Errno::EINTR) => {}
+                _ => return None,
+            }
+        }
+    }
+
+    fn finish(self, killed_by: Option<i32>) -> Result<Ended, Failure> {
+        let Told { failed, status, .. } = &self.told;
+        if let Some(fault) = failed {
+            return Err(hints::refusal(self.plan, *fault));
+        }
+        if !self.told.confined && self.cause.is_none() {
+            return Err(Failure::new(Kind::Refused, "the jail ended before the connector started")
+                .at(Stage::Payload)
+                .because(match killed_by {
+                    Some(signal) => format!("init was killed by signal {signal}"),
+                    None => "init ended without a report".to_owned(),
+                })
+                .hint("a memory limit too small for the set-up does this; see the kernel log"));
+        }
+        Ok(Ended {
+            by: self.cause.unwrap_or_else(|| ended::by(*status, killed_by)),
+            status: *status,
+            wall: self.started.elapsed(),
+            cpu: ended::cpu_of_children(),
+            stderr_tail: self.stderr.tail(),
+            told: self.told,
+        })
+    }
+}
+
+/// What poll(2) found.
+struct Ready {
+    init: bool,
+    signal: bool,
+    report: bool,
+    stderr: bool,
+    hangup: bool,
+    terminal: bool,
+}

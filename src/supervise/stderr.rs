@@ -1,0 +1,90 @@
+//! Passes the connector's stderr on, byte for byte, and remembers its end.
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::unistd;
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, OwnedFd};
+
+/// What is remembered for the report.
+const TAIL: usize = 4096;
+/// What may wait for a slow reader. POLLOUT on a pipe promises room for this much (pipe(7)).
+const BUFFER: usize = 4096;
+
+/// The relay; without a pipe it does nothing (stderr is inherited).
+pub(super) struct Relay {
+    from: Option<OwnedFd>,
+    waiting: Vec<u8>,
+    tail: VecDeque<u8>,
+}
+
+impl Relay {
+    pub(super) fn new(from: Option<OwnedFd>) -> Self {
+        Self { from, waiting: Vec::new(), tail: VecDeque::new() }
+    }
+
+    /// What to wait for next: something to read, or room to write. A slow reader of our stderr slows
+    /// the connector down, as it would without us, and never the supervisor.
+    pub(super) fn poll_fd(&self) -> Option<PollFd<'_>> {
+        if !self.waiting.is_empty() {
+            return Some(PollFd::new(stderr(), PollFlags::POLLOUT));
+        }
+        self.from.as_ref().map(|from| PollFd::new(from.as_fd(), PollFlags::POLLIN))
+    }
+
+    /// One read or one write; only after poll said that it will not block.
+    pub(super) fn step(&mut self) {
+        if self.waiting.is_empty() {
+            self.read();
+        } else {
+            self.write();
+        }
+    }
+
+    fn read(&mut self) {
+        let Some(from) = &self.from else { return };
+        let mut buffer = [0u8; BUFFER];
+        match unistd::read(from, &mut buffer) {
+            Ok(0) => self.from = None,
+            Ok(length) => {
+                self.waiting.extend_from_slice(&buffer[..length]);
+                self.tail.extend(&buffer[..length]);
+                let excess = self.tail.len().saturating_sub(TAIL);
+                self.tail.drain(..excess);
+            }
+            Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EINTR) => {}
+            Err(_) => self.from = None,
+        }
+    }
+
+    fn write(&mut self) {
+        match unistd::write(stderr(), &self.waiting) {
+            Ok(length) => drop(self.waiting.drain(..length)),
+            Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EINTR) => {}
+            // Nobody reads our stderr any more; the tail is still kept.
+            Err(_) => self.waiting.clear(),
+        }
+    }
+
+    /// After the jail is gone: takes what is left, and gives a slow reader a second for each piece.
+    pub(super) fn drain(&mut self) {
+        while let Some(fd) = self.poll_fd() {
+            let patience = if self.waiting.is_empty() { 0u16 } else { 1000 };
+            let mut fds = [fd];
+            match poll(&mut fds, PollTimeout::from(patience)) {
+                Ok(ready) if ready > 0 => self.step(),
+                Err(nix::errno::Errno::EINTR) => {}
+                _ => return,
+            }
+        }
+    }
+
+    pub(super) fn tail(&self) -> Vec<u8> {
+        self.tail.iter().copied().collect()
+    }
+}
+
+/// Our stderr. Nothing closes it while the supervisor runs.
+fn stderr() -> std::os::fd::BorrowedFd<'static> {
+    static STDERR: std::sync::LazyLock<std::io::Stderr> = std::sync::LazyLock::new(std::io::stderr);
+    STDERR.as_fd()
+}

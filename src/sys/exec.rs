@@ -1,0 +1,30 @@
+//! execve(2) with arrays that were made before the clone.
+
+use super::{Call, SysError};
+use std::ffi::{CStr, CString};
+
+/// A NULL-terminated array of C strings, as execve wants it.
+pub struct CArray {
+    strings: Vec<CString>,
+    pointers: Vec<*const libc::c_char>,
+}
+
+impl CArray {
+    pub fn new(strings: Vec<CString>) -> Self {
+        let mut pointers: Vec<_> = strings.iter().map(|s| s.as_ptr()).collect();
+        pointers.push(std::ptr::null());
+        Self { strings, pointers }
+    }
+
+    pub fn strings(&self) -> &[CString] {
+        &self.strings
+    }
+}
+
+/// Becomes another program; returns only the error.
+pub fn execve(program: &CStr, argv: &CArray, envp: &CArray) -> SysError {
+    // WHY: nix::unistd::execve builds its pointer arrays on the heap at the call.
+    // SAFETY: both arrays end in NULL and point into strings that they own. man: execve(2)
+    unsafe { libc::execve(program.as_ptr(), argv.pointers.as_ptr(), envp.pointers.as_ptr()) };
+    SysError::last(Call::Execve)
+}

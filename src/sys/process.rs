@@ -1,0 +1,173 @@
+//! What a process gives up or takes on: capabilities, keyring, priority, signals.
+
+use super::{Call, SysError, SysResult, check};
+use nix::errno::Errno;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+/// Every capability up to and beyond what today's kernels know; the kernel answers EINVAL past its last.
+const CAPABILITIES: libc::c_ulong = 64;
+
+#[repr(C)]
+struct CapHeader {
+    version: u32,
+    pid: i32,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct CapData {
+    effective: u32,
+    permitted: u32,
+    inheritable: u32,
+}
+
+/// `_LINUX_CAPABILITY_VERSION_3`
+const CAP_VERSION: u32 = 0x2008_0522;
+
+fn prctl(call: Call, option: libc::c_int, value: libc::c_ulong) -> SysResult<libc::c_int> {
+    let zero: libc::c_ulong = 0;
+    // WHY: nix covers some of these options only, and not PR_SET_SECUREBITS.
+    // SAFETY: every option used here takes integers. man: prctl(2)
+    let returned = unsafe { libc::prctl(option, value, zero, zero, zero) };
+    check(call, returned.into()).map(|value| value as libc::c_int)
+}
+
+/// SIGKILL for this process when its parent dies. Survives exec of a program without privileges.
+pub fn die_with_parent() -> SysResult<()> {
+    prctl(Call::Pdeathsig, libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong).map(drop)
+}
+
+/// No core dump, no ptrace by equals, and `/proc/PID` owned by nobody inside.
+pub fn not_dumpable() -> SysResult<()> {
+    prctl(Call::PrctlDumpable, libc::PR_SET_DUMPABLE, 0).map(drop)
+}
+
+/// Sets no_new_privs and reads it back.
+pub fn no_new_privs() -> SysResult<()> {
+    prctl(Call::PrctlNoNewPrivs, libc::PR_SET_NO_NEW_PRIVS, 1)?;
+    match prctl(Call::PrctlNoNewPrivs, libc::PR_GET_NO_NEW_PRIVS, 0)? {
+        1 => Ok(()),
+        _ => Err(SysError::unverified()),
+    }
+}
+
+/// Locks "uid 0 is nothing special, set-uid changes no capabilities". man: capabilities(7)
+pub fn lock_securebits() -> SysResult<()> {
+    // NOROOT, NO_SETUID_FIXUP, NO_CAP_AMBIENT_RAISE, each with its lock; KEEP_CAPS locked off.
+    const BITS: libc::c_ulong = 0b1110_1111;
+    prctl(Call::PrctlSecurebits, libc::PR_SET_SECUREBITS, BITS)?;
+    match prctl(Call::PrctlSecurebits, libc::PR_GET_SECUREBITS, 0)? {
+        set if set as libc::c_ulong == BITS => Ok(()),
+        _ => Err(SysError::unverified()),
+    }
+}
+
+/// Drops the whole bounding set and shows that nothing is left in it.
+pub fn drop_bounding_set() -> SysResult<()> {
+    for capability in 0..CAPABILITIES {
+        match prctl(Call::CapbsetDrop, libc::PR_CAPBSET_DROP, capability) {
+            Ok(_) => {}
+            Err(error) if error.errno == Errno::EINVAL as i32 && capability > 30 => return Ok(()),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Empties the effective, permitted, inheritable and ambient sets and reads them back.
+pub fn drop_capabilities() -> SysResult<()> {
+    prctl_ambient_clear()?;
+    let header = CapHeader { version: CAP_VERSION, pid: 0 };
+    let mut data = [CapData { effective: 0, permitted: 0, inheritable: 0 }; 2];
+    // WHY: the caps crate works on hash sets, which a child between clone and exec may not build.
+    // SAFETY: version 3 reads one header and two data words. man: capset(2)
+    let set = unsafe { libc::syscall(libc::SYS_capset, &raw const header, data.as_ptr()) };
+    check(Call::Capset, set)?;
+    // SAFETY: version 3 writes two data words. man: capget(2)
+    let got = unsafe { libc::syscall(libc::SYS_capget, &raw const header, data.as_mut_ptr()) };
+    check(Call::Capset, got)?;
+    let empty = data.iter().all(|d| d.effective | d.permitted | d.inheritable == 0);
+    if empty { Ok(()) } else { Err(SysError::unverified()) }
+}
+
+fn prctl_ambient_clear() -> SysResult<()> {
+    let option = libc::PR_CAP_AMBIENT_CLEAR_ALL as libc::c_ulong;
+    prctl(Call::Capset, libc::PR_CAP_AMBIENT, option).map(drop)
+}
+
+/// Joins a fresh, anonymous session keyring, so that the user's keys are out of reach.
+pub fn fresh_session_keyring() -> SysResult<()> {
+    /// `linux/keyctl.h`
+    const KEYCTL_JOIN_SESSION_KEYRING: libc::c_int = 1;
+    // WHY: no crate in the tree wraps keyctl.
+    // SAFETY: NULL asks for an anonymous keyring. man: keyctl(2)
+    let returned = unsafe {
+        libc::syscall(
+            libc::SYS_keyctl,
+            KEYCTL_JOIN_SESSION_KEYRING,
+            std::ptr::null::<libc::c_char>(),
+        )
+    };
+    check(Call::JoinKeyring, returned).map(drop)
+}
+
+/// Sets the nice value of this process.
+pub fn set_nice(nice: u8) -> SysResult<()> {
+    // WHY: nix has no setpriority.
+    // SAFETY: three integers. man: setpriority(2)
+    let returned = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice.into()) };
+    check(Call::Setpriority, returned.into()).map(drop)
+}
+
+/// Sends a signal to the process behind a pidfd.
+pub fn send_signal(pidfd: BorrowedFd<'_>, signal: libc::c_int) -> SysResult<()> {
+    // WHY: nix has no pidfd_send_signal; a pid could be somebody else's by now.
+    // SAFETY: a descriptor, a number, NULL and no flags. man: pidfd_send_signal(2)
+    let returned = unsafe {
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            pidfd.as_raw_fd(),
+            signal,
+            std::ptr::null::<libc::siginfo_t>(),
+            0,
+        )
+    };
+    check(Call::SendSignal, returned).map(drop)
+}
+
+/// Gives a signal its default action; Rust's runtime ignores SIGPIPE, and exec would inherit that.
+pub fn default_action(signal: libc::c_int) -> SysResult<()> {
+    // WHY: nix's sigaction wrapper cannot be used on a plain number.
+    // SAFETY: SIG_DFL is always a valid disposition. man: signal(2)
+    let previous = unsafe { libc::signal(signal, libc::SIG_DFL) };
+    if previous == libc::SIG_ERR { Err(SysError::last(Call::Sigaction)) } else { Ok(()) }
+}
+
+/// Waits for one of these signals and gives its number. man: sigwaitinfo(2)
+pub fn wait_for(set: &nix::sys::signal::SigSet) -> libc::c_int {
+    // WHY: nix's SigSet::wait turns real-time signals into an error.
+    // SAFETY: the set is initialised; NULL says that no details are wanted.
+    unsafe { libc::sigwaitinfo(set.as_ref(), std::ptr::null_mut()) }
+}
+
+/// Reaps one ended child, if there is one; its pid. man: wait4(2)
+pub fn reap_one(status: &mut libc::c_int) -> Option<i32> {
+    // WHY: nix's waitpid turns statuses that it does not know into errors.
+    // SAFETY: the pointer is valid for one int.
+    let pid = unsafe { libc::waitpid(-1, status, libc::WNOHANG | libc::__WALL) };
+    (pid > 0).then_some(pid)
+}
+
+/// Signals a process group of ours; false where it does not exist. man: kill(2)
+pub fn signal_group(leader: i32, signal: libc::c_int) -> bool {
+    // WHY: real-time signals, which nix's enum has not.
+    // SAFETY: two integers.
+    unsafe { libc::kill(-leader, signal) == 0 }
+}
+
+/// Signals one process; false where it does not exist. man: kill(2)
+pub fn signal_one(pid: i32, signal: libc::c_int) -> bool {
+    // WHY: real-time signals, which nix's enum has not.
+    // SAFETY: two integers.
+    unsafe { libc::kill(pid, signal) == 0 }
+}

@@ -1,0 +1,78 @@
+//! What loading a filter costs, for jail's program and for libseccomp's two.
+
+use super::child;
+use jail::seccomp::arch::Arch;
+use jail::seccomp::bpf;
+use jail::seccomp::compile::{Shape, reference};
+use jail::seccomp::oci::Profile;
+use jail::seccomp::table::Table;
+use jail::seccomp::{built_in, built_in_json, names};
+use libtest_mimic::Trial;
+
+/// Loads of each program; interleaved, so that a busy moment hurts all alike.
+const ROUNDS: usize = 60;
+
+/// Prints a table, and fails where jail's program is not the quickest to load.
+pub(crate) fn trial() -> Trial {
+    Trial::test("the tree loads quicker than libseccomp's programs", || {
+        let mut lines = String::from("profile: instructions, median µs to load\n");
+        for name in names() {
+            let json = built_in_json(name).ok_or("no text")?;
+            let table = Table::new(&Profile::parse(json.as_bytes())?, Arch::NATIVE)?;
+            let programs = [
+                built_in(name).ok_or("no program")?.to_vec(),
+                bpf::encode(&reference(&table, Arch::NATIVE, Shape::Linear)?),
+                bpf::encode(&reference(&table, Arch::NATIVE, Shape::Tree)?),
+            ];
+            let [tree, linear, theirs] = medians(&programs);
+            let sizes = programs.each_ref().map(|program| program.len() / 8);
+            lines += &format!(
+                "  {name:8} jail {:4} {:7.1}   libseccomp linear {:4} {:7.1}   libseccomp tree {:4} {:7.1}\n",
+                sizes[0],
+                us(tree),
+                sizes[1],
+                us(linear),
+                sizes[2],
+                us(theirs),
+            );
+            // The small profiles are within noise of each other.
+            if sizes[1] > 400 && tree >= linear {
+                return Err(format!("{name} loads no quicker\n{lines}").into());
+            }
+        }
+        print!("{lines}");
+        Ok(())
+    })
+}
+
+fn medians(programs: &[Vec<u8>; 3]) -> [i64; 3] {
+    let mut times: [Vec<i64>; 3] = Default::default();
+    for _ in 0..ROUNDS {
+        for (program, times) in programs.iter().zip(&mut times) {
+            times.push(child::under(None, &|| time_load(program)).0.expect("the child loads"));
+        }
+    }
+    times.map(|mut list| {
+        list.sort_unstable();
+        list[list.len() / 2]
+    })
+}
+
+/// Nanoseconds of one load.
+fn time_load(program: &[u8]) -> i64 {
+    let before = now();
+    let loaded = jail::sys::seccomp::load(program);
+    let after = now();
+    if loaded.is_ok() { after - before } else { i64::MAX }
+}
+
+fn now() -> i64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is ours to write; see clock_gettime(2).
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    time.tv_sec * 1_000_000_000 + time.tv_nsec
+}
+
+fn us(nanoseconds: i64) -> f64 {
+    nanoseconds as f64 / 1000.0
+}
