@@ -6,7 +6,7 @@ use crate::failure::{Failure, Kind};
 use crate::policy::load::{CONNECTORS, FOLDER};
 use std::fs::{self, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Make a `.cloned` folder with an example manifest. Nothing that exists is changed.
@@ -20,7 +20,7 @@ pub struct InitArgs {
 /// The example is commented in full, and is itself a manifest that works.
 pub const EXAMPLE: &str = include_str!("example.yaml");
 /// What belongs to this machine and its runs, not to the project.
-const IGNORED: &str = "state.db\nstate.db-*\naudit.log\nrun/\n";
+const IGNORED: &str = "state.db\nstate.db-*\naudit.log\naudit.head*\nrun/\n";
 
 pub fn run(args: &InitArgs) -> Result<u8, Failure> {
     let done = make(&args.dir)?;
@@ -53,7 +53,9 @@ fn make(dir: &Path) -> Result<Vec<(PathBuf, bool)>, Failure> {
 }
 
 fn folder(path: &Path) -> io::Result<bool> {
-    match fs::create_dir(path) {
+    // Never for the group, as a umask of 002 would have it: `jail run` refuses to keep its log where
+    // others could swap it.
+    match fs::DirBuilder::new().mode(0o755).create(path) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(false),
         Err(error) => Err(error),

@@ -350,3 +350,13 @@ fn a_log_that_others_can_write_is_refused() {
     let text = jail::failure::Failure::from(Log::open(&path).unwrap_err()).to_string();
     assert!(text.contains("(mode 0666)") && text.contains("hint: chmod go-w"), "{text}");
 }
+
+#[test]
+fn a_folder_that_init_made_can_hold_a_log_whatever_the_umask() {
+    let folder = tempfile::tempdir().unwrap();
+    let init = format!("umask 002; exec {} init", env!("CARGO_BIN_EXE_jail"));
+    let made = Command::new("sh").args(["-c", &init]).current_dir(folder.path()).output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let log = Log::open(&folder.path().join(".cloned/audit.log")).unwrap();
+    assert_eq!(log.append(&denial(&RunId::fresh(), 0)).unwrap().seq, 1);
+}

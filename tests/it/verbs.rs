@@ -31,7 +31,7 @@ fn initialised() -> TempDir {
 fn init_makes_a_workspace_that_passes_its_check() {
     let dir = initialised();
     let ignored = fs::read_to_string(dir.path().join(".cloned/.gitignore")).unwrap();
-    for name in ["state.db", "audit.log", "run/"] {
+    for name in ["state.db", "audit.log", "audit.head*", "run/"] {
         assert!(ignored.lines().any(|line| line == name), "{name}");
     }
     assert!(dir.path().join(".cloned/policy").is_dir());
