@@ -18,9 +18,8 @@ use std::ffi::OsString;
 use std::str::FromStr;
 
 /// Everything that `raw` sets. What is wrong is noted in `decoder`; the layer is of use only where
-/// nothing was.
+/// nothing was. `raw` is destructured without `..`: a field that is forgotten does not compile.
 pub(super) fn layer(decoder: &mut Decoder<'_>, kind: FileKind<'_>, raw: RawManifest) -> Layer {
-    // Destructured without `..`: a field that is forgotten here does not compile.
     let RawManifest {
         name,
         tool,
@@ -47,14 +46,14 @@ pub(super) fn layer(decoder: &mut Decoder<'_>, kind: FileKind<'_>, raw: RawManif
             layer.tool = decoder.value("tool", tool);
         }
         FileKind::Defaults => {
-            let own = [
+            let own = &[
                 ("name", name.is_some()),
                 ("tool", tool.is_some()),
                 ("command", command.is_some()),
                 ("args", args.is_some()),
                 ("package", package.is_some()),
             ];
-            defaults(decoder, &own);
+            defaults(decoder, own);
         }
     }
     layer.env = variables(decoder, env.unwrap_or_default());
@@ -64,10 +63,8 @@ pub(super) fn layer(decoder: &mut Decoder<'_>, kind: FileKind<'_>, raw: RawManif
     if let Some(raw) = filesystem {
         files(decoder, &mut layer, raw);
     }
-    if let Some(RawNetwork { allow, loopback }) = network {
-        layer.allow = decoder.list("network.allow", allow, HostPort::from_str);
-        let origin = decoder.marks.place("network.loopback");
-        layer.loopback = loopback.map(|loopback| Setting::new(loopback, origin));
+    if let Some(raw) = network {
+        self::network(decoder, &mut layer, raw);
     }
     for (number, raw) in ports.unwrap_or_default().into_iter().enumerate() {
         layer.ports.extend(port(decoder, &format!("ports[{number}]"), raw));
@@ -290,6 +287,13 @@ fn workspace(decoder: &mut Decoder<'_>, raw: RawWorkspace) -> Option<Setting<Wor
         },
     };
     workspace.map(|workspace| Setting::new(workspace, origin))
+}
+
+fn network(decoder: &mut Decoder<'_>, layer: &mut Layer, raw: RawNetwork) {
+    let RawNetwork { allow, loopback } = raw;
+    layer.allow = decoder.list("network.allow", allow, HostPort::from_str);
+    let origin = decoder.marks.place("network.loopback");
+    layer.loopback = loopback.map(|loopback| Setting::new(loopback, origin));
 }
 
 fn port(decoder: &mut Decoder<'_>, field: &str, raw: RawPort) -> Option<Setting<PortGrant>> {

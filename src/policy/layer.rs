@@ -219,7 +219,7 @@ fn contradictions(layer: &Layer, problems: &mut Vec<Problem>) {
     }
 }
 
-/// A short "where" within a sentence.
+/// A short "where" within a sentence about the same file.
 pub(super) fn place(origin: &Origin) -> String {
     match origin {
         Origin::File { line, column, .. } => format!("line {line}, column {column}"),

@@ -279,10 +279,19 @@ fn cannot_read(path: &Path, error: &io::Error) -> Failure {
     Failure::new(Kind::Io, format!("cannot read {}", path.display())).because(error)
 }
 
+/// `path` without symbolic links, as far as it exists.
+fn resolve(path: &Path) -> PathBuf {
+    let found = path.ancestors().find_map(|top| Some((top, fs::canonicalize(top).ok()?)));
+    match found.and_then(|(top, real)| Some((real, path.strip_prefix(top).ok()?))) {
+        // Joining nothing would add a slash, and a file is no folder.
+        Some((real, rest)) if rest.as_os_str().is_empty() => real,
+        Some((real, rest)) => real.join(rest),
+        None => path.to_owned(),
+    }
+}
+
 /// Tries the writable paths again without symbolic links: a link must not lead to the policy.
 fn real(policy: Policy, places: &Places) -> Result<Policy, Vec<Problem>> {
-    // What does not exist has no links in it; the mounts will find it missing.
-    let resolve = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let protected = places.protected.iter().map(|path| resolve(path)).collect();
     let places = Places { protected, ..places.clone() };
     let host = match &policy.filesystem.workspace {

@@ -1,6 +1,5 @@
 //! Contradictions: settings that are right by themselves and wrong together, or wrong here. Pure.
 
-use super::layer::place;
 use super::{Places, Policy, Problem, SecretTarget, Setting, Workspace};
 use std::path::Path;
 
@@ -28,8 +27,7 @@ fn targets(policy: &Policy, problems: &mut Vec<Problem>) {
         if let Some(other) = earlier.iter().find(|other| other.value.target == *target) {
             let what = format!(
                 "secret `{name}` goes where secret `{}` goes ({})",
-                other.value.name,
-                place(&other.origin)
+                other.value.name, other.origin
             );
             problems.push(Problem::new(&secret.origin, "secrets", what));
         }
@@ -37,7 +35,7 @@ fn targets(policy: &Policy, problems: &mut Vec<Problem>) {
         if let Some(entry) = policy.env.iter().find(|entry| entry.value.name == *variable) {
             let what = format!(
                 "secret `{name}` goes to the variable `{variable}`, which `env` sets too ({})",
-                place(&entry.origin)
+                entry.origin
             );
             problems.push(Problem::new(&secret.origin, "secrets", what));
         }
@@ -50,7 +48,7 @@ fn published(policy: &Policy, problems: &mut Vec<Problem>) {
         let Some(address) = port.value.publish else { continue };
         let earlier = &policy.ports[..number];
         if let Some(other) = earlier.iter().find(|other| other.value.publish == Some(address)) {
-            let what = format!("{address} is published twice ({})", place(&other.origin));
+            let what = format!("{address} is published twice ({})", other.origin);
             problems.push(Problem::new(&port.origin, "ports", what));
         }
     }

@@ -16,6 +16,8 @@ pub(super) const MAX_BYTES: usize = 256 * 1024;
 const MAX_DEPTH: usize = 8;
 /// Most values and keys; together with MAX_KEY this bounds the memory that the marks take.
 const MAX_NODES: usize = 20_000;
+/// Most entries of one list or mapping; contradictions are sought pair by pair.
+const MAX_ENTRIES: usize = 1024;
 /// Longest key in bytes.
 const MAX_KEY: usize = 256;
 
@@ -219,6 +221,8 @@ impl Walk<'_> {
                 Some("merge keys (`<<`) are not accepted in a policy".to_owned())
             } else if text.len() > MAX_KEY {
                 Some(format!("a key has at most {MAX_KEY} bytes"))
+            } else if keys.len() >= MAX_ENTRIES {
+                Some(format!("a mapping has at most {MAX_ENTRIES} keys"))
             } else if !keys.insert(text.to_owned()) {
                 Some(format!("the key {} is here twice", quoted(text)))
             } else {
@@ -258,8 +262,14 @@ impl Walk<'_> {
                 None => Err(self.problem(at, "", "a value without a key")),
             },
             Some(Frame { field, inside: Inside::List { next } }) => {
+                let number = *next;
                 *next += 1;
-                Ok(format!("{field}[{}]", *next - 1))
+                let field = format!("{field}[{number}]");
+                if number < MAX_ENTRIES {
+                    return Ok(field);
+                }
+                let what = format!("a list has at most {MAX_ENTRIES} entries");
+                Err(self.problem(at, &field, what))
             }
         }
     }
@@ -350,8 +360,13 @@ mod tests {
     /// The marks are what a hostile file could make us keep.
     #[test]
     fn many_values_and_long_keys_are_refused() {
-        let many = format!("args: [{}]", "a,".repeat(MAX_NODES));
+        let list = format!("[{}],", "a,".repeat(1000));
+        let many = format!("args: [{}]", list.repeat(20));
         assert!(marks(&many).unwrap_err().what.contains("at most 20000"));
+        let entries = format!("args: [{}]", "a,".repeat(MAX_ENTRIES + 1));
+        assert!(marks(&entries).unwrap_err().what.contains("at most 1024"));
+        let keys: String = (0..=MAX_ENTRIES).map(|number| format!("k{number}: a\n")).collect();
+        assert!(marks(&keys).unwrap_err().what.contains("at most 1024"));
         let long = format!("\"{}\": a", "k".repeat(MAX_KEY + 1));
         assert!(marks(&long).unwrap_err().what.contains("at most 256"));
     }

@@ -338,7 +338,10 @@ fn a_link_does_not_lead_to_the_policy() {
             "name: b\ncommand: server\nfilesystem: {workspace: {host: link/connectors}}\n",
         );
     symlink(machine.path("w/.cloned"), machine.path("w/link")).unwrap();
-    for name in ["a", "b"] {
+    // A place that is still to be made, behind the link.
+    let machine =
+        machine.manifest("c", "name: c\ncommand: server\nfilesystem: {write: [link/new/folder]}\n");
+    for name in ["a", "b", "c"] {
         let failure = machine.connector(name, &[]).unwrap_err();
         assert!(failure.what.contains("writable from inside"), "{failure}");
     }
