@@ -209,14 +209,20 @@ fn leave_for_children(parent: &Path) -> Result<(), CgroupError> {
         return Ok(());
     }
     let aside = parent.join(SUPERVISORS);
-    match fs::create_dir(&aside) {
-        Err(e) if e.kind() != ErrorKind::AlreadyExists => {
-            return Err(CgroupError::io(what, "mkdir", &aside, &e));
+    loop {
+        match fs::create_dir(&aside) {
+            Err(e) if e.kind() != ErrorKind::AlreadyExists => {
+                return Err(CgroupError::io(what, "mkdir", &aside, &e));
+            }
+            _ => {}
         }
-        _ => {}
+        // "0" is the writer itself, whatever pid namespace it is in.
+        match files::write(what, &aside.join("cgroup.procs"), "0") {
+            // Swept by another run before we were in it.
+            Err(e) if e.errno == Some(Errno::ENODEV) || !aside.exists() => {}
+            other => return other,
+        }
     }
-    // "0" is the writer itself, whatever pid namespace it is in.
-    files::write(what, &aside.join("cgroup.procs"), "0")
 }
 
 /// Opens and locks a directory; `None` where it is no longer the one at this path.

@@ -98,9 +98,9 @@ impl Support {
         if let Some(no) = bound_to_v1(&offered, &place.on_v1, needs) {
             return Err(no);
         }
-        if let Some((parent, how)) = place.delegated(view, needs) {
+        if let Some(parent) = place.delegated(view, needs) {
             (self.controllers, self.parent, self.how) =
-                (files::available(&parent), Some(parent), how);
+                (files::available(&parent), Some(parent), How::OwnDelegated);
             return Ok(());
         }
         if view.uid == 0 && place.is_host_root() && writable(&place.mount) {
@@ -177,21 +177,19 @@ impl Place {
         Ok(Self { mount: mount.point, own, on_v1: member.on_v1 })
     }
 
-    /// The nearest cgroup from ours upwards that is ours to use and can have children with `needs`.
-    fn delegated(&self, view: &View, needs: &Controllers) -> Option<(PathBuf, How)> {
+    /// The nearest cgroup from ours upwards that is ours to use and can have children with `needs`:
+    /// an empty one, or else one that holds only us (who must then step aside).
+    fn delegated(&self, view: &View, needs: &Controllers) -> Option<PathBuf> {
         let own = self.own.as_deref()?;
         let limit = self.delegation_boundary(view, own)?;
-        own.ancestors()
+        let usable: Vec<&Path> = own
+            .ancestors()
             .take_while(|dir| dir.starts_with(&limit) && writable(dir))
-            .find(|dir| {
-                let host_root = *dir == self.mount && self.is_host_root();
-                !host_root
-                    && needs.is_subset(&files::available(dir))
-                    && fs::read_to_string(dir.join("cgroup.type"))
-                        .is_ok_and(|t| t.trim() == "domain")
-                    && nobody_else_in(dir, view.pid)
-            })
-            .map(|dir| (dir.to_path_buf(), How::OwnDelegated))
+            .filter(|dir| !(*dir == self.mount && self.is_host_root()))
+            .filter(|dir| needs.is_subset(&files::available(dir)) && is_domain(dir))
+            .collect();
+        let held_by_at_most = |allowed: &[u32]| usable.iter().find(|dir| only_holds(dir, allowed));
+        held_by_at_most(&[]).or_else(|| held_by_at_most(&[view.pid])).map(|dir| dir.to_path_buf())
     }
 
     /// The topmost directory that may be ours. systemd owns its tree (its rule is one writer per
@@ -284,7 +282,14 @@ fn writable(dir: &Path) -> bool {
         .all(|file| eaccess(&dir.join(file), AccessFlags::W_OK).is_ok())
 }
 
-fn nobody_else_in(dir: &Path, pid: u32) -> bool {
-    fs::read_to_string(dir.join("cgroup.procs"))
-        .is_ok_and(|text| text.lines().all(|line| line.trim() == pid.to_string()))
+/// True where no process but these sits in the cgroup itself.
+fn only_holds(dir: &Path, allowed: &[u32]) -> bool {
+    fs::read_to_string(dir.join("cgroup.procs")).is_ok_and(|text| {
+        text.lines().all(|line| line.trim().parse().is_ok_and(|pid| allowed.contains(&pid)))
+    })
+}
+
+/// True unless the cgroup is threaded, and so cannot have the controllers that count per process.
+fn is_domain(dir: &Path) -> bool {
+    fs::read_to_string(dir.join("cgroup.type")).is_ok_and(|text| text.trim() == "domain")
 }

@@ -128,6 +128,14 @@ fn an_empty_parent_is_used_when_our_own_group_is_shared() {
 }
 
 #[test]
+fn an_empty_parent_is_better_than_stepping_aside() {
+    let host = Machine::new("/u/main", "").root(ALL);
+    host.group("u", ALL, "").group("u/main", ALL, "42\n");
+    let support = Support::probe_in(&host.view(1000, false), &needs());
+    assert_eq!(support.parent, Some(host.mount().join("u")));
+}
+
+#[test]
 fn a_namespace_root_is_not_the_host_root() {
     let host = Machine::new("/", "").root(ALL);
     host.group("", ALL, "1\n42\n");

@@ -11,7 +11,8 @@ pub struct Usage {
     pub memory_peak: Option<u64>,
     /// How often the memory limit was hit with nothing left to reclaim.
     pub oom: Option<u64>,
-    /// Processes that the OOM killer ended.
+    /// Processes that the OOM killer ended. The kernel counts the one it chose twice when it ends the
+    /// whole group with it, so this says whether, not how many.
     pub oom_kill: Option<u64>,
     /// Most processes at one time (`pids.peak`, Linux 6.1).
     pub pids_peak: Option<u64>,
