@@ -5,6 +5,7 @@ use super::needs::Needs;
 use super::shebang::{self, Shebang};
 use super::walk::{self, Walk};
 use super::{Request, ResolveError, Resolved, files, libs, prefix, script};
+use crate::policy::SystemTree;
 use nix::unistd::{AccessFlags, eaccess};
 use std::io;
 use std::path::Path;
@@ -73,7 +74,14 @@ impl<'a> Resolver<'a> {
         if self.needs.is_covered(&walk.real) {
             return Ok(());
         }
-        let closure = libs::closure(&walk.real, &|path| self.needs.is_covered(path))?;
+        let standard_library = libs::standard_library(&walk.real);
+        // With all of /usr at hand an extension finds what it wants.
+        let modules = match self.request.system {
+            SystemTree::Minimal => libs::extension_modules(&standard_library),
+            SystemTree::Usr => Vec::new(),
+        };
+        let covered = |path: &Path| self.needs.is_covered(path);
+        let closure = libs::closure(&walk.real, &modules, &covered)?;
         for object in &closure.objects {
             let asker = object.asker.display();
             let role = if object.is_loader { "the loader" } else { "a library" };
@@ -82,8 +90,8 @@ impl<'a> Resolver<'a> {
         if let Some(cache) = &closure.cache {
             self.needs.file(cache, "the loader's index of libraries");
         }
-        for tree in libs::standard_library(&walk.real) {
-            self.needs.tree_if_narrow(&tree, &format!("the standard library of {why}"));
+        for tree in &standard_library {
+            self.needs.tree_if_narrow(tree, &format!("the standard library of {why}"));
         }
         Ok(())
     }
@@ -109,6 +117,11 @@ impl<'a> Resolver<'a> {
         }
         if script::is_node(&runs) {
             self.package_of(real);
+        } else if script::is_launcher_of_node(real) {
+            // Without Node.js it fails by itself, in its own words.
+            if let Ok(node) = self.finder.find_for("node".as_ref(), named) {
+                self.program(&node, depth + 1, &why)?;
+            }
         }
         Ok(())
     }
@@ -145,12 +158,19 @@ impl<'a> Resolver<'a> {
 
     /// Records what lies on a way: each link, the file at its end, and the folders they belong to.
     fn passed(&mut self, walk: &Walk, why: &str) -> Result<(), ResolveError> {
+        self.followed(walk, why, 0)
+    }
+
+    fn followed(&mut self, walk: &Walk, why: &str, depth: usize) -> Result<(), ResolveError> {
+        if self.needs.is_secret(&walk.real) {
+            return Err(ResolveError::Secret { path: walk.real.clone(), why: why.to_owned() });
+        }
         for link in &walk.links {
-            if !self.in_prefix(&link.path, why, 0)? {
+            if !self.in_prefix(&link.path, why, depth)? {
                 self.needs.link(link, why);
             }
         }
-        if !self.in_prefix(&walk.real, why, 0)? {
+        if !self.in_prefix(&walk.real, why, depth)? {
             self.needs.file(&walk.real, why);
         }
         Ok(())
@@ -184,16 +204,7 @@ impl<'a> Resolver<'a> {
             return Ok(());
         }
         let why = format!("the interpreter below {}", root.display());
-        let walk = walk::follow(program)?;
-        for link in &walk.links {
-            if !self.in_prefix(&link.path, &why, depth + 1)? {
-                self.needs.link(link, &why);
-            }
-        }
-        if !self.in_prefix(&walk.real, &why, depth + 1)? {
-            self.needs.file(&walk.real, &why);
-        }
-        Ok(())
+        self.followed(&walk::follow(program)?, &why, depth + 1)
     }
 
     /// The package around a script of Node's: its manifest, its code, its `node_modules`.
@@ -244,9 +255,7 @@ fn is_snap(named: &Path, walk: &Walk) -> bool {
     named.starts_with("/snap")
         || named.starts_with("/var/lib/snapd")
         || walk.real.starts_with("/snap")
-        || (walk.real.file_name().is_some_and(|name| name == "snap")
-            && named.file_name().is_some_and(|name| name != "snap")
-            && !walk.links.is_empty())
+        || (walk.real.ends_with("usr/bin/snap") && named.file_name() != walk.real.file_name())
 }
 
 fn not_a_program(path: &Path, why: &str) -> ResolveError {
