@@ -7,13 +7,12 @@ use super::walk::{self, Walk};
 use super::{Request, ResolveError, Resolved, files, libs, prefix, script};
 use crate::policy::SystemTree;
 use nix::unistd::{AccessFlags, eaccess};
+use std::collections::HashSet;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Scripts run by scripts; the kernel itself stops at about this many.
 const MAX_CHAIN: usize = 4;
-/// Prefixes that lead to further prefixes (a virtual environment of a virtual environment).
-const MAX_PREFIXES: usize = 6;
 
 /// A file with a `#!` line.
 struct Script<'s> {
@@ -28,11 +27,14 @@ pub(super) struct Resolver<'a> {
     request: &'a Request<'a>,
     needs: Needs<'a>,
     finder: Finder<'a>,
+    /// Interpreters below virtual environments: these may name each other in a circle.
+    bases: HashSet<PathBuf>,
 }
 
 impl<'a> Resolver<'a> {
     pub(super) fn new(request: &'a Request<'a>) -> Self {
-        Self { request, needs: Needs::new(request), finder: Finder::new(request) }
+        let (needs, finder) = (Needs::new(request), Finder::new(request));
+        Self { request, needs, finder, bases: HashSet::new() }
     }
 
     pub(super) fn resolve(mut self) -> Result<Resolved, ResolveError> {
@@ -158,26 +160,22 @@ impl<'a> Resolver<'a> {
 
     /// Records what lies on a way: each link, the file at its end, and the folders they belong to.
     fn passed(&mut self, walk: &Walk, why: &str) -> Result<(), ResolveError> {
-        self.followed(walk, why, 0)
-    }
-
-    fn followed(&mut self, walk: &Walk, why: &str, depth: usize) -> Result<(), ResolveError> {
         if self.needs.is_secret(&walk.real) {
             return Err(ResolveError::Secret { path: walk.real.clone(), why: why.to_owned() });
         }
         for link in &walk.links {
-            if !self.in_prefix(&link.path, why, depth)? {
+            if !self.in_prefix(&link.path, why)? {
                 self.needs.link(link, why);
             }
         }
-        if !self.in_prefix(&walk.real, why, depth)? {
+        if !self.in_prefix(&walk.real, why)? {
             self.needs.file(&walk.real, why);
         }
         Ok(())
     }
 
     /// Adds the prefix that a path lies in; `false` if there is none, or none that may be shown.
-    fn in_prefix(&mut self, path: &Path, why: &str, depth: usize) -> Result<bool, ResolveError> {
+    fn in_prefix(&mut self, path: &Path, why: &str) -> Result<bool, ResolveError> {
         if self.needs.is_system(path) {
             return Ok(true);
         }
@@ -192,19 +190,19 @@ impl<'a> Resolver<'a> {
                 inside |= self.needs.tree(tree, "Node.js packages") && path.starts_with(tree);
             }
             for program in &found.programs {
-                self.base_of(program, &found.root, depth)?;
+                self.base_of(program, &found.root)?;
             }
         }
         Ok(inside)
     }
 
     /// The interpreter below a virtual environment, which has the standard library.
-    fn base_of(&mut self, program: &Path, root: &Path, depth: usize) -> Result<(), ResolveError> {
-        if depth >= MAX_PREFIXES {
+    fn base_of(&mut self, program: &Path, root: &Path) -> Result<(), ResolveError> {
+        if !self.bases.insert(program.to_owned()) {
             return Ok(());
         }
         let why = format!("the interpreter below {}", root.display());
-        self.followed(&walk::follow(program)?, &why, depth + 1)
+        self.passed(&walk::follow(program)?, &why)
     }
 
     /// The package around a script of Node's: its manifest, its code, its `node_modules`.

@@ -3,6 +3,7 @@
 use super::fixture::{Elf, Home, executable};
 use crate::failure::Failure;
 use crate::resolve::{ResolveError, explain_exec_failure};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 #[track_caller]
@@ -182,6 +183,22 @@ fn forbidden_folder_is_named() {
     let denied = std::io::Error::from_raw_os_error(libc::EACCES);
     let error = ResolveError::from_io(Path::new("/a/b"), denied);
     assert!(matches!(error, ResolveError::Denied { .. }));
+}
+
+/// Only an ordinary user is ever refused; run as root this says nothing.
+#[test]
+fn forbidden_folder_is_the_outermost() {
+    if nix::unistd::geteuid().is_root() {
+        println!("skipped: root may enter every folder");
+        return;
+    }
+    let home = Home::new(&["bin"]);
+    home.program("shut/deep/x");
+    let shut = home.at("shut");
+    std::fs::set_permissions(&shut, std::fs::Permissions::from_mode(0o000)).unwrap();
+    let result = home.resolve("~/shut/deep/x");
+    std::fs::set_permissions(&shut, std::fs::Permissions::from_mode(0o755)).unwrap();
+    assert!(matches!(result, Err(ResolveError::Denied { folder }) if folder == shut));
 }
 
 #[test]

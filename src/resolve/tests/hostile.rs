@@ -127,6 +127,18 @@ fn projects_do_not_reach_secrets() {
 }
 
 #[test]
+fn environments_that_name_each_other_end() {
+    let home = Home::new(&["a/bin"]);
+    for (one, other) in [("a", "b"), ("b", "a")] {
+        home.program(&format!("{one}/bin/python3.1"));
+        home.link(&format!("{one}/bin/python3"), &format!("~/{other}/bin/python3.1"));
+        let config = format!("home = {}\n", home.at(other).join("bin").display());
+        home.file(&format!("{one}/pyvenv.cfg"), &config);
+    }
+    home.expect("python3", "a/bin/python3", &["tree a", "tree b"], &["a/bin"]);
+}
+
+#[test]
 fn settings_beyond_the_cap_are_none() {
     let home = Home::new(&[]);
     let large = home.file("large", &"x".repeat(70_000));
