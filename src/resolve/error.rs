@@ -40,6 +40,8 @@ pub enum ResolveError {
     NotExecutable { path: PathBuf },
     #[error("command {:?} was not found", .command)]
     NotFound { command: OsString, searched: Vec<PathBuf>, near: Vec<String> },
+    #[error("{}, {why}, lies where secrets are kept", .path.display())]
+    Secret { path: PathBuf, why: String },
     #[error("{} is a shim of {manager}, and {problem}", .shim.display())]
     Shim { shim: PathBuf, manager: &'static str, problem: String, ask: String },
     #[error("{} is a snap, which only snapd can start", .path.display())]
@@ -85,6 +87,10 @@ impl ResolveError {
                  package, Homebrew): snapd confines it by itself and cannot do so in a jail"
                     .to_owned(),
             ],
+            Self::Secret { path, .. } => vec![format!(
+                "a link or a settings file leads there; if that is meant, add it by name: --read {}",
+                path.display()
+            )],
             Self::Denied { folder } => {
                 vec![format!("look at: namei -l {}", folder.display())]
             }

@@ -5,14 +5,14 @@ use super::needs::Needs;
 use super::shebang::{self, Shebang};
 use super::walk::{self, Walk};
 use super::{Request, ResolveError, Resolved, files, libs, prefix, script};
+use crate::policy::SystemTree;
 use nix::unistd::{AccessFlags, eaccess};
+use std::collections::HashSet;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Scripts run by scripts; the kernel itself stops at about this many.
 const MAX_CHAIN: usize = 4;
-/// Prefixes that lead to further prefixes (a virtual environment of a virtual environment).
-const MAX_PREFIXES: usize = 6;
 
 /// A file with a `#!` line.
 struct Script<'s> {
@@ -27,11 +27,14 @@ pub(super) struct Resolver<'a> {
     request: &'a Request<'a>,
     needs: Needs<'a>,
     finder: Finder<'a>,
+    /// Interpreters below virtual environments: these may name each other in a circle.
+    bases: HashSet<PathBuf>,
 }
 
 impl<'a> Resolver<'a> {
     pub(super) fn new(request: &'a Request<'a>) -> Self {
-        Self { request, needs: Needs::new(request), finder: Finder::new(request) }
+        let (needs, finder) = (Needs::new(request), Finder::new(request));
+        Self { request, needs, finder, bases: HashSet::new() }
     }
 
     pub(super) fn resolve(mut self) -> Result<Resolved, ResolveError> {
@@ -73,7 +76,14 @@ impl<'a> Resolver<'a> {
         if self.needs.is_covered(&walk.real) {
             return Ok(());
         }
-        let closure = libs::closure(&walk.real, &|path| self.needs.is_covered(path))?;
+        let standard_library = libs::standard_library(&walk.real);
+        // With all of /usr at hand an extension finds what it wants.
+        let modules = match self.request.system {
+            SystemTree::Minimal => libs::extension_modules(&standard_library),
+            SystemTree::Usr => Vec::new(),
+        };
+        let covered = |path: &Path| self.needs.is_covered(path);
+        let closure = libs::closure(&walk.real, &modules, &covered)?;
         for object in &closure.objects {
             let asker = object.asker.display();
             let role = if object.is_loader { "the loader" } else { "a library" };
@@ -82,8 +92,8 @@ impl<'a> Resolver<'a> {
         if let Some(cache) = &closure.cache {
             self.needs.file(cache, "the loader's index of libraries");
         }
-        for tree in libs::standard_library(&walk.real) {
-            self.needs.tree_if_narrow(&tree, &format!("the standard library of {why}"));
+        for tree in &standard_library {
+            self.needs.tree_if_narrow(tree, &format!("the standard library of {why}"));
         }
         Ok(())
     }
@@ -109,6 +119,11 @@ impl<'a> Resolver<'a> {
         }
         if script::is_node(&runs) {
             self.package_of(real);
+        } else if script::is_launcher_of_node(real) {
+            // Without Node.js it fails by itself, in its own words.
+            if let Ok(node) = self.finder.find_for("node".as_ref(), named) {
+                self.program(&node, depth + 1, &why)?;
+            }
         }
         Ok(())
     }
@@ -145,19 +160,22 @@ impl<'a> Resolver<'a> {
 
     /// Records what lies on a way: each link, the file at its end, and the folders they belong to.
     fn passed(&mut self, walk: &Walk, why: &str) -> Result<(), ResolveError> {
+        if self.needs.is_secret(&walk.real) {
+            return Err(ResolveError::Secret { path: walk.real.clone(), why: why.to_owned() });
+        }
         for link in &walk.links {
-            if !self.in_prefix(&link.path, why, 0)? {
+            if !self.in_prefix(&link.path, why)? {
                 self.needs.link(link, why);
             }
         }
-        if !self.in_prefix(&walk.real, why, 0)? {
+        if !self.in_prefix(&walk.real, why)? {
             self.needs.file(&walk.real, why);
         }
         Ok(())
     }
 
     /// Adds the prefix that a path lies in; `false` if there is none, or none that may be shown.
-    fn in_prefix(&mut self, path: &Path, why: &str, depth: usize) -> Result<bool, ResolveError> {
+    fn in_prefix(&mut self, path: &Path, why: &str) -> Result<bool, ResolveError> {
         if self.needs.is_system(path) {
             return Ok(true);
         }
@@ -172,28 +190,19 @@ impl<'a> Resolver<'a> {
                 inside |= self.needs.tree(tree, "Node.js packages") && path.starts_with(tree);
             }
             for program in &found.programs {
-                self.base_of(program, &found.root, depth)?;
+                self.base_of(program, &found.root)?;
             }
         }
         Ok(inside)
     }
 
     /// The interpreter below a virtual environment, which has the standard library.
-    fn base_of(&mut self, program: &Path, root: &Path, depth: usize) -> Result<(), ResolveError> {
-        if depth >= MAX_PREFIXES {
+    fn base_of(&mut self, program: &Path, root: &Path) -> Result<(), ResolveError> {
+        if !self.bases.insert(program.to_owned()) {
             return Ok(());
         }
         let why = format!("the interpreter below {}", root.display());
-        let walk = walk::follow(program)?;
-        for link in &walk.links {
-            if !self.in_prefix(&link.path, &why, depth + 1)? {
-                self.needs.link(link, &why);
-            }
-        }
-        if !self.in_prefix(&walk.real, &why, depth + 1)? {
-            self.needs.file(&walk.real, &why);
-        }
-        Ok(())
+        self.passed(&walk::follow(program)?, &why)
     }
 
     /// The package around a script of Node's: its manifest, its code, its `node_modules`.
@@ -244,9 +253,7 @@ fn is_snap(named: &Path, walk: &Walk) -> bool {
     named.starts_with("/snap")
         || named.starts_with("/var/lib/snapd")
         || walk.real.starts_with("/snap")
-        || (walk.real.file_name().is_some_and(|name| name == "snap")
-            && named.file_name().is_some_and(|name| name != "snap")
-            && !walk.links.is_empty())
+        || (walk.real.ends_with("usr/bin/snap") && named.file_name() != walk.real.file_name())
 }
 
 fn not_a_program(path: &Path, why: &str) -> ResolveError {

@@ -36,3 +36,9 @@ pub(super) fn is_executable(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|meta| meta.is_file())
         && nix::unistd::eaccess(path, nix::unistd::AccessFlags::X_OK).is_ok()
 }
+
+/// Is this a regular file itself, not a link that leads to one? Bound as a file, a link would show
+/// whatever it leads to.
+pub(super) fn is_plain(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_file())
+}

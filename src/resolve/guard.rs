@@ -130,6 +130,9 @@ pub fn too_wide(path: &Path, home: Option<&Path>) -> Option<&'static str> {
     if path.components().count() <= 2 {
         return Some("it is a top-level folder");
     }
+    if holds_secrets(path, home) {
+        return Some("secrets are kept there");
+    }
     if path.parent().is_some_and(|parent| is_one_of(parent, SHARED_PARENTS)) {
         return Some("programs and people of all sorts keep things there");
     }
@@ -173,6 +176,42 @@ fn too_wide_child_of_home(name: &OsStr) -> Option<&'static str> {
     let hidden = name.as_encoded_bytes().starts_with(b".");
     (hidden && !is_one_of(Path::new(name), DOTTED_PREFIXES))
         .then_some("it is a hidden folder of the home, where settings and secrets are")
+}
+
+/// Below a home: where keys, tokens and profiles lie. Not even one file of these is shown because
+/// a link or a settings file of somebody's project leads there.
+const SECRET_PLACES: &[&str] = &[
+    ".aws",
+    ".azure",
+    ".claude.json",
+    ".claude/.credentials.json",
+    ".config/gcloud",
+    ".config/gh",
+    ".config/google-chrome",
+    ".config/chromium",
+    ".docker/config.json",
+    ".git-credentials",
+    ".gnupg",
+    ".kube",
+    ".local/share/keyrings",
+    ".mcp-auth",
+    ".mozilla",
+    ".netrc",
+    ".npmrc",
+    ".password-store",
+    ".pki",
+    ".pypirc",
+    ".ssh",
+];
+
+/// Does `path` (absolute, links resolved) lie where secrets are kept?
+#[must_use]
+pub fn holds_secrets(path: &Path, home: Option<&Path>) -> bool {
+    let homes = home.map(Path::to_owned).into_iter().chain(usual_home(path));
+    homes
+        .into_iter()
+        .filter_map(|home| path.strip_prefix(home).ok().map(Path::to_owned))
+        .any(|inside| SECRET_PLACES.iter().any(|place| inside.starts_with(place)))
 }
 
 fn only_component(path: &Path) -> Option<&OsStr> {

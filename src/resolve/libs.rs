@@ -63,8 +63,13 @@ struct Search<'a> {
     closure: Closure,
 }
 
-/// Finds the loader and the libraries of the program at `real`.
-pub(super) fn closure(real: &Path, covered: &Covered<'_>) -> Result<Closure, ResolveError> {
+/// Finds the loader and the libraries of the program at `real`, and those of the `modules` that it
+/// may load later: what these miss is their own affair.
+pub(super) fn closure(
+    real: &Path,
+    modules: &[PathBuf],
+    covered: &Covered<'_>,
+) -> Result<Closure, ResolveError> {
     let elf = open_elf(real)?;
     let mut search = Search {
         covered,
@@ -83,6 +88,12 @@ pub(super) fn closure(real: &Path, covered: &Covered<'_>) -> Result<Closure, Res
     open_elf(&walk.real)?;
     search.closure.objects.push(Object { path: loader, asker: real.to_owned(), is_loader: true });
     search.libraries(Loaded { path: real.to_owned(), elf, inherited: Vec::new() })?;
+    for path in modules {
+        if let Ok(elf) = open_elf(path) {
+            // An extension that lacks a library fails alone, when it is imported.
+            search.libraries(Loaded { path: path.clone(), elf, inherited: Vec::new() }).ok();
+        }
+    }
     Ok(search.closure)
 }
 
@@ -264,7 +275,7 @@ pub(super) fn loader_of(real: &Path) -> Option<PathBuf> {
     elf::read(files::open(real).ok()?).ok()?.loader
 }
 
-/// Where a system Python, whose prefix is `/usr`, has its standard library.
+/// Where the Python at `real` has its standard library; nothing for other programs.
 pub(super) fn standard_library(real: &Path) -> Vec<PathBuf> {
     let name = real.file_name().unwrap_or_default().to_string_lossy();
     let prefix = real.parent().and_then(Path::parent);
@@ -273,4 +284,12 @@ pub(super) fn standard_library(real: &Path) -> Vec<PathBuf> {
     };
     let lib = prefix.join("lib");
     [lib.join(name.as_ref()), lib.join("python3")].into_iter().filter(|dir| dir.is_dir()).collect()
+}
+
+/// The compiled part of a standard library (`_ssl`, `_ctypes`), which brings libraries of its own.
+pub(super) fn extension_modules(standard_library: &[PathBuf]) -> Vec<PathBuf> {
+    let folders = standard_library.iter().map(|lib| lib.join("lib-dynload"));
+    let files = folders.filter_map(|folder| std::fs::read_dir(folder).ok()).flatten();
+    let paths = files.take(MAX_OBJECTS).flatten().map(|entry| entry.path());
+    paths.filter(|path| path.extension().is_some_and(|end| end == "so")).collect()
 }

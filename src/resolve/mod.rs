@@ -36,7 +36,7 @@ mod walk;
 
 pub use error::ResolveError;
 pub use explain::explain_exec_failure;
-pub use guard::too_wide;
+pub use guard::{holds_secrets, too_wide};
 pub use script::candidate_paths;
 
 use crate::policy::SystemTree;

@@ -1,6 +1,6 @@
 //! Collects what the jail must see, without saying anything twice.
 
-use super::guard::too_wide;
+use super::guard::{holds_secrets, too_wide};
 use super::walk::Link;
 use super::{Need, NeedKind, Request};
 use crate::policy::SystemTree;
@@ -74,6 +74,10 @@ impl<'a> Needs<'a> {
 
     pub(super) fn is_too_wide(&self, path: &Path) -> bool {
         too_wide(path, self.home.as_deref()).is_some()
+    }
+
+    pub(super) fn is_secret(&self, path: &Path) -> bool {
+        !self.is_covered(path) && holds_secrets(path, self.home.as_deref())
     }
 
     fn push(&mut self, path: &Path, kind: NeedKind, why: &str) {

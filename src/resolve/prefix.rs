@@ -2,7 +2,7 @@
 //!
 //! Only the one version, tool or package that is asked for is bound, never the collection it is in.
 
-use super::{files, script};
+use super::{files, script, shebang};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
@@ -113,11 +113,15 @@ fn marked(path: &Path, too_wide: &dyn Fn(&Path) -> bool) -> Option<Prefix> {
             return Some(Prefix::new(folder, "conda environment"));
         }
         let holds_python = folder.join("bin") == path.parent()?
-            && super::shebang::family(path) == "python"
+            && is_python(path)
             && has_python_library(&folder.join("lib"))
             && !too_wide(folder);
         holds_python.then(|| Prefix::new(folder, "Python"))
     })
+}
+
+fn is_python(program: &Path) -> bool {
+    ["python", "pypy"].contains(&shebang::family(program).as_str())
 }
 
 fn has_python_library(lib: &Path) -> bool {
@@ -140,7 +144,8 @@ fn base_interpreter(config: &Path) -> Option<PathBuf> {
     named
         .into_iter()
         .chain(["python3", "python"].map(|name| home.join(name)))
-        .find(|program| program.is_absolute() && program.is_file())
+        // The file comes with a project: it may name a Python, but nothing else of the user's.
+        .find(|program| is_python(program) && program.is_absolute() && program.is_file())
 }
 
 /// `/opt/NAME`: one product, by the file system's standard.
@@ -164,7 +169,7 @@ fn in_node_modules(path: &Path, too_wide: &dyn Fn(&Path) -> bool) -> Option<Pref
     prefix.files = above.manifests;
     prefix.trees = above.modules.into_iter().filter(|tree| tree != outermost).collect();
     let beside = outermost.with_file_name("package.json");
-    if beside.is_file() && !prefix.files.contains(&beside) {
+    if files::is_plain(&beside) && !prefix.files.contains(&beside) {
         prefix.files.push(beside);
     }
     Some(prefix)

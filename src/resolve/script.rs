@@ -1,5 +1,6 @@
 //! Scripts given as an argument, and what of their package they cannot do without.
 
+use super::files;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -103,6 +104,12 @@ pub(super) fn is_node(program: &Path) -> bool {
     interpreter(program).is_some_and(|known| known.node)
 }
 
+/// Is this one of the `sh` scripts that pnpm and yarn write to start a package with `node`?
+pub(super) fn is_launcher_of_node(script: &Path) -> bool {
+    let folder = script.parent().unwrap_or(script);
+    folder.ends_with("node_modules/.bin") || folder.ends_with(".local/share/pnpm")
+}
+
 /// The script file among the arguments of a known interpreter, if there is one and it exists.
 pub(super) fn entry(program: &Path, args: &[OsString], cwd: &Path) -> Option<PathBuf> {
     let known = interpreter(program)?;
@@ -185,7 +192,7 @@ pub(super) fn packages_above(folder: &Path, too_wide: &dyn Fn(&Path) -> bool) ->
     let mut packages = Packages::default();
     for level in folder.ancestors().take(MAX_LEVELS).take_while(|level| !too_wide(level)) {
         let manifest = level.join("package.json");
-        if !manifest.is_file() {
+        if !files::is_plain(&manifest) {
             continue;
         }
         packages.manifests.push(manifest);
