@@ -26,6 +26,8 @@ building() {
     need make make
     need git git
     need pkg-config pkg-config
+    # Debian's cargo does not bring the certificates that it checks downloads with.
+    [ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates)
     header stdio.h || missing+=(libc6-dev)
     if ! header seccomp.h || ! library libseccomp.a; then missing+=(libseccomp-dev); fi
 }
