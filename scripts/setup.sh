@@ -88,7 +88,7 @@ rust() {
         return 0
     done < <(printf 'rustc\nrustc-web\n'
         apt-cache --names-only search '^rustc-[0-9.]*$' | cut -d' ' -f1 | sort -rV)
-    [ -n "$(candidate rustup)" ] || fail "apt has no Rust that is new enough; see rust-lang.org"
+    [ -n "$(candidate rustup)" ] || fail "apt has no Rust that is new enough; install rustup by hand"
     apt_install rustup
     echo "setup: rustup installs the stable toolchain (this one is no apt package)" >&2
     rustup toolchain install stable --profile minimal --component clippy --component rustfmt >&2
