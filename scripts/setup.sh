@@ -26,6 +26,8 @@ building() {
     need make make
     need git git
     need pkg-config pkg-config
+    # Debian's cargo does not bring the certificates that it checks downloads with.
+    [ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates)
     header stdio.h || missing+=(libc6-dev)
     if ! header seccomp.h || ! library libseccomp.a; then missing+=(libseccomp-dev); fi
 }
@@ -86,7 +88,7 @@ rust() {
         return 0
     done < <(printf 'rustc\nrustc-web\n'
         apt-cache --names-only search '^rustc-[0-9.]*$' | cut -d' ' -f1 | sort -rV)
-    [ -n "$(candidate rustup)" ] || fail "apt has no Rust that is new enough; see rust-lang.org"
+    [ -n "$(candidate rustup)" ] || fail "apt has no Rust that is new enough; install rustup by hand"
     apt_install rustup
     echo "setup: rustup installs the stable toolchain (this one is no apt package)" >&2
     rustup toolchain install stable --profile minimal --component clippy --component rustfmt >&2

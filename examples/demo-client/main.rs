@@ -19,17 +19,18 @@ use bait::Bait;
 use session::{Answer, hold};
 use std::error::Error;
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 use table::Row;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let words: Vec<_> = std::env::args_os().skip(1).collect();
-    let Some((jailed, plain)) = split(&words) else {
+    let Some(commands) = Commands::from(&words) else {
         eprintln!("usage: demo-client -- jail run [OPTIONS] -- CONNECTOR [ARGS…]");
         return ExitCode::from(2);
     };
-    match run(jailed, plain).await {
+    match run(&commands).await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -39,19 +40,44 @@ async fn main() -> ExitCode {
     }
 }
 
-/// The whole command, and the part of it after its last `--`.
-fn split(words: &[OsString]) -> Option<(&[OsString], &[OsString])> {
-    let (first, jailed) = words.split_first()?;
-    let inner = jailed.iter().rposition(|word| word == "--")?;
-    let plain = jailed.get(inner + 1..)?;
-    (first == "--" && inner > 0 && !plain.is_empty()).then_some((jailed, plain))
+struct Commands {
+    jailed: Vec<OsString>,
+    plain: Vec<OsString>,
+}
+
+impl Commands {
+    /// The whole command, and the part of it after its last `--`.
+    fn from(words: &[OsString]) -> Option<Self> {
+        let (first, rest) = words.split_first()?;
+        let connector = 1 + rest.iter().rposition(|word| word == "--")?;
+        if first != "--" || connector == 1 || connector == rest.len() {
+            return None;
+        }
+        let mut jailed = rest.to_vec();
+        // Both run in a folder of their own, where a relative path would lead nowhere.
+        for program in [0, connector] {
+            jailed[program] = absolute(&jailed[program]);
+        }
+        let plain = jailed[connector..].to_vec();
+        Some(Self { jailed, plain })
+    }
+}
+
+/// A path as it is from everywhere; a bare name is looked up in PATH, and stays.
+fn absolute(program: &OsString) -> OsString {
+    match Path::new(program).components().count() {
+        0 | 1 => program.clone(),
+        _ => std::path::absolute(program).map_or_else(|_| program.clone(), Into::into),
+    }
 }
 
 /// True where everything went as it should.
-async fn run(jailed: &[OsString], plain: &[OsString]) -> Result<bool, Box<dyn Error>> {
+async fn run(commands: &Commands) -> Result<bool, Box<dyn Error>> {
     let bait = Bait::lay().map_err(|error| format!("cannot lay the bait: {error}"))?;
-    let without = hold(plain, &bait).await.map_err(|error| format!("without jail: {error}"))?;
-    let within = hold(jailed, &bait).await.map_err(|error| format!("in the jail: {error}"))?;
+    let without =
+        hold(&commands.plain, &bait).await.map_err(|error| format!("without jail: {error}"))?;
+    let within =
+        hold(&commands.jailed, &bait).await.map_err(|error| format!("in the jail: {error}"))?;
 
     println!("One connector ({}), the same requests twice.\n", within.server);
     let rows: Vec<_> = without.answers.iter().zip(&within.answers).map(row).collect();
