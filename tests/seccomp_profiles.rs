@@ -5,6 +5,11 @@
 //! is an ignored test; with `JAIL_TEST_MUST_RUN=programs` it is a failed one.
 
 #![expect(unsafe_code, reason = "the calls under test are raw system calls in forked children")]
+#![expect(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test without libtest, which clippy.toml's exceptions for tests do not see"
+)]
 
 #[path = "seccomp/child.rs"]
 mod child;

@@ -1,5 +1,6 @@
 //! The command line: one file per verb.
 
+mod seccomp;
 pub mod ui;
 
 use crate::failure::Failure;
@@ -14,9 +15,13 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Verb {}
+pub enum Verb {
+    Seccomp(seccomp::Seccomp),
+}
 
 /// Runs one verb and gives the exit code of the process.
 pub fn dispatch(cli: Cli) -> Result<u8, Failure> {
-    match cli.verb {}
+    match cli.verb {
+        Verb::Seccomp(seccomp) => seccomp::run(&seccomp),
+    }
 }
