@@ -29,7 +29,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn main() -> ExitCode {
     let mut trials: Vec<Trial> = programs::trials();
-    trials.push(load::trial());
+    trials.extend([load::trial(), load::own_profile()]);
     let mut profiles = 0;
     for (name, json) in files() {
         profiles += 1;

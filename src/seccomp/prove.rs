@@ -10,10 +10,12 @@ use super::compile::covers;
 use super::oci::{Arg, Error};
 use super::table::{Call, Table, X32_BIT};
 
-/// How many numbers above the highest are tried, and how many random combinations of arguments.
+/// How much is tried on top of what is always tried.
 #[derive(Debug, Clone, Copy)]
 pub struct Effort {
+    /// Numbers above the highest that the profile names.
     pub beyond: u32,
+    /// Random combinations of arguments for each call with conditions.
     pub combinations: usize,
 }
 
@@ -170,6 +172,7 @@ fn around(arg: &Arg, random: &mut Random) -> Vec<u64> {
 pub struct Random(pub u64);
 
 impl Random {
+    /// The next number.
     pub fn draw(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
