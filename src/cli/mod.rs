@@ -7,6 +7,7 @@ pub mod explain;
 pub mod init;
 pub mod run;
 pub mod schema;
+mod seccomp;
 pub mod ui;
 
 use crate::failure::Failure;
@@ -30,6 +31,7 @@ pub enum Verb {
     Schema(schema::SchemaArgs),
     /// Look at the machine: what works, what is missing, how to fix it
     Doctor(doctor::DoctorArgs),
+    Seccomp(seccomp::Seccomp),
 }
 
 /// Runs one verb and gives the exit code of the process.
@@ -42,5 +44,6 @@ pub fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Verb::Init(args) => init::run(&args),
         Verb::Schema(args) => schema::run(&args),
         Verb::Doctor(args) => doctor::run(&args),
+        Verb::Seccomp(seccomp) => seccomp::run(&seccomp),
     }
 }

@@ -9,7 +9,9 @@ use std::fmt;
 /// An architecture, always the 64-bit entry: 32-bit and x32 calls are refused on each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arch {
+    /// x86-64 (AMD64).
     X86_64,
+    /// 64-bit ARM.
     Aarch64,
 }
 
@@ -25,6 +27,7 @@ pub enum Number {
 }
 
 impl Arch {
+    /// Every architecture that the built-in profiles are for.
     pub const ALL: &'static [Self] = &[Self::X86_64, Self::Aarch64];
 
     /// The architecture that this code was compiled for.
@@ -42,6 +45,7 @@ impl Arch {
         }
     }
 
+    /// The reverse of `name`.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|arch| arch.name() == name)
     }

@@ -27,17 +27,23 @@ pub const MAX_INSNS: usize = 4096;
 /// One instruction: `struct sock_filter`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Insn {
+    /// What to do: one of the constants above.
     pub code: u16,
+    /// Instructions to skip where a comparison holds.
     pub jt: u8,
+    /// And where it does not.
     pub jf: u8,
+    /// The operand.
     pub k: u32,
 }
 
 impl Insn {
+    /// An instruction that does not branch.
     pub const fn new(code: u16, k: u32) -> Self {
         Self { code, jt: 0, jf: 0, k }
     }
 
+    /// A comparison with `k`.
     pub const fn branch(code: u16, k: u32, jt: u8, jf: u8) -> Self {
         Self { code, jt, jf, k }
     }
@@ -69,9 +75,13 @@ pub fn decode(bytes: &[u8]) -> Option<Vec<Insn>> {
 /// What a filter sees of one call: `struct seccomp_data`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Data {
+    /// The number of the call; the x32 entry sets bit 30.
     pub number: u32,
+    /// `AUDIT_ARCH_…` of the entry by which the call came.
     pub arch: u32,
+    /// The address of the calling instruction.
     pub pointer: u64,
+    /// The registers, whole, whatever the type of the argument.
     pub args: [u64; 6],
 }
 

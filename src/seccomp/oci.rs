@@ -38,13 +38,17 @@ pub struct Profile {
     /// Flags of seccomp(2). Only the empty list is accepted: how to load is jail's decision.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<String>,
+    /// The rules; their order does not matter.
     pub syscalls: Vec<Rule>,
 }
 
+/// An architecture as container engines name it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ArchMap {
+    /// `SCMP_ARCH_…`.
     pub architecture: String,
+    /// Further entries into its kernel. Only the empty list is accepted.
     #[serde(default)]
     pub sub_architectures: Vec<String>,
 }
@@ -53,8 +57,11 @@ pub struct ArchMap {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Rule {
+    /// The calls; those that an architecture lacks count on others only.
     pub names: Vec<String>,
+    /// The verdict.
     pub action: Action,
+    /// The errno of `SCMP_ACT_ERRNO`; 1 (EPERM) where it is not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub errno_ret: Option<u16>,
     /// All of them must hold. At most one for each argument.
@@ -67,10 +74,12 @@ pub struct Rule {
     /// the empty object is accepted.
     #[serde(default, skip_serializing)]
     pub includes: Option<When>,
+    /// The reverse of `includes`.
     #[serde(default, skip_serializing)]
     pub excludes: Option<When>,
 }
 
+/// A condition on the host. It is read so that it can be refused by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct When {
@@ -85,15 +94,18 @@ pub struct When {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Arg {
+    /// Which argument, counted from 0.
     pub index: u8,
     /// What to compare with; for `SCMP_CMP_MASKED_EQ` the mask.
     pub value: u64,
     /// For `SCMP_CMP_MASKED_EQ`: what the masked argument must equal.
     #[serde(default)]
     pub value_two: u64,
+    /// How to compare; always unsigned and on 64 bits.
     pub op: Op,
 }
 
+/// A comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Op {
     #[serde(rename = "SCMP_CMP_NE")]
@@ -112,6 +124,7 @@ pub enum Op {
     MaskedEq,
 }
 
+/// A verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Action {
     #[serde(rename = "SCMP_ACT_ALLOW")]

@@ -10,10 +10,12 @@ use super::compile::covers;
 use super::oci::{Arg, Error};
 use super::table::{Call, Table, X32_BIT};
 
-/// How many numbers above the highest are tried, and how many random combinations of arguments.
+/// How much is tried on top of what is always tried.
 #[derive(Debug, Clone, Copy)]
 pub struct Effort {
+    /// Numbers above the highest that the profile names.
     pub beyond: u32,
+    /// Random combinations of arguments for each call with conditions.
     pub combinations: usize,
 }
 
@@ -108,7 +110,7 @@ impl Judge<'_> {
 /// Arguments to try on a call: every rule fulfilled, then each of its conditions in turn at every
 /// value where a comparison could turn, then combinations of all those values drawn at random.
 fn combinations(call: &Call, drawn: usize, random: &mut Random) -> Vec<[u64; 6]> {
-    let mut values: [Vec<u64>; 6] = std::array::from_fn(|_| vec![random.next()]);
+    let mut values: [Vec<u64>; 6] = std::array::from_fn(|_| vec![random.draw()]);
     let mut matches = values.clone();
     for arg in call.any_of.iter().flatten() {
         let at = usize::from(arg.index);
@@ -159,7 +161,7 @@ fn around(arg: &Arg, random: &mut Random) -> Vec<u64> {
         pivot << 32,
         0,
         u64::MAX,
-        random.next(),
+        random.draw(),
     ];
     values.extend((0..64).map(|bit| pivot ^ 1 << bit));
     values
@@ -170,8 +172,8 @@ fn around(arg: &Arg, random: &mut Random) -> Vec<u64> {
 pub struct Random(pub u64);
 
 impl Random {
-    #[expect(clippy::should_implement_trait, reason = "an endless source is no iterator")]
-    pub fn next(&mut self) -> u64 {
+    /// The next number.
+    pub fn draw(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -179,10 +181,10 @@ impl Random {
     }
 
     fn below(&mut self, end: usize) -> usize {
-        (self.next() % end as u64) as usize
+        (self.draw() % end as u64) as usize
     }
 
     fn args(&mut self) -> [u64; 6] {
-        std::array::from_fn(|_| self.next())
+        std::array::from_fn(|_| self.draw())
     }
 }

@@ -18,6 +18,7 @@ const EPERM: u16 = 1;
 /// All verdicts of one profile on one architecture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
+    /// Whose numbers these are.
     pub arch: Arch,
     /// On a call that no rule names, or whose conditions do not hold.
     pub default: u32,
@@ -25,13 +26,16 @@ pub struct Table {
     /// not know that call, so where the profile answers with an errno, jail answers as a kernel
     /// without the call does: programs then take their older way. runc does the same.
     pub newer: u32,
+    /// The calls that the profile names, by number.
     pub calls: BTreeMap<u32, Call>,
 }
 
 /// The verdict on one call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
+    /// As the profile calls it.
     pub name: String,
+    /// A `SECCOMP_RET_…` value.
     pub verdict: u32,
     /// Where not empty, `verdict` is for arguments that fulfil one of these lists entirely.
     pub any_of: Vec<Vec<Arg>>,

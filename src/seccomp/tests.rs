@@ -214,17 +214,17 @@ fn random_profile(random: &mut Random, most_rules: u64) -> String {
     const OPS: [&str; 7] = ["NE", "LT", "LE", "EQ", "GE", "GT", "MASKED_EQ"];
     const ACTIONS: [&str; 5] = ["ALLOW", "LOG", "TRAP", "KILL_THREAD", "KILL_PROCESS"];
     let mut rules = Vec::new();
-    for number in 0..1 + random.next() % 460 {
+    for number in 0..1 + random.draw() % 460 {
         let Some(name) = Arch::NATIVE.call_name(number as u32) else { continue };
-        let action = ACTIONS[(random.next() % 8).saturating_sub(3) as usize];
-        let conditional = random.next().is_multiple_of(12);
-        for _ in 0..if conditional { 1 + random.next() % most_rules } else { 1 } {
+        let action = ACTIONS[(random.draw() % 8).saturating_sub(3) as usize];
+        let conditional = random.draw().is_multiple_of(12);
+        for _ in 0..if conditional { 1 + random.draw() % most_rules } else { 1 } {
             let mut args = Vec::new();
-            let chosen = if conditional { random.next() % 64 } else { 0 };
+            let chosen = if conditional { random.draw() % 64 } else { 0 };
             for index in (0..6).filter(|index| chosen >> index & 1 == 1) {
-                let op = OPS[(random.next() % 7) as usize];
-                let value = random.next() >> (random.next() % 64);
-                let two = if op == "MASKED_EQ" { random.next() & value } else { 0 };
+                let op = OPS[(random.draw() % 7) as usize];
+                let value = random.draw() >> (random.draw() % 64);
+                let two = if op == "MASKED_EQ" { random.draw() & value } else { 0 };
                 args.push(format!(
                     r#"{{"index": {index}, "value": {value}, "valueTwo": {two}, "op": "SCMP_CMP_{op}"}}"#
                 ));

@@ -118,8 +118,12 @@ fn reap(jails: &mut BTreeMap<i32, OwnedFd>) {
 
 fn end(jails: BTreeMap<i32, OwnedFd>) {
     for pidfd in jails.values() {
-        // One that has ended already needs no signal.
-        drop(crate::sys::process::send_signal(pidfd.as_fd(), libc::SIGTERM));
+        // One that has ended already needs no signal; all others die with us (die_with_parent).
+        if let Err(error) = crate::sys::process::send_signal(pidfd.as_fd(), libc::SIGTERM)
+            && error.errno() != nix::errno::Errno::ESRCH
+        {
+            ui::line(&format!("jail: cannot end a connection's jail: {error}"));
+        }
     }
 }
 

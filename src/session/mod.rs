@@ -6,7 +6,6 @@ mod quarantine;
 mod report;
 pub mod unjailed;
 
-use crate::cli::ui;
 use crate::confine::cgroup::{self, Leaf, Support};
 use crate::failure::{Failure, Kind};
 use crate::plan::{self, CgroupPlan, Plan, SeccompPlan, Stage};

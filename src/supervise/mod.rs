@@ -54,6 +54,8 @@ pub struct Told {
     status: Option<i32>,
 }
 
+type OnConfined<'a> = Box<dyn FnOnce(&Told) -> Result<(), Failure> + 'a>;
+
 /// A jail under supervision.
 pub struct Supervisor<'a> {
     plan: &'a Plan,
@@ -68,7 +70,7 @@ pub struct Supervisor<'a> {
     killing: Option<(Instant, EndedBy)>,
     cause: Option<EndedBy>,
     /// Runs once, when every stage but exec is done.
-    on_confined: Option<Box<dyn FnOnce(&Told) -> Result<(), Failure> + 'a>>,
+    on_confined: Option<OnConfined<'a>>,
 }
 
 impl<'a> Supervisor<'a> {
@@ -116,11 +118,11 @@ impl<'a> Supervisor<'a> {
     /// Supervises until the jail is gone.
     pub fn run(mut self) -> Result<Ended, Failure> {
         let result = self.watch();
-        if result.is_err() {
-            self.kill();
-            drop(self.reap());
+        if let Err(failure) = result {
+            self.signal(libc::SIGKILL)?;
+            self.reap();
+            return Err(failure);
         }
-        result?;
         let killed_by = self.reap();
         self.stderr.drain();
         if let Some(session) = &mut self.terminal {
@@ -137,7 +139,7 @@ impl<'a> Supervisor<'a> {
                 report_open = self.receive()?;
             }
             if ready.signal {
-                self.forward();
+                self.forward()?;
             }
             if ready.stderr {
                 self.stderr.step();
@@ -150,7 +152,7 @@ impl<'a> Supervisor<'a> {
                 session.step();
             }
             self.streams.look(ready.hangup);
-            self.keep_deadlines();
+            self.keep_deadlines()?;
         }
     }
 
@@ -231,26 +233,26 @@ impl<'a> Supervisor<'a> {
         Ok(true)
     }
 
-    fn forward(&mut self) {
+    fn forward(&mut self) -> Result<(), Failure> {
         while let Ok(Some(info)) = self.signals.read_signal() {
             if let Some(session) = self.terminal.as_ref().filter(|_| info.ssi_signo == WINCH) {
                 session.resize();
             }
-            // init may be gone already; then there is nobody to tell, and the loop ends next.
-            drop(send_signal(self.jail.pidfd.as_fd(), info.ssi_signo.cast_signed()));
+            self.signal(info.ssi_signo.cast_signed())?;
         }
+        Ok(())
     }
 
     /// SIGTERM when a limit is reached, SIGKILL when that did not help.
-    fn keep_deadlines(&mut self) {
+    fn keep_deadlines(&mut self) -> Result<(), Failure> {
         let now = Instant::now();
         if let Some((at, by)) = self.killing {
             if now >= at {
                 self.cause = Some(by);
                 self.killing = None;
-                self.kill();
+                self.signal(libc::SIGKILL)?;
             }
-            return;
+            return Ok(());
         }
         let over = match self.deadline {
             Some((at, by)) if now >= at => Some(by),
@@ -260,13 +262,20 @@ impl<'a> Supervisor<'a> {
             self.deadline = None;
             self.cause = Some(by);
             self.killing = Some((now + TERM_GRACE, by));
-            drop(send_signal(self.jail.pidfd.as_fd(), libc::SIGTERM));
+            self.signal(libc::SIGTERM)?;
         }
+        Ok(())
     }
 
-    /// Ends everything: init's death is the end of its pid namespace.
-    fn kill(&self) {
-        drop(send_signal(self.jail.pidfd.as_fd(), libc::SIGKILL));
+    /// To init, which passes it on; its own death (SIGKILL) is the end of its whole pid namespace.
+    /// One that is gone already needs no signal: the loop ends next.
+    fn signal(&self, signal: i32) -> Result<(), Failure> {
+        match send_signal(self.jail.pidfd.as_fd(), signal) {
+            Err(error) if error.errno() != nix::errno::Errno::ESRCH => {
+                Err(Failure::new(Kind::Io, "cannot signal the jail").because(error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Waits for init, which the kernel releases only when all else in its namespace is gone.

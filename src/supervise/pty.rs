@@ -61,7 +61,7 @@ impl Session {
             self.input_open = pump(input(), self.master.as_fd());
             if !self.input_open {
                 // End of input, as a terminal says it (VEOF); a closed master would be a hang-up.
-                drop(unistd::write(&self.master, &[4]));
+                self.output_open &= unistd::write(&self.master, &[4]).is_ok();
             }
         }
     }
@@ -84,8 +84,12 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         if let Some(before) = &self.before {
-            // A terminal that has gone has no modes to restore.
-            drop(tcsetattr(stdin(), SetArg::TCSANOW, before));
+            if let Err(errno) = tcsetattr(stdin(), SetArg::TCSANOW, before) {
+                crate::cli::ui::line(&format!(
+                    "jail: cannot restore the terminal: {}",
+                    errno.desc()
+                ));
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use jail::seccomp::bpf::{self, Insn, RETURN};
 use jail::seccomp::table::ALLOW;
+use nix::errno::Errno;
 use std::io;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
@@ -105,12 +106,7 @@ pub(crate) fn raw(number: u32, [a, b, c, d, e, f]: &[u64; 6]) -> i64 {
     // SAFETY: callers pick arguments that name no memory of this process; it is a child that ends
     // right after.
     let result = unsafe { libc::syscall(i64::from(number), *a, *b, *c, *d, *e, *f) };
-    if result == -1 { -i64::from(errno()) } else { result }
-}
-
-fn errno() -> i32 {
-    // SAFETY: the address of this thread's errno, which is always valid.
-    unsafe { *libc::__errno_location() }
+    if result == -1 { -i64::from(Errno::last_raw()) } else { result }
 }
 
 /// A word that parent and child share.

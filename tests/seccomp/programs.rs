@@ -1,6 +1,7 @@
 //! Real programs under the profiles, each in a network namespace of its own that has no way out.
 
 use libtest_mimic::{Failed, Trial};
+use nix::sched::CloneFlags;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -196,20 +197,16 @@ fn jailed(profile: &str, program: &str, folder: &Path) -> Result<Command, Failed
     let path = env::var_os("PATH").unwrap_or_default();
     command.current_dir(folder).env_clear().env("PATH", path).env("HOME", folder);
     command.env("TMPDIR", folder).env("RUSTUP_HOME", env::var("RUSTUP_HOME").unwrap_or_default());
-    // SAFETY: system calls only, between fork and exec; `filter` is static.
-    unsafe {
-        command.pre_exec(move || {
-            let spaces = match libc::geteuid() {
-                0 => libc::CLONE_NEWNET,
-                _ => libc::CLONE_NEWNET | libc::CLONE_NEWUSER,
-            };
-            if libc::unshare(spaces) != 0 || libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0
-            {
-                return Err(io::Error::last_os_error());
-            }
-            jail::sys::seccomp::load(filter).map_err(io::Error::from)
-        });
-    }
+    let confine = move || {
+        let root = nix::unistd::geteuid().is_root();
+        let user = if root { CloneFlags::empty() } else { CloneFlags::CLONE_NEWUSER };
+        nix::sched::unshare(CloneFlags::CLONE_NEWNET | user)?;
+        nix::sys::prctl::set_no_new_privs()?;
+        jail::sys::seccomp::load(filter).map_err(io::Error::from)
+    };
+    // SAFETY: `confine` makes system calls only, and `filter` is static: nothing that a process
+    // between fork and exec must not do.
+    unsafe { command.pre_exec(confine) };
     Ok(command)
 }
 

@@ -50,7 +50,9 @@ impl Subject {
     }
 }
 
-/// One test for each rule, and three for what no rule names.
+type Test = fn(&Subject) -> Result<(), String>;
+
+/// One test for each rule, and four for what no rule names.
 pub(crate) fn trials(subject: Subject) -> Vec<Trial> {
     let subject = Arc::new(subject);
     let mut trials = Vec::new();
@@ -59,7 +61,7 @@ pub(crate) fn trials(subject: Subject) -> Vec<Trial> {
         let name = format!("{}/rule {:03} {}", subject.name, index + 1, rule.names[0]);
         trials.push(Trial::test(name, move || check_rule(&on, &rule).map_err(Failed::from)));
     }
-    let tests: [(&str, fn(&Subject) -> Result<(), String>); 4] = [
+    let tests: [(&str, Test); 4] = [
         ("unnamed calls are refused", unnamed),
         ("newer calls do not exist", newer),
         ("x32 calls do not exist", x32),
