@@ -83,14 +83,13 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        if let Some(before) = &self.before {
-            if let Err(errno) = tcsetattr(stdin(), SetArg::TCSANOW, before) {
+        if let Some(before) = &self.before
+            && let Err(errno) = tcsetattr(stdin(), SetArg::TCSANOW, before) {
                 crate::cli::ui::line(&format!(
                     "jail: cannot restore the terminal: {}",
                     errno.desc()
                 ));
             }
-        }
     }
 }
 
