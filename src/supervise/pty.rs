@@ -84,12 +84,10 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         if let Some(before) = &self.before
-            && let Err(errno) = tcsetattr(stdin(), SetArg::TCSANOW, before) {
-                crate::cli::ui::line(&format!(
-                    "jail: cannot restore the terminal: {}",
-                    errno.desc()
-                ));
-            }
+            && let Err(errno) = tcsetattr(stdin(), SetArg::TCSANOW, before)
+        {
+            crate::cli::ui::line(&format!("jail: cannot restore the terminal: {}", errno.desc()));
+        }
     }
 }
 
