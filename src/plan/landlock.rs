@@ -64,10 +64,15 @@ fn rules(mounts: &[MountStep], abi: ABI, handled: BitFlags<AccessFs>) -> Vec<Pat
     let file = AccessFs::from_file(abi);
     let look: BitFlags<AccessFs> = AccessFs::ReadDir.into();
     let device = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::IoctlDev;
-    let mut rules = vec![rule("/", look & handled, "list")];
+    let mut rules = vec![
+        rule("/", look & handled, "list"),
+        // Generated files and device nodes of the jail's own; what is mounted below has its own rule.
+        rule("/etc", read & no_exec & handled, "read"),
+        rule("/dev", (device | look) & handled, "use"),
+    ];
     for step in mounts {
         let path = step.target();
-        match step {
+        let (access, text) = match step {
             MountStep::Bind(bind) => {
                 let mut access = if bind.write { write } else { read };
                 if !bind.exec {
@@ -76,28 +81,23 @@ fn rules(mounts: &[MountStep], abi: ABI, handled: BitFlags<AccessFs>) -> Vec<Pat
                 if bind.kind == Kind::File {
                     access &= file;
                 }
-                let text = if bind.write { "read, write" } else { "read, execute" };
-                rules.push(rule(path, access & handled, text));
+                (access, if bind.write { "read, write" } else { "read, execute" })
             }
-            MountStep::Tmpfs { exec, .. } if !path.starts_with("/dev") => {
-                let access = if *exec { write } else { write & no_exec };
-                rules.push(rule(path, access & handled, "read, write"));
+            MountStep::Tmpfs { exec: true, .. } | MountStep::Overlay { .. } => {
+                (write, "read, write")
             }
-            MountStep::Tmpfs { .. } => {
-                rules.push(rule(path, write & no_exec & handled, "read, write"));
-            }
-            MountStep::Overlay { .. } => rules.push(rule(path, write & handled, "read, write")),
-            MountStep::Device { .. } => rules.push(rule(path, device & file & handled, "use")),
-            MountStep::Devpts => rules.push(rule(path, (device | look) & handled, "use")),
-            MountStep::Proc => rules.push(rule(path, read & no_exec & handled, "read")),
-            MountStep::File { .. } | MountStep::SecretFile { .. } => {
-                rules.push(rule(path, read & no_exec & file & handled, "read"));
-            }
-            MountStep::Dir { .. }
+            MountStep::Tmpfs { .. } => (write & no_exec, "read, write"),
+            MountStep::Proc => (read & no_exec, "read"),
+            MountStep::SecretFile { .. } => (read & no_exec & file, "read"),
+            MountStep::File { .. }
+            | MountStep::Device { .. }
+            | MountStep::Devpts
+            | MountStep::Dir { .. }
             | MountStep::Symlink { .. }
             | MountStep::Mask { .. }
-            | MountStep::SealRoot => {}
-        }
+            | MountStep::SealRoot => continue,
+        };
+        rules.push(rule(path, access & handled, text));
     }
     rules
 }

@@ -20,11 +20,9 @@ pub const ETC: &[&str] = &[
     "/etc/alternatives",
     "/etc/ssl/certs",
     "/etc/ssl/openssl.cnf",
-    "/etc/ca-certificates",
     "/etc/pki/tls/certs",
     "/etc/pki/ca-trust",
     "/etc/localtime",
-    "/etc/mime.types",
 ];
 
 /// Folders of / that are links into /usr nearly everywhere.
@@ -104,7 +102,17 @@ impl Tree<'_> {
             });
         }
         for path in ETC {
-            self.bind_fact(path, "public system configuration");
+            match self.facts.path(Path::new(path)) {
+                // What lies in /usr is in the jail already; a link costs less than a mount.
+                Some(fact)
+                    if policy.filesystem.system.value == SystemTree::Usr
+                        && fact.canonical.starts_with("/usr") =>
+                {
+                    let to = fact.canonical.clone();
+                    self.push(MountStep::Symlink { target: relative(Path::new(path)), to });
+                }
+                _ => self.bind_fact(path, "public system configuration"),
+            }
         }
     }
 

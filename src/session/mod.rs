@@ -122,13 +122,17 @@ impl Session {
         nix::unistd::write(&open_gate, &[1])
             .map_err(|e| Failure::new(Kind::Io, "cannot start the connector").because(e.desc()))?;
         supervisor.on_confined(|told| log.applied(plan, told));
-        let ended = supervisor.run()?;
-        let usage = leaf.as_ref().map(Leaf::usage);
-        if let Some(leaf) = leaf {
-            leaf.kill()?;
-            leaf.remove()?;
-        }
-        Ok((ended, usage))
+        let (ended, jail) = supervisor.run()?;
+        let Some(leaf) = leaf else {
+            jail.let_go();
+            return Ok((ended, None));
+        };
+        let usage = leaf.usage();
+        // A cgroup can be removed only when init is gone too, which dropping the jail waits for.
+        drop(jail);
+        leaf.kill()?;
+        leaf.remove()?;
+        Ok((ended, Some(usage)))
     }
 }
 

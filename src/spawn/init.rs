@@ -91,11 +91,14 @@ fn reap(prepared: &Prepared<'_>, payload: i32, report: BorrowedFd<'_>) -> ! {
         fail(reporter, fault);
     }
     let all = SigSet::all();
+    let mut cpu = 0;
     loop {
         let signal = sys::process::wait_for(&all);
         if signal == Signal::SIGCHLD as i32 {
-            if let Some(status) = collect(payload) {
-                reporter.send(Message::Ended { status });
+            if let Some(status) = collect(payload, &mut cpu) {
+                end_the_rest(&mut cpu);
+                let cpu_ms = u32::try_from(cpu / 1000).unwrap_or(u32::MAX);
+                reporter.send(Message::Ended { status, cpu_ms });
                 leave(0);
             }
         } else if signal > 0 {
@@ -114,15 +117,27 @@ fn retire(prepared: &Prepared<'_>, report: BorrowedFd<'_>) -> Result<(), Fault> 
     seccomp::apply_to_init(prepared.init_filter).map(drop)
 }
 
-/// Reaps every ended child; the payload's status if it is among them.
-fn collect(payload: i32) -> Option<i32> {
+/// Reaps every ended child, adds up their microseconds; the payload's status if it is among them.
+fn collect(payload: i32, cpu: &mut u64) -> Option<i32> {
     let mut ended = None;
-    loop {
-        let mut status = 0;
-        match sys::process::reap_one(&mut status) {
-            Some(pid) if pid == payload => ended = Some(status),
-            Some(_) => {}
-            None => return ended,
+    while let Some(reaped) = sys::process::reap_one(libc::WNOHANG) {
+        *cpu += reaped.cpu;
+        if reaped.pid == payload {
+            ended = Some(reaped.status);
+        }
+    }
+    ended
+}
+
+/// Kills and reaps whatever the connector left: when `Ended` is sent, no process of it exists.
+///
+/// One that is forked in between is killed by the next round, or by our own end.
+fn end_the_rest(cpu: &mut u64) {
+    // Says ESRCH when nobody but init is left.
+    while sys::process::signal_one(-1, libc::SIGKILL) {
+        match sys::process::reap_one(0) {
+            Some(reaped) => *cpu += reaped.cpu,
+            None => return,
         }
     }
 }

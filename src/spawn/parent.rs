@@ -21,12 +21,24 @@ pub struct Jail {
     pub pidfd: OwnedFd,
     /// Records of init and payload.
     pub report: OwnedFd,
+    leaving: bool,
+}
+
+impl Jail {
+    /// For a jail whose init has said that nothing is left and is leaving by itself: goes on without
+    /// waiting for the kernel to take the namespaces down, which takes longer than all else at the end.
+    pub fn let_go(mut self) {
+        self.leaving = true;
+    }
 }
 
 impl Drop for Jail {
     /// However the supervisor leaves: nothing of the jail outlives it. Both calls only fail where the
     /// jail is gone already.
     fn drop(&mut self) {
+        if self.leaving {
+            return;
+        }
         if send_signal(self.pidfd.as_fd(), libc::SIGKILL).is_ok() {
             while waitid(Id::PIDFd(self.pidfd.as_fd()), WaitPidFlag::WEXITED) == Err(Errno::EINTR) {
             }
@@ -52,7 +64,7 @@ pub fn start(prepared: &Prepared<'_>, cgroup: Option<BorrowedFd<'_>>) -> Result<
                 drop(report);
                 init::main(prepared, theirs)
             }
-            Cloned::Parent { pid, pidfd } => Ok(Jail { pid, pidfd, report }),
+            Cloned::Parent { pid, pidfd } => Ok(Jail { pid, pidfd, report, leaving: false }),
         }
     })();
     result.map_err(|error| refused(prepared, error))

@@ -33,21 +33,25 @@ pub enum Message {
     Escaped { probe: u8 },
     /// All stages but exec are done.
     Confined,
-    /// The connector ended: wait status as waitpid(2) gives it.
-    Ended { status: i32 },
+    /// The connector ended, and no process of it is left: wait status as waitpid(2) gives it, and
+    /// the processor time of all of them.
+    Ended { status: i32, cpu_ms: u32 },
 }
 
 impl Message {
-    /// Layout: kind, stage or probe, call, 0, step (u16), 0 (u16), value (i32), 0 (u32); native order,
-    /// both ends being the same binary.
+    /// Layout: kind, stage or probe, call, 0, step (u16), 0 (u16), value (i32), more (u32); native
+    /// order, both ends being the same binary.
     pub fn encode(self) -> [u8; RECORD] {
-        let (kind, a, b, step, value) = match self {
-            Self::Failed(f) => (1, f.stage as u8, f.error.call.to_wire(), f.step, f.error.errno),
-            Self::Noted(f) => (2, f.stage as u8, f.error.call.to_wire(), f.step, f.error.errno),
-            Self::Refused { probe, errno } => (3, probe, 0, 0, errno),
-            Self::Escaped { probe } => (4, probe, 0, 0, 0),
-            Self::Confined => (5, 0, 0, 0, 0),
-            Self::Ended { status } => (6, 0, 0, 0, status),
+        let fault = |kind, f: Fault| {
+            (kind, f.stage as u8, f.error.call.to_wire(), f.step, f.error.errno, 0)
+        };
+        let (kind, a, b, step, value, more): (u8, u8, u8, u16, i32, u32) = match self {
+            Self::Failed(f) => fault(1, f),
+            Self::Noted(f) => fault(2, f),
+            Self::Refused { probe, errno } => (3, probe, 0, 0, errno, 0),
+            Self::Escaped { probe } => (4, probe, 0, 0, 0, 0),
+            Self::Confined => (5, 0, 0, 0, 0, 0),
+            Self::Ended { status, cpu_ms } => (6, 0, 0, 0, status, cpu_ms),
         };
         let mut record = [0; RECORD];
         record[0] = kind;
@@ -55,6 +59,7 @@ impl Message {
         record[2] = b;
         record[4..6].copy_from_slice(&step.to_ne_bytes());
         record[8..12].copy_from_slice(&value.to_ne_bytes());
+        record[12..16].copy_from_slice(&more.to_ne_bytes());
         record
     }
 
@@ -62,6 +67,7 @@ impl Message {
     pub fn decode(record: &[u8; RECORD]) -> Option<Self> {
         let step = u16::from_ne_bytes([record[4], record[5]]);
         let value = i32::from_ne_bytes([record[8], record[9], record[10], record[11]]);
+        let cpu_ms = u32::from_ne_bytes([record[12], record[13], record[14], record[15]]);
         let fault = || {
             Some(Fault {
                 stage: Stage::from_wire(record[1])?,
@@ -75,7 +81,7 @@ impl Message {
             3 => Self::Refused { probe: record[1], errno: value },
             4 => Self::Escaped { probe: record[1] },
             5 => Self::Confined,
-            6 => Self::Ended { status: value },
+            6 => Self::Ended { status: value, cpu_ms },
             _ => return None,
         })
     }
@@ -158,7 +164,7 @@ mod tests {
             Message::Refused { probe: 7, errno: 13 },
             Message::Escaped { probe: 9 },
             Message::Confined,
-            Message::Ended { status: -1 },
+            Message::Ended { status: -1, cpu_ms: 70_000 },
         ] {
             assert_eq!(Message::decode(&message.encode()), Some(message));
         }

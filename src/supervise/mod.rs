@@ -51,7 +51,8 @@ pub struct Told {
     pub noted: Vec<Fault>,
     pub confined: bool,
     failed: Option<Fault>,
-    status: Option<i32>,
+    /// Status and processor time of the connector, of which no process is left.
+    ended: Option<(i32, Duration)>,
 }
 
 type OnConfined<'a> = Box<dyn FnOnce(&Told) -> Result<(), Failure> + 'a>;
@@ -115,11 +116,12 @@ impl<'a> Supervisor<'a> {
         self.on_confined = Some(Box::new(act));
     }
 
-    /// Supervises until the jail is gone.
-    pub fn run(mut self) -> Result<Ended, Failure> {
+    /// Supervises until no process of the connector is left. init itself may still be leaving.
+    pub fn run(mut self) -> Result<(Ended, Jail), Failure> {
         let result = self.watch();
         result?;
-        let killed_by = self.reap();
+        // init leaves by itself now; the kernel takes its namespaces down while we go on.
+        let killed_by = if self.told.ended.is_some() { None } else { self.reap() };
         self.stderr.drain();
         if let Some(session) = &mut self.terminal {
             session.drain();
@@ -133,6 +135,9 @@ impl<'a> Supervisor<'a> {
             let ready = self.wait(report_open)?;
             if ready.report {
                 report_open = self.receive()?;
+                if self.told.ended.is_some() {
+                    return Ok(());
+                }
             }
             if ready.signal {
                 self.forward()?;
@@ -223,7 +228,9 @@ impl<'a> Supervisor<'a> {
                         act(&self.told)?;
                     }
                 }
-                Message::Ended { status } => self.told.status = Some(status),
+                Message::Ended { status, cpu_ms } => {
+                    self.told.ended = Some((status, Duration::from_millis(cpu_ms.into())));
+                }
             }
         }
         Ok(true)
@@ -275,7 +282,7 @@ impl<'a> Supervisor<'a> {
     }
 
     /// Waits for init, which the kernel releases only when all else in its namespace is gone.
-    fn reap(&self) -> Option<i32> {
+    fn reap(&mut self) -> Option<i32> {
         loop {
             match waitid(Id::PIDFd(self.jail.pidfd.as_fd()), WaitPidFlag::WEXITED) {
                 Ok(nix::sys::wait::WaitStatus::Signaled(_, signal, _)) => {
@@ -287,11 +294,11 @@ impl<'a> Supervisor<'a> {
         }
     }
 
-    fn finish(self, killed_by: Option<i32>) -> Result<Ended, Failure> {
-        let Told { failed, status, .. } = &self.told;
-        if let Some(fault) = failed {
-            return Err(hints::refusal(self.plan, *fault));
+    fn finish(self, killed_by: Option<i32>) -> Result<(Ended, Jail), Failure> {
+        if let Some(fault) = self.told.failed {
+            return Err(hints::refusal(self.plan, fault));
         }
+        let status = self.told.ended.map(|(status, _)| status);
         if !self.told.confined && self.cause.is_none() {
             return Err(Failure::new(Kind::Refused, "the jail ended before the connector started")
                 .at(Stage::Payload)
@@ -301,14 +308,15 @@ impl<'a> Supervisor<'a> {
                 })
                 .hint("a memory limit too small for the set-up does this; see the kernel log"));
         }
-        Ok(Ended {
-            by: self.cause.unwrap_or_else(|| ended::by(*status, killed_by)),
-            status: *status,
+        let ended = Ended {
+            by: self.cause.unwrap_or_else(|| ended::by(status, killed_by)),
+            status,
             wall: self.started.elapsed(),
-            cpu: ended::cpu_of_children(),
+            cpu: self.told.ended.map_or_else(ended::cpu_of_children, |(_, cpu)| cpu),
             stderr_tail: self.stderr.tail(),
             told: self.told,
-        })
+        };
+        Ok((ended, self.jail))
     }
 }
 

@@ -150,12 +150,25 @@ pub fn wait_for(set: &nix::sys::signal::SigSet) -> libc::c_int {
     unsafe { libc::sigwaitinfo(set.as_ref(), std::ptr::null_mut()) }
 }
 
-/// Reaps one ended child, if there is one; its pid. man: wait4(2)
-pub fn reap_one(status: &mut libc::c_int) -> Option<i32> {
-    // WHY: nix's waitpid turns statuses that it does not know into errors.
-    // SAFETY: the pointer is valid for one int.
-    let pid = unsafe { libc::waitpid(-1, status, libc::WNOHANG | libc::__WALL) };
-    (pid > 0).then_some(pid)
+/// A child that has ended.
+pub struct Reaped {
+    pub pid: i32,
+    pub status: libc::c_int,
+    /// User and system time in microseconds, with that of the children that it waited for.
+    pub cpu: u64,
+}
+
+/// Reaps one ended child; with WNOHANG only if there is one. man: wait4(2)
+pub fn reap_one(options: libc::c_int) -> Option<Reaped> {
+    let mut status = 0;
+    // SAFETY: all-zero is a valid rusage.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // WHY: nix's waitpid turns statuses that it does not know into errors, and gives no rusage.
+    // SAFETY: both pointers are valid for what they point to.
+    let pid = unsafe { libc::wait4(-1, &raw mut status, options | libc::__WALL, &raw mut usage) };
+    let micros = |t: libc::timeval| (t.tv_sec * 1_000_000 + t.tv_usec).unsigned_abs();
+    let cpu = micros(usage.ru_utime) + micros(usage.ru_stime);
+    (pid > 0).then_some(Reaped { pid, status, cpu })
 }
 
 /// Signals a process group of ours; false where it does not exist. man: kill(2)
