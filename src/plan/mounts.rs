@@ -32,8 +32,6 @@ pub const ROOT_TREES: [&str; 6] = ["/bin", "/sbin", "/lib", "/lib64", "/lib32", 
 const NEVER_WHOLE: &[&str] =
     &["/", "/run", "/var/run", "/tmp", "/dev", "/proc", "/sys", "/home", "/var"];
 
-const SHM_SIZE: u64 = 16 << 20;
-
 /// Builds the list; the order is the order of execution.
 pub fn steps(
     policy: &Policy,
@@ -43,7 +41,7 @@ pub fn steps(
     let mut tree = Tree { facts, steps: Vec::new(), dirs: BTreeSet::new() };
     tree.system(policy);
     tree.etc(policy);
-    tree.pseudo(policy);
+    tree.pseudo();
     tree.scratch(policy);
     let protections = tree.workspace(policy)?;
     tree.needs(resolved)?;
@@ -116,7 +114,7 @@ impl Tree<'_> {
         }
     }
 
-    fn pseudo(&mut self, policy: &Policy) {
+    fn pseudo(&mut self) {
         for name in DEVICES {
             self.push(MountStep::Device { name });
         }
@@ -126,11 +124,12 @@ impl Tree<'_> {
             ("dev/stdout", "/proc/self/fd/1"),
             ("dev/stderr", "/proc/self/fd/2"),
             ("dev/ptmx", "pts/ptmx"),
+            // POSIX shared memory and semaphores: private, capped and without exec, as /tmp is.
+            ("dev/shm", "/tmp"),
         ] {
             self.push(MountStep::Symlink { target: name.into(), to: to.into() });
         }
         self.push(MountStep::Devpts);
-        self.tmpfs("dev/shm", SHM_SIZE.min(policy.filesystem.scratch.value.0), 0o1777, false);
         self.push(MountStep::Proc);
         for (path, kind) in self.facts.proc_masks.clone() {
             self.push(MountStep::Mask { target: relative(&path), kind });

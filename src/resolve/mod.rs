@@ -17,6 +17,7 @@
 //! Nothing is run and nothing is written. Files of the user's are hostile input here: they are read
 //! with size caps, and anything may be garbage.
 
+mod arguments;
 mod elf;
 mod error;
 mod exec;
@@ -34,6 +35,7 @@ mod shebang;
 mod shims;
 mod walk;
 
+pub use arguments::absolute_arguments;
 pub use error::ResolveError;
 pub use explain::explain_exec_failure;
 pub use guard::{holds_secrets, too_wide};

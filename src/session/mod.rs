@@ -40,7 +40,8 @@ pub struct Session {
 impl Session {
     /// Everything up to the plan. Nothing of the connector is started.
     pub fn prepare(policy: Policy, sources: &Sources, options: &Options) -> Result<Self, Failure> {
-        let resolved = resolve(&policy, sources)?;
+        let mut policy = policy;
+        let resolved = resolve(&mut policy, sources)?;
         let facts = crate::host::facts(&policy, &resolved, sources.home.as_deref());
         let seccomp = seccomp(&policy.seccomp.value, sources)?;
         let run_id = crate::audit::RunId::fresh().as_str().to_owned();
@@ -136,7 +137,8 @@ impl Session {
     }
 }
 
-fn resolve(policy: &Policy, sources: &Sources) -> Result<Resolved, Failure> {
+/// Finds the command; arguments that name what the jail shows become absolute.
+fn resolve(policy: &mut Policy, sources: &Sources) -> Result<Resolved, Failure> {
     let Some((command, args)) = policy.command.value.split_first() else {
         return Err(Failure::new(Kind::Policy, "the command is empty"));
     };
@@ -158,7 +160,11 @@ fn resolve(policy: &Policy, sources: &Sources) -> Result<Resolved, Failure> {
         covered: &covered,
         system: policy.filesystem.system.value,
     };
-    Ok(resolve::resolve(&request)?)
+    let resolved = resolve::resolve(&request)?;
+    let args = resolve::absolute_arguments(&request, &resolved);
+    policy.command.value.truncate(1);
+    policy.command.value.extend(args);
+    Ok(resolved)
 }
 
 fn seccomp(choice: &SeccompChoice, sources: &Sources) -> Result<SeccompPlan, Failure> {

@@ -9,7 +9,7 @@ use crate::confine::{
     seccomp,
 };
 use crate::plan::{Plan, Stage};
-use crate::sys::clone::{Cloned, clone3, leave};
+use crate::sys::clone::{leave, spawn_sharing};
 use crate::sys::{self, Call, Sys, SysError};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -20,14 +20,13 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 pub fn main(prepared: &Prepared<'_>, report: OwnedFd) -> ! {
     let reporter = Reporter(report.as_fd());
     match set_up(prepared, reporter) {
-        Ok(walled) => match clone3(0, None).at(Stage::Payload, 0) {
-            Ok(Cloned::Child) => payload::main(prepared, walled, reporter),
-            Ok(Cloned::Parent { pid, pidfd }) => {
-                drop(pidfd);
-                reap(prepared, pid, report.as_fd())
+        Ok(walled) => {
+            let payload = spawn_sharing(|| payload::main(prepared, walled, reporter));
+            match payload.at(Stage::Payload, 0) {
+                Ok(pid) => reap(prepared, pid, report.as_fd()),
+                Err(fault) => fail(reporter, fault),
             }
-            Err(fault) => fail(reporter, fault),
-        },
+        }
         Err(fault) => fail(reporter, fault),
     }
 }

@@ -5,8 +5,8 @@
 //!    │  ▲                                                   │ maps its user, builds the root, pivots,
 //!    │  └── report pipe: Failed · Noted · Refused ·         │ empties its capabilities, Landlock
 //!    │      Escaped · Confined · Ended                      │
-//!    │                                                      └─clone3─► payload
-//!    └── pidfd: signals in, end out                                    session, rlimits, proof,
+//!    │                                                      └─clone──► payload
+//!    └── pidfd: signals in, end out                        (vfork)     session, rlimits, proof,
 //!                                                                      seccomp, proof, exec
 //! ```
 //!
