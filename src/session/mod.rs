@@ -6,7 +6,6 @@ mod quarantine;
 mod report;
 pub mod unjailed;
 
-use crate::cli::ui;
 use crate::confine::cgroup::{self, Leaf, Support};
 use crate::failure::{Failure, Kind};
 use crate::plan::{self, CgroupPlan, Plan, SeccompPlan, Stage};
@@ -98,7 +97,6 @@ impl Session {
             argv: c_array(plan.exec.argv.iter().map(OsString::as_os_str))?,
             envp: environment(&env)?,
             cwd: c_string(plan.exec.cwd.as_os_str())?,
-            mask,
             init_filter: crate::seccomp::built_in("init").ok_or_else(|| {
                 Failure::new(Kind::Refused, "init's seccomp profile is not in this binary")
             })?,
