@@ -67,6 +67,8 @@ pub struct Supervisor<'a> {
     deadline: Option<(Instant, EndedBy)>,
     killing: Option<(Instant, EndedBy)>,
     cause: Option<EndedBy>,
+    /// Signals that were passed on before the connector started.
+    early: Vec<i32>,
     /// Runs once, when every stage but exec is done.
     on_confined: Option<Box<dyn FnOnce(&Told) -> Result<(), Failure> + 'a>>,
 }
@@ -103,6 +105,7 @@ impl<'a> Supervisor<'a> {
             deadline: plan.timeout.map(|limit| (started + limit, EndedBy::Timeout)),
             killing: None,
             cause: None,
+            early: Vec::new(),
             on_confined: None,
         })
     }
@@ -236,6 +239,9 @@ impl<'a> Supervisor<'a> {
             if let Some(session) = self.terminal.as_ref().filter(|_| info.ssi_signo == WINCH) {
                 session.resize();
             }
+            if !self.told.confined {
+                self.early.push(info.ssi_signo.cast_signed());
+            }
             // init may be gone already; then there is nobody to tell, and the loop ends next.
             drop(send_signal(self.jail.pidfd.as_fd(), info.ssi_signo.cast_signed()));
         }
@@ -287,7 +293,9 @@ impl<'a> Supervisor<'a> {
         if let Some(fault) = failed {
             return Err(hints::refusal(self.plan, *fault));
         }
-        if !self.told.confined && self.cause.is_none() {
+        let by = self.cause.unwrap_or_else(|| ended::by(*status, killed_by));
+        let asked = matches!(by, EndedBy::Signal(signal) if self.early.contains(&signal));
+        if !self.told.confined && self.cause.is_none() && !asked {
             return Err(Failure::new(Kind::Refused, "the jail ended before the connector started")
                 .at(Stage::Payload)
                 .because(match killed_by {
@@ -297,7 +305,7 @@ impl<'a> Supervisor<'a> {
                 .hint("a memory limit too small for the set-up does this; see the kernel log"));
         }
         Ok(Ended {
-            by: self.cause.unwrap_or_else(|| ended::by(*status, killed_by)),
+            by,
             status: *status,
             wall: self.started.elapsed(),
             cpu: ended::cpu_of_children(),
