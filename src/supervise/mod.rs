@@ -184,7 +184,8 @@ impl<'a> Supervisor<'a> {
                 return Err(Failure::new(Kind::Io, "poll failed").because(errno.desc()));
             }
         }
-        let any = |index: usize| fds[index].any().unwrap_or(false);
+        // nix has no answer where a flag is set that it does not know (POLLRDHUP): something is.
+        let any = |index: usize| fds[index].any().unwrap_or(true);
         Ok(Ready {
             init: any(0),
             signal: any(1),
