@@ -73,6 +73,9 @@ impl std::str::FromStr for ListenAddress {
 
 /// Runs it and gives the exit code; every failure is shown here, since its code depends on its kind.
 pub fn run(args: &RunArgs) -> Result<u8, Failure> {
+    // Where a caller ignores it, nobody learns how a child ended: not jail, nor the init that is to be.
+    crate::sys::process::default_action(libc::SIGCHLD)
+        .map_err(|e| Failure::new(Kind::Io, "cannot wait for children").because(e))?;
     let sources = load::Sources::of_process()?;
     let policy = policy(args, &sources)?;
     if policy.sandbox.value == Backend::None {

@@ -15,7 +15,7 @@ pub struct Enforced(());
 pub const STEPS: [&str; 3] = [
     "start a session of its own, without a terminal",
     "close every descriptor but stdin, stdout and stderr at exec",
-    "restore the caller's signal mask; default SIGPIPE",
+    "unblock every signal; default actions, but an ignored HUP, INT or QUIT stays ignored",
 ];
 
 /// `standard` replaces stdout and stderr where the supervisor relays them.
@@ -26,18 +26,30 @@ pub struct Streams<'a> {
 }
 
 /// Applies all of it to the process that will become the connector.
-pub fn apply(limits: &[Rlimit], streams: &Streams<'_>, mask: &SigSet) -> Result<Enforced, Fault> {
+pub fn apply(limits: &[Rlimit], streams: &Streams<'_>) -> Result<Enforced, Fault> {
     unistd::setsid().sys(Call::Setsid).at(Stage::Limits, 0)?;
     connect(streams).at(Stage::Limits, 0)?;
     fd::close_on_exec_from(3).at(Stage::Limits, 1)?;
-    process::default_action(libc::SIGPIPE).at(Stage::Limits, 2)?;
-    sigprocmask(SigmaskHow::SIG_SETMASK, Some(mask), None)
-        .sys(Call::Sigprocmask)
-        .at(Stage::Limits, 2)?;
+    signals().at(Stage::Limits, 2)?;
     for (index, limit) in limits.iter().enumerate() {
         set(limit).at(Stage::Limits, STEPS.len() + index)?;
     }
     Ok(Enforced(()))
+}
+
+/// As a program expects to be started, whatever jail's own parent blocked or ignored.
+///
+/// nohup(1) ignores HUP, and a shell without job control INT and QUIT, so that what they start does:
+/// those are passed on. The dispositions come first: what is pending acts when it is unblocked.
+fn signals() -> SysResult<()> {
+    let kept = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGKILL, libc::SIGSTOP];
+    for signal in (1..32).chain(libc::SIGRTMIN()..=libc::SIGRTMAX()) {
+        if !kept.contains(&signal) {
+            process::default_action(signal)?;
+        }
+    }
+    let none = SigSet::empty();
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&none), None).sys(Call::Sigprocmask)
 }
 
 fn connect(streams: &Streams<'_>) -> SysResult<()> {

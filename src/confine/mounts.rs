@@ -32,10 +32,13 @@ const QUIET: u64 = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
 
 /// Executes the steps; gives the descriptor of the finished root.
 pub fn build(steps: &[MountStep], secrets: &[SecretValue]) -> Result<OwnedFd, Fault> {
+    // The plan's modes are exact; the caller's umask is the connector's business.
+    let umask = nix::sys::stat::umask(Mode::empty());
     let root = stage_root().at(Stage::Mounts, 0)?;
     for (index, step) in steps.iter().enumerate() {
         execute(root.as_fd(), step, secrets).at(Stage::Mounts, index)?;
     }
+    nix::sys::stat::umask(umask);
     Ok(root)
 }
 

@@ -16,7 +16,10 @@ pub fn steps(plan: &Plan, stage: Stage) -> Vec<String> {
         Stage::Secrets => plan.policy.secrets.iter().map(secret).collect(),
         Stage::Cgroup => cgroup(plan),
         Stage::Namespaces => vec![format!("clone3: {}", namespaces(plan.namespaces).join(", "))],
-        Stage::Lifeline => own(&["die with the supervisor (PR_SET_PDEATHSIG)"]),
+        Stage::Lifeline => own(&[
+            "die with the supervisor (PR_SET_PDEATHSIG)",
+            "leave the supervisor's session and process group",
+        ]),
         Stage::IdMap => {
             let mut steps = own(&identity::STEPS);
             let (uid, gid) = (plan.ids.host_uid, plan.ids.host_gid);

@@ -15,9 +15,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// More connections than this at one time wait in the backlog.
 const AT_ONCE: usize = 64;
+/// At the end, how long the connectors have after SIGTERM.
+const END_GRACE: Duration = Duration::from_secs(2);
 
 /// Serves until SIGTERM or SIGINT; then the jails are ended and the socket is removed.
 pub fn serve(path: &Path, session: impl Fn() -> Result<Session, Failure>) -> Result<u8, Failure> {
@@ -47,7 +50,7 @@ pub fn serve(path: &Path, session: impl Fn() -> Result<Session, Failure>) -> Res
         let connection = fds[1].any().unwrap_or(false);
         while let Ok(Some(info)) = signals.read_signal() {
             if info.ssi_signo != Signal::SIGCHLD as u32 {
-                end(jails);
+                end(jails, &signals)?;
                 return Ok(crate::exit::OK);
             }
             reap(&mut jails);
@@ -116,15 +119,32 @@ fn reap(jails: &mut BTreeMap<i32, OwnedFd>) {
     }
 }
 
-fn end(jails: BTreeMap<i32, OwnedFd>) {
-    for pidfd in jails.values() {
-        // One that has ended already needs no signal; all others die with us (die_with_parent).
-        if let Err(error) = crate::sys::process::send_signal(pidfd.as_fd(), libc::SIGTERM)
-            && error.errno() != nix::errno::Errno::ESRCH
-        {
-            ui::line(&format!("jail: cannot end a connection's jail: {error}"));
+/// SIGTERM to every jail, and SIGKILL to those that are still there after a while. Their supervisors
+/// are waited for: they write the audit log, and take their cgroups away.
+fn end(mut jails: BTreeMap<i32, OwnedFd>, signals: &SignalFd) -> Result<(), Failure> {
+    for signal in [libc::SIGTERM, libc::SIGKILL] {
+        for pidfd in jails.values() {
+            // One that has ended already needs no signal; all others die with us (die_with_parent).
+            if let Err(error) = crate::sys::process::send_signal(pidfd.as_fd(), signal)
+                && error.errno() != nix::errno::Errno::ESRCH
+            {
+                ui::line(&format!("jail: cannot end a connection's jail: {error}"));
+            }
+        }
+        let until = Instant::now() + END_GRACE;
+        reap(&mut jails);
+        while !jails.is_empty() && Instant::now() < until {
+            let left = until.saturating_duration_since(Instant::now());
+            let mut fds = [PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
+            match poll(&mut fds, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)) {
+                Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+                Err(errno) => return Err(io(errno)),
+            }
+            while let Ok(Some(_)) = signals.read_signal() {}
+            reap(&mut jails);
         }
     }
+    Ok(())
 }
 
 /// A bound socket file, mode 0600, removed at the end.

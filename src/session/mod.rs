@@ -107,7 +107,6 @@ impl Session {
             argv: c_array(plan.exec.argv.iter().map(OsString::as_os_str))?,
             envp: environment(&env)?,
             cwd: c_string(plan.exec.cwd.as_os_str())?,
-            mask,
             init_filter: crate::seccomp::built_in("init").ok_or_else(|| {
                 Failure::new(Kind::Refused, "init's seccomp profile is not in this binary")
             })?,

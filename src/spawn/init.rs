@@ -14,6 +14,7 @@ use crate::sys::{self, Call, Sys, SysError};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
+use nix::unistd;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// Everything that init does; the only way out is the end of the process.
@@ -60,6 +61,8 @@ fn set_up(prepared: &Prepared<'_>, reporter: Reporter<'_>) -> Result<Walled, Fau
         protections: _,
     } = prepared.plan;
     hold_lifeline(reporter.0).at(Stage::Lifeline, 0)?;
+    // In the supervisor's process group, init would get the terminal's ^C, and the connector two.
+    unistd::setsid().sys(Call::Setsid).at(Stage::Lifeline, 1)?;
     let identity = identity::apply(ids)?;
     let process = process::apply(process_plan, reporter)?;
     let network = network::apply()?;

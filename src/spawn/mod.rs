@@ -30,7 +30,6 @@ pub mod wire;
 
 use crate::plan::Plan;
 use crate::sys::exec::CArray;
-use nix::sys::signal::SigSet;
 use std::ffi::CString;
 use std::os::fd::OwnedFd;
 
@@ -42,8 +41,6 @@ pub struct Prepared<'a> {
     pub argv: CArray,
     pub envp: CArray,
     pub cwd: CString,
-    /// The caller's signal mask, which the connector gets back.
-    pub mask: SigSet,
     /// init's own filter.
     pub init_filter: &'static [u8],
     /// Write end of the stderr relay; `None`: stderr is inherited.

@@ -54,7 +54,7 @@ pub fn start(prepared: &Prepared<'_>, cgroup: Option<BorrowedFd<'_>>) -> Result<
     let result = (|| {
         alone()?;
         if prepared.plan.ids.drop_groups {
-            unistd::setgroups(&[]).sys(Call::Setgroups)?;
+            drop_groups()?;
         }
         let (report, theirs) = pipe2(OFlag::O_CLOEXEC).sys(Call::Pipe)?;
         sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), None).sys(Call::Sigprocmask)?;
@@ -68,6 +68,19 @@ pub fn start(prepared: &Prepared<'_>, cgroup: Option<BorrowedFd<'_>>) -> Result<
         }
     })();
     result.map_err(|error| refused(prepared, error))
+}
+
+/// Where root is root of a user namespace that denies setgroups (`unshare -r`), it keeps its groups as
+/// every other user does.
+fn drop_groups() -> SysResult<()> {
+    match unistd::setgroups(&[]) {
+        Err(nix::errno::Errno::EPERM) if setgroups_denied() => Ok(()),
+        other => other.sys(Call::Setgroups),
+    }
+}
+
+fn setgroups_denied() -> bool {
+    std::fs::read_to_string("/proc/self/setgroups").is_ok_and(|text| text.trim() == "deny")
 }
 
 /// A lock held by another thread would stay locked in the child for ever.

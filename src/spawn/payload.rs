@@ -27,7 +27,7 @@ fn confine(
         stderr: prepared.stderr.as_ref().map(AsFd::as_fd),
         terminal: prepared.terminal.as_ref().map(AsFd::as_fd),
     };
-    let limits = limits::apply(&plan.rlimits, &streams, &prepared.mask)?;
+    let limits = limits::apply(&plan.rlimits, &streams)?;
     nix::unistd::chdir(prepared.cwd.as_c_str()).sys(Call::Chdir).at(Stage::Limits, 0)?;
     let target = proof::Target { probes: &plan.probes, canary: &plan.canary, reporter };
     proof::before_seccomp(&target)?;

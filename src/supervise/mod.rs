@@ -70,6 +70,8 @@ pub struct Supervisor<'a> {
     deadline: Option<(Instant, EndedBy)>,
     killing: Option<(Instant, EndedBy)>,
     cause: Option<EndedBy>,
+    /// Signals that were passed on before the connector started.
+    early: Vec<i32>,
     /// Runs once, when every stage but exec is done.
     on_confined: Option<OnConfined<'a>>,
 }
@@ -106,6 +108,7 @@ impl<'a> Supervisor<'a> {
             deadline: plan.timeout.map(|limit| (started + limit, EndedBy::Timeout)),
             killing: None,
             cause: None,
+            early: Vec::new(),
             on_confined: None,
         })
     }
@@ -184,7 +187,8 @@ impl<'a> Supervisor<'a> {
                 return Err(Failure::new(Kind::Io, "poll failed").because(errno.desc()));
             }
         }
-        let any = |index: usize| fds[index].any().unwrap_or(false);
+        // nix has no answer where a flag is set that it does not know (POLLRDHUP): something is.
+        let any = |index: usize| fds[index].any().unwrap_or(true);
         Ok(Ready {
             init: any(0),
             signal: any(1),
@@ -241,7 +245,11 @@ impl<'a> Supervisor<'a> {
             if let Some(session) = self.terminal.as_ref().filter(|_| info.ssi_signo == WINCH) {
                 session.resize();
             }
-            self.signal(info.ssi_signo.cast_signed())?;
+            let signal = info.ssi_signo.cast_signed();
+            if !self.told.confined {
+                self.early.push(signal);
+            }
+            self.signal(signal)?;
         }
         Ok(())
     }
@@ -299,7 +307,9 @@ impl<'a> Supervisor<'a> {
             return Err(hints::refusal(self.plan, fault));
         }
         let status = self.told.ended.map(|(status, _)| status);
-        if !self.told.confined && self.cause.is_none() {
+        let by = self.cause.unwrap_or_else(|| ended::by(status, killed_by));
+        let asked = matches!(by, EndedBy::Signal(signal) if self.early.contains(&signal));
+        if !self.told.confined && self.cause.is_none() && !asked {
             return Err(Failure::new(Kind::Refused, "the jail ended before the connector started")
                 .at(Stage::Payload)
                 .because(match killed_by {
@@ -309,7 +319,7 @@ impl<'a> Supervisor<'a> {
                 .hint("a memory limit too small for the set-up does this; see the kernel log"));
         }
         let ended = Ended {
-            by: self.cause.unwrap_or_else(|| ended::by(status, killed_by)),
+            by,
             status,
             wall: self.started.elapsed(),
             cpu: self.told.ended.map_or_else(ended::cpu_of_children, |(_, cpu)| cpu),

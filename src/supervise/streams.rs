@@ -4,6 +4,7 @@
 //! ignores the end of its input would otherwise live for ever (three of 26 measured ones do).
 
 use super::EndedBy;
+use crate::sys::fd::{hung_up, sends_no_more};
 use nix::poll::{PollFd, PollFlags};
 use std::io::{stdin, stdout};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -45,8 +46,8 @@ impl Streams {
     /// Called after each poll; `hangup` where one of the descriptors of `add` had something to say.
     pub(super) fn look(&mut self, hangup: bool) {
         if hangup {
-            self.input_gone |= gone(input());
-            self.output_gone |= gone(output());
+            self.input_gone |= sends_no_more(input());
+            self.output_gone |= hung_up(output());
         }
         if self.input_gone && self.ended.is_none() {
             // What is still in the pipe is the connector's to read first.
@@ -77,13 +78,6 @@ impl Streams {
         let by_both = self.output_since.map(|since| since.max(ended) + BOTH_GONE);
         by_grace.into_iter().chain(by_both).min()
     }
-}
-
-fn gone(fd: BorrowedFd<'_>) -> bool {
-    let mut fds = [PollFd::new(fd, RDHUP)];
-    let polled = nix::poll::poll(&mut fds, nix::poll::PollTimeout::ZERO);
-    let hangup = PollFlags::POLLHUP | RDHUP | PollFlags::POLLERR | PollFlags::POLLNVAL;
-    polled.is_ok() && fds[0].revents().is_some_and(|events| events.intersects(hangup))
 }
 
 fn input() -> BorrowedFd<'static> {

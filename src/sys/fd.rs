@@ -102,3 +102,21 @@ pub fn unread(fd: BorrowedFd<'_>) -> Option<usize> {
     let returned = unsafe { libc::ioctl(fd.as_raw_fd(), libc::FIONREAD, &raw mut count) };
     (returned == 0).then_some(count.unsigned_abs() as usize)
 }
+
+/// True where the other end of a pipe or socket has gone.
+pub fn hung_up(fd: BorrowedFd<'_>) -> bool {
+    happened(fd, 0)
+}
+
+/// True where it has gone, or will send no more but still reads (a half-closed socket).
+pub fn sends_no_more(fd: BorrowedFd<'_>) -> bool {
+    happened(fd, libc::POLLRDHUP)
+}
+
+fn happened(fd: BorrowedFd<'_>, events: libc::c_short) -> bool {
+    let mut poll = libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 };
+    // WHY: nix does not know POLLRDHUP, and gives no flag at all where the kernel sets it.
+    // SAFETY: one pollfd that lives over the call. man: poll(2)
+    let ready = unsafe { libc::poll(&raw mut poll, 1, 0) };
+    ready > 0 && poll.revents != 0
+}

@@ -135,7 +135,7 @@ pub fn send_signal(pidfd: BorrowedFd<'_>, signal: libc::c_int) -> SysResult<()> 
     check(Call::SendSignal, returned).map(drop)
 }
 
-/// Gives a signal its default action; Rust's runtime ignores SIGPIPE, and exec would inherit that.
+/// Gives a signal its default action; an ignored one would stay ignored over exec.
 pub fn default_action(signal: libc::c_int) -> SysResult<()> {
     // WHY: nix's sigaction wrapper cannot be used on a plain number.
     // SAFETY: SIG_DFL is always a valid disposition. man: signal(2)
