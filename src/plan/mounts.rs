@@ -147,7 +147,7 @@ impl Tree<'_> {
                 Ok(Vec::new())
             }
             Workspace::Copy { path, size } => {
-                let fact = self.granted(path, &policy.filesystem.workspace.origin, true)?;
+                let fact = self.granted(policy, path, &policy.filesystem.workspace.origin, true)?;
                 if fact.kind != Kind::Dir {
                     return Err(refuse(format!("the workspace {} is no folder", path.display())));
                 }
@@ -160,7 +160,7 @@ impl Tree<'_> {
                 Ok(Vec::new())
             }
             Workspace::Host { path } => {
-                let fact = self.granted(path, &policy.filesystem.workspace.origin, true)?;
+                let fact = self.granted(policy, path, &policy.filesystem.workspace.origin, true)?;
                 if fact.kind != Kind::Dir {
                     return Err(refuse(format!("the workspace {} is no folder", path.display())));
                 }
@@ -201,7 +201,7 @@ impl Tree<'_> {
         for (rules, write) in [(&policy.filesystem.read, false), (&policy.filesystem.write, true)] {
             for rule in rules {
                 let path = &rule.value.path;
-                let fact = self.granted(path, &rule.origin, write)?;
+                let fact = self.granted(policy, path, &rule.origin, write)?;
                 let why = format!("granted by {}", rule.origin);
                 self.push(MountStep::Bind(Bind {
                     host: fact.canonical.clone(),
@@ -223,6 +223,7 @@ impl Tree<'_> {
     /// The fact behind a granted path, or why it is refused.
     fn granted(
         &self,
+        policy: &Policy,
         path: &Path,
         origin: &crate::policy::Origin,
         write: bool,
@@ -254,7 +255,29 @@ impl Tree<'_> {
             return Err(refuse(format!("{shown} is the system's own and never writable"))
                 .because(format!("asked by {origin}")));
         }
+        if let Some(folder) = self.link_below_writable(policy, path, canonical) {
+            return Err(refuse(format!("{shown} goes through a symbolic link (asked by {origin})"))
+                .because(format!(
+                    "the connector may write {}, and could have made that link in an earlier run",
+                    folder.display()
+                ))
+                .hint(format!("grant {} itself if that is what you mean", canonical.display())));
+        }
         Ok(fact.clone())
+    }
+
+    /// The writable folder in which a link leads away from where `path` says it is.
+    fn link_below_writable(
+        &self,
+        policy: &Policy,
+        path: &Path,
+        canonical: &Path,
+    ) -> Option<PathBuf> {
+        policy.filesystem.writable_folders().find_map(|folder| {
+            let real = &self.facts.path(folder)?.canonical;
+            let rest = path.strip_prefix(folder).or_else(|_| path.strip_prefix(real)).ok()?;
+            (real.join(rest) != *canonical && !rest.as_os_str().is_empty()).then(|| real.clone())
+        })
     }
 
     fn secrets(&mut self, policy: &Policy) {

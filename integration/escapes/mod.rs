@@ -1,0 +1,55 @@
+//! Every attack, one file each.
+
+#[allow(unused_imports)]
+mod prelude {
+    pub(super) use crate::fixture::Fixture;
+    pub(super) use crate::harness::{Attack, Control, Env, Outcome, Verdict};
+    pub(super) use crate::kit::{self, judge, judge_secret};
+    pub(super) use crate::{requires, syscall};
+    pub(super) use std::fs;
+    pub(super) use std::io;
+}
+
+macro_rules! attacks {
+    ($($name:ident),* $(,)?) => {
+        $(pub mod $name;)*
+        pub const ALL: &[&crate::harness::Attack] = &[$(&$name::ATTACK),*];
+        const FILES: &[&str] = &[$(stringify!($name)),*];
+    };
+}
+
+attacks! {
+    dotdot,
+    exe_of_others,
+    folder_as_stdin,
+    leaked_descriptors,
+    leaked_folder,
+    own_binary,
+    planted_grant,
+    planted_link,
+    proc_root,
+    read_home,
+    reopen_stdout,
+    swap_race,
+    write_home,
+    write_system,
+}
+
+/// A file that is forgotten in the list above, or named otherwise than its attack, is a failure.
+pub fn every_file_is_an_attack() -> Result<(), libtest_mimic::Failed> {
+    for (file, attack) in FILES.iter().zip(ALL) {
+        if *file != attack.name {
+            return Err(format!("{file}.rs calls itself {}", attack.name).into());
+        }
+    }
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/integration/escapes");
+    // The suite also runs where its sources are not.
+    let Ok(entries) = std::fs::read_dir(folder) else { return Ok(()) };
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().replace(".rs", "");
+        if name != "mod" && !FILES.contains(&name.as_str()) {
+            return Err(format!("{name}.rs is not in the list of attacks").into());
+        }
+    }
+    Ok(())
+}
