@@ -44,18 +44,7 @@ pub(super) fn gather(policy: &Policy, resolved: &Resolved) -> BTreeMap<PathBuf, 
 
 /// The canonical host folders that the connector may write.
 fn writable_folders(policy: &Policy) -> Vec<PathBuf> {
-    let workspace = match &policy.filesystem.workspace.value {
-        Workspace::Host { path } => Some(path),
-        Workspace::Tmpfs { .. } | Workspace::Copy { .. } => None,
-    };
-    policy
-        .filesystem
-        .write
-        .iter()
-        .map(|rule| &rule.value.path)
-        .chain(workspace)
-        .filter_map(|path| fs::canonicalize(path).ok())
-        .collect()
+    policy.filesystem.writable_folders().filter_map(|path| fs::canonicalize(path).ok()).collect()
 }
 
 fn inspect(path: &Path) -> Option<PathFact> {

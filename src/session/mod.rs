@@ -4,6 +4,7 @@ mod audit;
 pub mod listen;
 mod quarantine;
 mod report;
+mod streams;
 pub mod unjailed;
 
 use crate::cli::ui;
@@ -55,6 +56,9 @@ impl Session {
 
     /// Runs it; the exit code is the connector's or one of [`crate::exit`].
     pub fn run(self) -> Result<u8, Failure> {
+        if !self.options.terminal {
+            streams::check(&self.plan)?;
+        }
         let log = self.audit.start(&self.plan)?;
         let result = self.confined(&log);
         let usage = result.as_ref().ok().and_then(|(_, usage)| *usage);
