@@ -34,7 +34,6 @@ pub(super) fn gather(policy: &Policy, resolved: &Resolved) -> BTreeMap<PathBuf, 
         Workspace::Tmpfs { .. } => {}
     }
     for folder in writable_folders(policy) {
-        look(&folder.join(".git"));
         for (name, _) in PROTECTED {
             look(&folder.join(name));
         }

@@ -292,21 +292,20 @@ impl Tree<'_> {
     /// Read-only binds over what exists and would act later.
     fn protect(&mut self, protections: &[Protection]) {
         let views = self.writable_views();
-        let mut pinned = BTreeSet::new();
         for protection in protections.iter().filter(|p| p.existed) {
-            for (host, target) in views.iter().filter(|(host, _)| *host == protection.folder) {
-                let git = host.join(".git");
-                if protect::pins_git(protection.name) && pinned.insert(git.clone()) {
-                    let why = "pinned, so that it cannot be moved away from its protections";
-                    self.over(&git, &target.join(".git"), true, why);
+            let path = protection.path();
+            let is_folder = self.facts.path(&path).is_some_and(|fact| fact.kind == Kind::Dir);
+            let pin = protection.name == protect::GIT && is_folder;
+            let why = if pin {
+                "pinned, so that it cannot be moved away from its protections"
+            } else {
+                "protected: acts later, outside"
+            };
+            for (host, target) in &views {
+                // The same folder may be seen a second time, from a grant further up.
+                if let Ok(below) = path.strip_prefix(host) {
+                    self.over(&path, &target.join(below), pin, why);
                 }
-                let path = protection.path();
-                self.over(
-                    &path,
-                    &target.join(protection.name),
-                    false,
-                    "protected: acts later, outside",
-                );
             }
         }
     }

@@ -68,6 +68,7 @@ impl Session {
                 log.end(&self.plan, &ended, usage.as_ref())?;
                 report::write(&self, &ended, usage.as_ref(), &quarantined)?;
                 report::summary(&self, &ended, usage.as_ref(), &quarantined);
+                report::replaced(&quarantine::replaced(&self.plan));
                 Ok(ended.code())
             }
             Err(failure) => {
