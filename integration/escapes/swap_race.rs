@@ -45,6 +45,6 @@ pub const ATTACK: Attack = Attack {
         let found = (0..tries).find_map(|_| fs::read(&file).ok());
         judge_secret(found.ok_or_else(|| io::ErrorKind::NotFound.into()), env.get("marker"))
     },
-    run_refused: Some("jail:"),
+    run_refused: Some("error:"),
     ..Attack::BASE
 };
