@@ -1,7 +1,7 @@
 //! The person runs `git config` during a run: git renames a new file over .git/config. A mount on a
 //! file that is replaced elsewhere is lazily detached, and the protection with it.
 //!
-//! Stopped by: the supervisor compares the protected places at the end, and puts aside what changed.
+//! Not stopped: nothing can be mounted again from outside in time. jail says so when the run ends.
 
 use super::prelude::*;
 use std::time::{Duration, Instant};
@@ -33,8 +33,6 @@ pub const ATTACK: Attack = Attack {
         fs::rename(fixture.at("ws/.git/config.lock"), fixture.at("ws/.git/config")).expect("rename");
         fixture.write("ws/replaced", "");
     }),
-    effect: Some(|fixture, _| {
-        fixture.read("ws/.git/config").contains("evil").then(|| "it was written".into())
-    }),
+    by_design: Some("the kernel takes the mount away with the file; jail tells at the end"),
     ..Attack::BASE
 };

@@ -9,14 +9,15 @@ pub const ATTACK: Attack = Attack {
     about: "create .envrc and the name of its quarantine",
     setup: |fixture| {
         fixture.workspace();
-        fixture.write("ws/.cloned/connectors/x.yaml", "command: [x]\n");
-        let ws = fixture.at("ws");
-        fixture.hook(move |command| _ = command.current_dir(&ws));
+        fixture.write("root/.cloned/connectors/x.yaml", "command: [x]\n");
+        fixture.set_path("root", "root");
+        let root = fixture.at("root");
+        fixture.hook(move |command| _ = command.current_dir(&root));
     },
-    jail_args: &["--workspace", "host:{host_ws}"],
+    jail_args: &["--workspace", "host:{host_ws}", "--read", "{root}"],
     attack: |env| {
         let ws = env.path("ws");
-        let log = fs::read_to_string(ws.join(".cloned/audit.log")).unwrap_or_default();
+        let log = fs::read_to_string(env.path("root").join(".cloned/audit.log")).unwrap_or_default();
         for id in log.split('"').filter(|word| word.len() >= 8) {
             let _ = fs::write(ws.join(format!(".envrc.jail-quarantine-{id}")), "");
         }
