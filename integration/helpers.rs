@@ -14,6 +14,12 @@ pub fn act(args: &[String]) -> Option<ExitCode> {
             std::thread::sleep(std::time::Duration::from_secs(20));
             Some(ExitCode::SUCCESS)
         }
+        Some("--listen-abstract") => {
+            let listener = escapes::other_jail::listen(&args[2]);
+            std::thread::sleep(std::time::Duration::from_secs(20));
+            drop(listener);
+            Some(ExitCode::SUCCESS)
+        }
         Some("--metadata-host") => Some(metadata_host(&args[2..])),
         _ => None,
     }

@@ -118,6 +118,16 @@ pub fn keyring() -> io::Result<()> {
     found
 }
 
+/// 127.0.0.1 and the port that the fixture tells.
+pub fn loopback(port: &str) -> libc::sockaddr_in {
+    let port: u16 = port.parse().expect("a port");
+    let mut address: libc::sockaddr_in = unsafe { std::mem::zeroed() };
+    address.sin_family = libc::AF_INET as u16;
+    address.sin_port = port.to_be();
+    address.sin_addr.s_addr = u32::from_ne_bytes([127, 0, 0, 1]);
+    address
+}
+
 /// A pseudo-terminal: (master, slave), the slave raw.
 pub fn pty() -> (OwnedFd, OwnedFd) {
     let pair = nix::pty::openpty(None, None).expect("a pty");
