@@ -1,6 +1,7 @@
 //! Host paths as they are now: canonical name, identity, kind.
 
-use crate::plan::{CANARIES, Kind, PROTECTED, PathFact, mounts};
+use crate::plan::{CANARIES, Kind, OWN, PROTECTED, PathFact, mounts};
+use crate::policy::load::WorkspaceRoot;
 use crate::policy::{Policy, Workspace};
 use crate::resolve::{NeedKind, Resolved};
 use crate::sys::fd::Identity;
@@ -28,10 +29,18 @@ pub(super) fn gather(policy: &Policy, resolved: &Resolved) -> BTreeMap<PathBuf, 
     }
     for rule in policy.filesystem.read.iter().chain(&policy.filesystem.write) {
         look(&rule.value.path);
+        look(&rule.value.path.join(OWN));
     }
     match &policy.filesystem.workspace.value {
-        Workspace::Host { path } | Workspace::Copy { path, .. } => look(path),
+        Workspace::Host { path } | Workspace::Copy { path, .. } => {
+            look(path);
+            look(&path.join(OWN));
+        }
         Workspace::Tmpfs { .. } => {}
+    }
+    // The one of this run, however deep in a granted folder it lies.
+    if let Some(root) = std::env::current_dir().ok().and_then(|cwd| WorkspaceRoot::find(&cwd)) {
+        look(&root.path.join(OWN));
     }
     for folder in writable_folders(policy) {
         for (name, _) in PROTECTED {

@@ -53,6 +53,7 @@ pub fn steps(
     granted.extend(protections);
     tree.secrets(policy);
     tree.protect(&granted);
+    tree.hide_own();
     let mut steps = tree.ordered();
     steps.push(MountStep::SealRoot);
     Ok((steps, granted))
@@ -306,6 +307,36 @@ impl Tree<'_> {
                 if let Ok(below) = path.strip_prefix(host) {
                     self.over(&path, &target.join(below), pin, why);
                 }
+            }
+        }
+    }
+
+    /// Jail's own folders are not even read: who can read the log can lock it, and learns of other runs.
+    fn hide_own(&mut self) {
+        let own: Vec<PathBuf> = self
+            .facts
+            .paths
+            .iter()
+            .filter(|(path, fact)| path.ends_with(protect::OWN) && fact.kind == Kind::Dir)
+            .map(|(_, fact)| fact.canonical.clone())
+            .collect();
+        let views: Vec<(PathBuf, PathBuf)> = self
+            .steps
+            .iter()
+            .filter(|step| !is_protection(step))
+            .filter_map(|step| match step {
+                MountStep::Bind(b) if b.kind == Kind::Dir => {
+                    Some((b.host.clone(), b.target.clone()))
+                }
+                MountStep::Overlay { host, target, .. } => Some((host.clone(), target.clone())),
+                _ => None,
+            })
+            .collect();
+        for (host, target) in &views {
+            let below: BTreeSet<PathBuf> =
+                own.iter().filter_map(|own| Some(own.strip_prefix(host).ok()?.into())).collect();
+            for below in below.into_iter().filter(|below| !below.as_os_str().is_empty()) {
+                self.push(MountStep::Mask { target: target.join(below), kind: Kind::Dir });
             }
         }
     }

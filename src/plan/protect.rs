@@ -42,6 +42,9 @@ pub const PROTECTED: &[(&str, &str)] = &[
     (".gitmodules", "git fetches and runs what this names"),
 ];
 
+/// Jail's own folder in a project: policy and audit log. It is masked wherever a grant would show it.
+pub const OWN: &str = ".cloned";
+
 /// One protected place below one writable folder of the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Protection {
