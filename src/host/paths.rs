@@ -1,6 +1,7 @@
 //! Host paths as they are now: canonical name, identity, kind.
 
-use crate::plan::{CANARIES, Kind, PROTECTED, PathFact, mounts};
+use crate::plan::{CANARIES, Kind, OWN, PROTECTED, PathFact, mounts};
+use crate::policy::load::WorkspaceRoot;
 use crate::policy::{Policy, Workspace};
 use crate::resolve::{NeedKind, Resolved};
 use crate::sys::fd::Identity;
@@ -28,13 +29,20 @@ pub(super) fn gather(policy: &Policy, resolved: &Resolved) -> BTreeMap<PathBuf, 
     }
     for rule in policy.filesystem.read.iter().chain(&policy.filesystem.write) {
         look(&rule.value.path);
+        look(&rule.value.path.join(OWN));
     }
     match &policy.filesystem.workspace.value {
-        Workspace::Host { path } | Workspace::Copy { path, .. } => look(path),
+        Workspace::Host { path } | Workspace::Copy { path, .. } => {
+            look(path);
+            look(&path.join(OWN));
+        }
         Workspace::Tmpfs { .. } => {}
     }
+    // The one of this run, however deep in a granted folder it lies.
+    if let Some(root) = std::env::current_dir().ok().and_then(|cwd| WorkspaceRoot::find(&cwd)) {
+        look(&root.path.join(OWN));
+    }
     for folder in writable_folders(policy) {
-        look(&folder.join(".git"));
         for (name, _) in PROTECTED {
             look(&folder.join(name));
         }
@@ -44,18 +52,7 @@ pub(super) fn gather(policy: &Policy, resolved: &Resolved) -> BTreeMap<PathBuf, 
 
 /// The canonical host folders that the connector may write.
 fn writable_folders(policy: &Policy) -> Vec<PathBuf> {
-    let workspace = match &policy.filesystem.workspace.value {
-        Workspace::Host { path } => Some(path),
-        Workspace::Tmpfs { .. } | Workspace::Copy { .. } => None,
-    };
-    policy
-        .filesystem
-        .write
-        .iter()
-        .map(|rule| &rule.value.path)
-        .chain(workspace)
-        .filter_map(|path| fs::canonicalize(path).ok())
-        .collect()
+    policy.filesystem.writable_folders().filter_map(|path| fs::canonicalize(path).ok()).collect()
 }
 
 fn inspect(path: &Path) -> Option<PathFact> {

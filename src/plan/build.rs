@@ -21,6 +21,19 @@ const SYSCTLS: &[Sysctl] = &[
         why: "no user namespace inside",
         required: false,
     },
+    // Counted per user of the host as well: a jail that takes them all stops the person's editors.
+    Sysctl {
+        path: c"/proc/sys/user/max_inotify_instances",
+        value: "32",
+        why: "a quarter of what the user usually has",
+        required: false,
+    },
+    Sysctl {
+        path: c"/proc/sys/user/max_inotify_watches",
+        value: "32768",
+        why: "a part of what the user usually has",
+        required: false,
+    },
     Sysctl {
         path: c"/proc/sys/net/ipv4/tcp_fastopen",
         value: "0",

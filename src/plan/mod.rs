@@ -21,7 +21,7 @@ pub use facts::{CgroupFacts, Facts, PathFact};
 pub use gap::Gap;
 pub use landlock::LandlockPlan;
 pub use probe::{Moment, Probe};
-pub use protect::{PROTECTED, Protection};
+pub use protect::{OWN, PROTECTED, Protection};
 pub use stage::Stage;
 pub use step::{Bind, Kind, MountStep, human};
 

@@ -49,6 +49,7 @@ pub fn steps(
     granted.extend(protections);
     tree.secrets(policy);
     tree.protect(&granted);
+    tree.hide_own();
     let mut steps = tree.ordered();
     steps.push(MountStep::SealRoot);
     Ok((steps, granted))
@@ -154,7 +155,7 @@ impl Tree<'_> {
                 Ok(Vec::new())
             }
             Workspace::Copy { path, size } => {
-                let fact = self.granted(path, &policy.filesystem.workspace.origin, true)?;
+                let fact = self.granted(policy, path, &policy.filesystem.workspace.origin, true)?;
                 if fact.kind != Kind::Dir {
                     return Err(refuse(format!("the workspace {} is no folder", path.display())));
                 }
@@ -167,7 +168,7 @@ impl Tree<'_> {
                 Ok(Vec::new())
             }
             Workspace::Host { path } => {
-                let fact = self.granted(path, &policy.filesystem.workspace.origin, true)?;
+                let fact = self.granted(policy, path, &policy.filesystem.workspace.origin, true)?;
                 if fact.kind != Kind::Dir {
                     return Err(refuse(format!("the workspace {} is no folder", path.display())));
                 }
@@ -208,7 +209,7 @@ impl Tree<'_> {
         for (rules, write) in [(&policy.filesystem.read, false), (&policy.filesystem.write, true)] {
             for rule in rules {
                 let path = &rule.value.path;
-                let fact = self.granted(path, &rule.origin, write)?;
+                let fact = self.granted(policy, path, &rule.origin, write)?;
                 let why = format!("granted by {}", rule.origin);
                 self.push(MountStep::Bind(Bind {
                     host: fact.canonical.clone(),
@@ -230,6 +231,7 @@ impl Tree<'_> {
     /// The fact behind a granted path, or why it is refused.
     fn granted(
         &self,
+        policy: &Policy,
         path: &Path,
         origin: &crate::policy::Origin,
         write: bool,
@@ -261,7 +263,31 @@ impl Tree<'_> {
             return Err(refuse(format!("{shown} is the system's own and never writable"))
                 .because(format!("asked by {origin}")));
         }
+        if let Some(folder) = self.link_below_writable(policy, path, canonical) {
+            return Err(refuse(format!(
+                "{shown} goes through a symbolic link (asked by {origin})"
+            ))
+            .because(format!(
+                "the connector may write {}, and could have made that link in an earlier run",
+                folder.display()
+            ))
+            .hint(format!("grant {} itself if that is what you mean", canonical.display())));
+        }
         Ok(fact.clone())
+    }
+
+    /// The writable folder in which a link leads away from where `path` says it is.
+    fn link_below_writable(
+        &self,
+        policy: &Policy,
+        path: &Path,
+        canonical: &Path,
+    ) -> Option<PathBuf> {
+        policy.filesystem.writable_folders().find_map(|folder| {
+            let real = &self.facts.path(folder)?.canonical;
+            let rest = path.strip_prefix(folder).or_else(|_| path.strip_prefix(real)).ok()?;
+            (real.join(rest) != *canonical && !rest.as_os_str().is_empty()).then(|| real.clone())
+        })
     }
 
     fn secrets(&mut self, policy: &Policy) {
@@ -276,21 +302,50 @@ impl Tree<'_> {
     /// Read-only binds over what exists and would act later.
     fn protect(&mut self, protections: &[Protection]) {
         let views = self.writable_views();
-        let mut pinned = BTreeSet::new();
         for protection in protections.iter().filter(|p| p.existed) {
-            for (host, target) in views.iter().filter(|(host, _)| *host == protection.folder) {
-                let git = host.join(".git");
-                if protect::pins_git(protection.name) && pinned.insert(git.clone()) {
-                    let why = "pinned, so that it cannot be moved away from its protections";
-                    self.over(&git, &target.join(".git"), true, why);
+            let path = protection.path();
+            let is_folder = self.facts.path(&path).is_some_and(|fact| fact.kind == Kind::Dir);
+            let pin = protection.name == protect::GIT && is_folder;
+            let why = if pin {
+                "pinned, so that it cannot be moved away from its protections"
+            } else {
+                "protected: acts later, outside"
+            };
+            for (host, target) in &views {
+                // The same folder may be seen a second time, from a grant further up.
+                if let Ok(below) = path.strip_prefix(host) {
+                    self.over(&path, &target.join(below), pin, why);
                 }
-                let path = protection.path();
-                self.over(
-                    &path,
-                    &target.join(protection.name),
-                    false,
-                    "protected: acts later, outside",
-                );
+            }
+        }
+    }
+
+    /// Jail's own folders are not even read: who can read the log can lock it, and learns of other runs.
+    fn hide_own(&mut self) {
+        let own: Vec<PathBuf> = self
+            .facts
+            .paths
+            .iter()
+            .filter(|(path, fact)| path.ends_with(protect::OWN) && fact.kind == Kind::Dir)
+            .map(|(_, fact)| fact.canonical.clone())
+            .collect();
+        let views: Vec<(PathBuf, PathBuf)> = self
+            .steps
+            .iter()
+            .filter(|step| !is_protection(step))
+            .filter_map(|step| match step {
+                MountStep::Bind(b) if b.kind == Kind::Dir => {
+                    Some((b.host.clone(), b.target.clone()))
+                }
+                MountStep::Overlay { host, target, .. } => Some((host.clone(), target.clone())),
+                _ => None,
+            })
+            .collect();
+        for (host, target) in &views {
+            let below: BTreeSet<PathBuf> =
+                own.iter().filter_map(|own| Some(own.strip_prefix(host).ok()?.into())).collect();
+            for below in below.into_iter().filter(|below| !below.as_os_str().is_empty()) {
+                self.push(MountStep::Mask { target: target.join(below), kind: Kind::Dir });
             }
         }
     }

@@ -4,16 +4,29 @@
 //! Those that exist are bound read-only over themselves; those that do not exist are put aside when
 //! the run ends, should the connector have made them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Names below a writable folder, and what makes them dangerous.
 pub const PROTECTED: &[(&str, &str)] = &[
+    // A folder stays writable, but cannot be moved away; a file (of a worktree) is read-only; what the
+    // connector makes where there was none is put aside whole.
+    (".git", "git runs programs that it names"),
     (".git/hooks", "git runs these programs"),
     (".git/config", "git runs programs that this names"),
+    (".git/config.worktree", "git runs programs that this names"),
+    (".git/commondir", "git takes its configuration from where this says"),
+    (".git/modules", "git runs programs that the configurations of submodules name"),
+    (".git/worktrees", "git takes the configuration of worktrees from where these say"),
     (".mcp.json", "starts connectors"),
     (".vscode", "tasks and settings run programs"),
     (".cursor", "starts connectors"),
     (".idea", "run configurations run programs"),
+    (".zed", "tasks and settings run programs"),
+    (".devcontainer", "editors run programs that this names"),
+    (".claude", "its hooks run programs"),
+    (".codex", "starts connectors"),
+    (".gemini", "starts connectors"),
+    (".husky", "git runs these programs"),
     (".envrc", "direnv runs it"),
     (".cloned", "jail's own policy"),
     (".bashrc", "shells run it"),
@@ -23,9 +36,14 @@ pub const PROTECTED: &[(&str, &str)] = &[
     (".zshrc", "shells run it"),
     (".zshenv", "shells run it"),
     (".zprofile", "shells run it"),
+    (".zlogin", "shells run it"),
     (".npmrc", "npm runs programs that this names"),
+    (".yarnrc.yml", "yarn runs the program that this names"),
     (".gitmodules", "git fetches and runs what this names"),
 ];
+
+/// Jail's own folder in a project: policy and audit log. It is masked wherever a grant would show it.
+pub const OWN: &str = ".cloned";
 
 /// One protected place below one writable folder of the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +61,5 @@ impl Protection {
     }
 }
 
-/// True where `.git` itself must be pinned, so that it cannot be renamed away from its protections.
-pub(super) fn pins_git(name: &str) -> bool {
-    Path::new(name).starts_with(".git")
-}
+/// `.git` itself: as a folder it is pinned, so that it cannot be renamed away from its protections.
+pub(super) const GIT: &str = ".git";

@@ -3,7 +3,7 @@
 use super::Setting;
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A time span that is more than nothing and at most a year.
@@ -128,6 +128,17 @@ pub struct Filesystem {
     pub scratch: Setting<Bytes>,
     /// Names that are writable though they act later outside the jail (`.git/hooks`, `.envrc`, …).
     pub unprotect: Vec<Setting<String>>,
+}
+
+impl Filesystem {
+    /// The host folders (and files) that the connector may write, as the policy names them.
+    pub fn writable_folders(&self) -> impl Iterator<Item = &Path> {
+        let workspace = match &self.workspace.value {
+            Workspace::Host { path } => Some(path.as_path()),
+            Workspace::Tmpfs { .. } | Workspace::Copy { .. } => None,
+        };
+        self.write.iter().map(|rule| rule.value.path.as_path()).chain(workspace)
+    }
 }
 
 /// `host:port` as the manifest names it; matching lives in the firewall.

@@ -4,6 +4,7 @@ mod audit;
 pub mod listen;
 mod quarantine;
 mod report;
+mod streams;
 pub mod unjailed;
 
 use crate::confine::cgroup::{self, Leaf, Support};
@@ -65,6 +66,7 @@ impl Session {
                 }
                 report::write(&self, &ended, usage.as_ref(), &quarantined)?;
                 report::summary(&self, &ended, usage.as_ref(), &quarantined);
+                report::replaced(&quarantine::replaced(&self.plan));
                 Ok(ended.code())
             }
             Err(failure) => {
@@ -85,6 +87,9 @@ impl Session {
         log: &mut Option<audit::Run>,
     ) -> Result<(Ended, Option<cgroup::Usage>), Failure> {
         let plan = &self.plan;
+        if !self.options.terminal {
+            streams::check(plan)?;
+        }
         if !self.options.quiet {
             report::gaps(&plan.gaps);
         }

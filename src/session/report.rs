@@ -168,6 +168,16 @@ pub(super) fn summary(
     }
 }
 
+/// A protection that was lost on the way, through no act of the connector.
+pub(super) fn replaced(paths: &[std::path::PathBuf]) {
+    for path in paths {
+        ui::line(&format!(
+            "jail: {} was replaced on the host during the run and lost its protection; look at what is in it",
+            path.display()
+        ));
+    }
+}
+
 /// Clients often hide a connector's stderr; its end is repeated with the code.
 fn early(code: u8, ended: &Ended) {
     let tail = String::from_utf8_lossy(&ended.stderr_tail);

@@ -1,0 +1,22 @@
+//! Runs a program that no file system holds.
+//!
+//! Not stopped: it is no more than what an interpreter in the jail can do with any bytes, and it stays
+//! under every control.
+
+use super::prelude::*;
+
+pub const ATTACK: Attack = Attack {
+    name: "memfd_exec",
+    about: "execute a memfd",
+    attack: |_| {
+        let Ok(fd) = syscall!(libc::SYS_memfd_create, c"x".as_ptr(), 0) else {
+            return Verdict::Refused("no memfd".into());
+        };
+        let path = format!("/proc/self/fd/{fd}");
+        let copied = fs::copy("/bin/true", &path);
+        let run = copied.and_then(|_| std::process::Command::new(&path).status());
+        judge(run.and_then(|status| status.success().then_some(()).ok_or(io::ErrorKind::Other.into())))
+    },
+    by_design: Some("interpreters run any bytes anyway; the controls hold for all that is executed"),
+    ..Attack::BASE
+};

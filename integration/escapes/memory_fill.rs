@@ -1,0 +1,21 @@
+//! Takes 512 MiB of memory.
+//!
+//! Stopped by: the memory controller (256 MiB, no swap).
+
+use super::prelude::*;
+
+pub const ATTACK: Attack = Attack {
+    name: "memory_fill",
+    about: "touch 512 MiB",
+    requires: requires![cgroup_v2],
+    jail_args: &["--memory", "128M"],
+    attack: |_| match kit::child_status(|| {
+        let mut memory = vec![0u8; 512 << 20];
+        memory.iter_mut().step_by(4096).for_each(|byte| *byte = 1);
+        i32::from(std::hint::black_box(&memory).is_empty())
+    }) {
+        Some(0) => Verdict::Escaped("512 MiB were there".into()),
+        other => Verdict::Refused(format!("it ended: {other:?}")),
+    },
+    ..Attack::BASE
+};

@@ -1,0 +1,56 @@
+//! The escape suite: every attack is proven to work unjailed, then tried in a jail.
+//!
+//! `escapes/NAME.rs` is one attack. This binary is its own payload: `jail run … -- escapes --attack NAME`.
+//! See `harness.rs` for what makes a test pass, `requires.rs` for skips.
+//!
+//! ```text
+//! cargo test --test escapes                        all, as the user who you are
+//! JAIL_TEST_MUST_RUN=all cargo test --test escapes nothing may be skipped
+//! JAIL_BIN=/path/to/jail ./escapes tcp             another binary, attacks with `tcp` in the name
+//! ```
+
+#![allow(unsafe_code, unsafe_op_in_unsafe_fn, unreachable_pub)]
+#![allow(clippy::undocumented_unsafe_blocks, clippy::multiple_unsafe_ops_per_block)]
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::exit)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::let_underscore_must_use)]
+
+mod escapes;
+mod fixture;
+mod harness;
+mod helpers;
+mod kit;
+mod requires;
+
+use libtest_mimic::{Arguments, Trial};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().collect();
+    if let Some(code) = helpers::act(&args) {
+        return code;
+    }
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads = arguments.test_threads.or(Some(3));
+    let mut trials = Vec::new();
+    for attack in escapes::ALL {
+        match requires::unmet(attack.requires) {
+            None => trials.push(Trial::test(attack.name, || harness::test(attack))),
+            Some(unmet) if requires::must_run(attack.name, &unmet) => {
+                trials.push(Trial::test(attack.name, move || {
+                    Err(format!("must run, but {}", unmet.reason).into())
+                }));
+            }
+            Some(unmet) => {
+                println!("skip {}: {}", attack.name, unmet.reason);
+                trials.push(Trial::test(attack.name, || Ok(())).with_ignored_flag(true));
+            }
+        }
+    }
+    trials.push(Trial::test("every_file_is_an_attack", escapes::every_file_is_an_attack));
+    let done = libtest_mimic::run(&arguments, trials);
+    println!(
+        "{} passed, {} failed, {} skipped",
+        done.num_passed, done.num_failed, done.num_ignored
+    );
+    if done.num_failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,55 @@
+//! What the connector inherits as stdin and stdout: nothing that leads out of the jail. (Its stderr is
+//! a pipe to the supervisor.)
+//!
+//! A descriptor keeps the rights and the namespaces that it was made with. A folder walks out of the
+//! jail's root (Landlock refuses to open files there, but not to look at them, nor to connect to a
+//! unix socket). A socket that can be given another peer reaches the host's network.
+
+use crate::failure::{Failure, Kind};
+use crate::plan::{Plan, Stage};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::socket::{
+    AddressFamily, SockType, SockaddrLike, SockaddrStorage, getsockname, getsockopt, sockopt,
+};
+use nix::sys::stat::{SFlag, fstat};
+use std::io::{stdin, stdout};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+
+/// Refuses what must not be passed on; a stream that is closed is the connector's to find out.
+pub(super) fn check(plan: &Plan) -> Result<(), Failure> {
+    // Landlock's TCP rules count for a socket of the host's network as well.
+    let tcp_is_held = plan.landlock.as_ref().is_some_and(|landlock| landlock.handled_net != 0);
+    for (fd, name) in [(stdin().as_fd(), "stdin"), (stdout().as_fd(), "stdout")] {
+        if let Some((what, why)) = leads_out(fd, tcp_is_held) {
+            return Err(Failure::new(Kind::Refused, format!("{name} is {what}"))
+                .at(Stage::Resolve)
+                .because(why)
+                .hint(format!("give {name} a pipe, a file, a terminal or /dev/null")));
+        }
+    }
+    Ok(())
+}
+
+fn leads_out(fd: BorrowedFd<'_>, tcp_is_held: bool) -> Option<(&'static str, &'static str)> {
+    let kind = SFlag::from_bits_truncate(fstat(fd).ok()?.st_mode) & SFlag::S_IFMT;
+    let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL).ok()?);
+    if kind == SFlag::S_IFDIR {
+        return Some(("a folder", "every path of the host can be walked from it"));
+    }
+    if flags.contains(OFlag::O_PATH) {
+        return Some(("a place (O_PATH)", "it names a file of the host without having opened it"));
+    }
+    if kind != SFlag::S_IFSOCK {
+        return None;
+    }
+    let another = "it can be given another peer, which is out of the jail's reach otherwise";
+    if !matches!(getsockopt(&fd, sockopt::SockType), Ok(SockType::Stream | SockType::SeqPacket)) {
+        return Some(("a socket without a connection", another));
+    }
+    if getsockopt(&fd, sockopt::AcceptConn).unwrap_or(true) {
+        return Some(("a listening socket", "it takes connections of the host's network"));
+    }
+    let address: SockaddrStorage = getsockname(fd.as_raw_fd()).ok()?;
+    let local = address.family() == Some(AddressFamily::Unix);
+    (!local && !tcp_is_held).then_some(("a network socket", another))
+}
