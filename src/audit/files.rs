@@ -69,10 +69,6 @@ impl Folder {
             Err(errno) => Err(errno.into()),
         }
     }
-
-    pub(super) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        Ok(nix::fcntl::renameat(&self.fd, from, &self.fd, to)?)
-    }
 }
 
 /// Ours, of the right sort, and written by nobody else. A log that others can write proves nothing,

@@ -29,8 +29,8 @@
 //!
 //! # The head
 //!
-//! `audit.head` beside the log holds `seq` and `hash` of the last record and is replaced under the
-//! same lock, after the record is written. It may be one record behind (killed in between); the
+//! `audit.head` beside the log holds `seq` and `hash` of the last record and is overwritten
+//! under the same lock, after the record is written. It may be one record behind (killed in between); the
 //! next append puts that right. In any other disagreement the next record continues from the
 //! *head*, not from what the log ends with: the chain then has a gap that no later append closes,
 //! so an end that was cut off stays visible. Move both files away together to begin a new log.
@@ -48,9 +48,8 @@
 //!
 //! Nothing is fsynced. The page cache outlives every crash of ours; only a power cut or a kernel
 //! crash loses the last seconds, in which the runs die too. An fsync costs milliseconds, per
-//! denial, to narrow that window, and the usual case is found anyway: the rename of the head
-//! reaches the disk first, so `verify` reports the lost records as cut off. It cannot tell a power
-//! cut from a person there.
+//! denial, to narrow that window. Afterwards log and head may disagree, and `verify` says so; it
+//! cannot tell a power cut from a person there.
 //!
 //! # Full disk
 //!

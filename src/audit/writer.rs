@@ -91,9 +91,9 @@ impl Log {
             line.insert(0, b'\n');
         }
         // The head first finds its place on the disk, so that a full one fails before the record.
-        head::prepare(&self.folder, &self.head, link)?;
+        head::prepare(&self.folder, &self.head)?;
         self.write(held.0, &line, end.len)?;
-        head::put(&self.folder, &self.head)?;
+        head::put(&self.folder, &self.head, link)?;
         Ok(Receipt { seq: link.seq, hash: link.hash, note })
     }
 
@@ -107,8 +107,7 @@ impl Log {
         if end.last != Link::START && head == end.before {
             // Killed between record and head. The head is put right before the next record, so
             // that it is never honestly two behind.
-            head::prepare(&self.folder, &self.head, end.last)?;
-            head::put(&self.folder, &self.head)?;
+            head::put(&self.folder, &self.head, end.last)?;
             return Ok((end.last, torn));
         }
         Ok((head, Some(Note::Disagrees)))
@@ -213,7 +212,8 @@ mod tests {
         let second = record::read(lines[1].as_bytes()).unwrap();
         assert_eq!(record::read(lines[2].as_bytes()).unwrap().prev, second.hash);
         let head = fs::read_to_string(folder.path().join("audit.head")).unwrap();
-        assert_eq!(head, format!("{{\"seq\":3,\"hash\":\"{}\"}}\n", receipt.hash));
+        let wanted = format!("{{\"seq\":3,\"hash\":\"{}\"}}", receipt.hash);
+        assert_eq!(head, format!("{wanted:127}\n"));
         for file in ["audit.log", "audit.head"] {
             let mode = folder.path().join(file).metadata().unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600);
@@ -229,8 +229,8 @@ mod tests {
             let (folder, log) = log_of(0);
             fs::write(log.path(), &bytes[..cut]).unwrap();
             let second = record::read(bytes[..third - 1].rsplit(|b| *b == b'\n').next().unwrap());
-            head::prepare(&log.folder, &log.head, second.unwrap().link()).unwrap();
-            head::put(&log.folder, &log.head).unwrap();
+            head::prepare(&log.folder, &log.head).unwrap();
+            head::put(&log.folder, &log.head, second.unwrap().link()).unwrap();
             let receipt = log.append(&denial("after")).unwrap();
             let last = lines(&log).pop().unwrap();
             let torn = record::read(last.as_bytes()).unwrap().torn;

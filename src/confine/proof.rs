@@ -4,7 +4,7 @@
 //! connector has: nothing is inferred from a version, and no other process stands in.
 
 use crate::plan::{Moment, Probe, Stage};
-use crate::spawn::wire::{At, Fault, Message, Reporter};
+use crate::spawn::wire::{At, Batch, Fault, Message, Reporter};
 use crate::sys::{SysError, attempt};
 use nix::errno::Errno;
 use std::path::Path;
@@ -31,18 +31,20 @@ pub fn after_seccomp(target: &Target<'_>) -> Result<Enforced, Fault> {
 }
 
 fn attempt_all(target: &Target<'_>, moment: Moment) -> Result<(), Fault> {
+    let mut batch = Batch::new(target.reporter);
     for probe in target.probes.iter().filter(|probe| probe.moment() == moment) {
         match run(*probe, target.canary) {
             Err(errno) => {
-                let refused = Message::Refused { probe: *probe as u8, errno: errno as i32 };
-                target.reporter.send(refused);
+                batch.add(Message::Refused { probe: *probe as u8, errno: errno as i32 });
             }
             Ok(()) => {
-                target.reporter.send(Message::Escaped { probe: *probe as u8 });
+                batch.add(Message::Escaped { probe: *probe as u8 });
+                batch.send();
                 return Err(SysError::unverified()).at(Stage::Proof, *probe as usize);
             }
         }
     }
+    batch.send();
     Ok(())
 }
 

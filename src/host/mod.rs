@@ -64,28 +64,22 @@ fn cgroup(policy: &Policy) -> CgroupFacts {
         wanted.insert(Controller::Io);
     }
     let all = Support::probe(&wanted);
-    let How::NoneBecause { reason, fix } = all.how else {
-        let has = |controller| wanted.contains(&controller);
-        return CgroupFacts {
-            memory: true,
-            cpu: true,
-            pids: true,
-            io: has(Controller::Io),
-            ..CgroupFacts::default()
-        };
-    };
-    let alone = |controller: Controller| {
-        wanted.contains(&controller) && {
-            let needs = Controllers::from([controller]);
-            Support::probe(&needs).offers(&needs)
+    let (offered, why, fix) = match all.how {
+        How::NoneBecause { reason, fix } => {
+            // Less than everything may still be there.
+            let some = Support::probe(&Controllers::new());
+            let none = matches!(some.how, How::NoneBecause { .. });
+            (if none { Controllers::new() } else { some.controllers }, reason, fix)
         }
+        _ => (wanted.clone(), String::new(), String::new()),
     };
+    let has = |controller| wanted.contains(&controller) && offered.contains(&controller);
     CgroupFacts {
-        memory: alone(Controller::Memory),
-        cpu: alone(Controller::Cpu),
-        pids: alone(Controller::Pids),
-        io: alone(Controller::Io),
-        why: reason,
+        memory: has(Controller::Memory),
+        cpu: has(Controller::Cpu),
+        pids: has(Controller::Pids),
+        io: has(Controller::Io),
+        why,
         fix,
     }
 }

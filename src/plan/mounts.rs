@@ -8,7 +8,7 @@ use crate::failure::{Failure, Kind as FailureKind};
 use crate::plan::Stage;
 use crate::policy::{Policy, SecretTarget, SystemTree, Workspace};
 use crate::resolve::{NeedKind, Resolved};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Device nodes that programs need; all are harmless without privileges.
@@ -339,52 +339,56 @@ impl Tree<'_> {
     ///
     /// A later step for the same target replaces an earlier one (a grant may widen a need).
     fn ordered(mut self) -> Vec<MountStep> {
-        let mut steps: Vec<MountStep> = Vec::with_capacity(self.steps.len() * 2);
+        let mut steps: Vec<(PathBuf, MountStep)> = Vec::with_capacity(self.steps.len());
+        let mut places: BTreeMap<PathBuf, usize> = BTreeMap::new();
         for step in std::mem::take(&mut self.steps) {
-            steps.retain(|earlier| earlier.target() != step.target() || is_protection(&step));
-            steps.push(step);
+            let target = step.target();
+            match places.get(&target) {
+                Some(earlier) if !is_protection(&step) => steps[*earlier].1 = step,
+                _ => {
+                    places.insert(target.clone(), steps.len());
+                    steps.push((target, step));
+                }
+            }
         }
         drop_covered(&mut steps);
-        steps.sort_by_key(|step| (step.target().components().count(), is_protection(step)));
+        steps.sort_by_cached_key(|(target, step)| {
+            (target.components().count(), is_protection(step))
+        });
         let mut ordered = Vec::with_capacity(steps.len() * 2);
-        for step in steps {
-            let target = step.target();
+        let mut shown: Vec<PathBuf> = Vec::new();
+        for (target, step) in steps {
             for parent in ancestors(&target) {
-                if !self.covered(&parent, &ordered) && self.dirs.insert(parent.clone()) {
-                    ordered.push(MountStep::Dir { target: relative(&parent), mode: 0o755 });
+                // A mount that shows host content has its own directories.
+                if !self.dirs.contains(parent) && !shown.iter().any(|tree| parent.starts_with(tree))
+                {
+                    self.dirs.insert(parent.to_path_buf());
+                    ordered.push(MountStep::Dir { target: relative(parent), mode: 0o755 });
                 }
+            }
+            if matches!(step, MountStep::Bind(_) | MountStep::Overlay { .. } | MountStep::Proc) {
+                shown.push(target.clone());
             }
             self.dirs.insert(target);
             ordered.push(step);
         }
         ordered
     }
-
-    /// True where a mount already shows host content at or above this path.
-    fn covered(&self, path: &Path, steps: &[MountStep]) -> bool {
-        steps.iter().any(|step| match step {
-            MountStep::Bind(_) | MountStep::Overlay { .. } | MountStep::Proc => {
-                path.starts_with(step.target())
-            }
-            _ => false,
-        })
-    }
 }
 
 /// A read-only bind or link below a read-only bind of the same host tree shows nothing new.
-fn drop_covered(steps: &mut Vec<MountStep>) {
+fn drop_covered(steps: &mut Vec<(PathBuf, MountStep)>) {
     let trees: Vec<(PathBuf, PathBuf)> = steps
         .iter()
-        .filter_map(|step| match step {
+        .filter_map(|(target, step)| match step {
             MountStep::Bind(b) if !b.write && b.kind == Kind::Dir => {
-                Some((step.target(), b.host.clone()))
+                Some((target.clone(), b.host.clone()))
             }
             _ => None,
         })
         .collect();
-    steps.retain(|step| {
-        let target = step.target();
-        let below = |tree: &(PathBuf, PathBuf)| target != tree.0 && target.starts_with(&tree.0);
+    steps.retain(|(target, step)| {
+        let below = |tree: &(PathBuf, PathBuf)| *target != tree.0 && target.starts_with(&tree.0);
         match step {
             MountStep::Bind(b) if !b.write && !is_protection(step) => !trees.iter().any(|tree| {
                 below(tree)
@@ -417,9 +421,9 @@ pub fn hostname(policy: &Policy) -> String {
     policy.name.as_str().chars().take(63).collect()
 }
 
-fn ancestors(path: &Path) -> Vec<PathBuf> {
-    let mut above: Vec<PathBuf> =
-        path.ancestors().skip(1).map(Path::to_path_buf).filter(|p| p != Path::new("/")).collect();
+/// The folders above a path, outermost first, without `/`.
+fn ancestors(path: &Path) -> Vec<&Path> {
+    let mut above: Vec<&Path> = path.ancestors().skip(1).filter(|p| p.parent().is_some()).collect();
     above.reverse();
     above
 }

@@ -17,6 +17,7 @@ use crate::sys::exec::CArray;
 use nix::fcntl::OFlag;
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use std::ffi::{CString, OsStr, OsString};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
@@ -54,25 +55,34 @@ impl Session {
 
     /// Runs it; the exit code is the connector's or one of [`crate::exit`].
     pub fn run(self) -> Result<u8, Failure> {
-        let log = self.audit.start(&self.plan)?;
-        let result = self.confined(&log);
-        let usage = result.as_ref().ok().and_then(|(_, usage)| *usage);
-        match result {
-            Ok((ended, _)) => {
+        let mut log = None;
+        match self.confined(&mut log) {
+            Ok((ended, usage)) => {
                 let quarantined = quarantine::after(&self.plan);
-                log.end(&self.plan, &ended, usage.as_ref())?;
+                if let Some(log) = log {
+                    log.end(&self.plan, &ended, usage.as_ref())?;
+                }
                 report::write(&self, &ended, usage.as_ref(), &quarantined)?;
                 report::summary(&self, &ended, usage.as_ref(), &quarantined);
                 Ok(ended.code())
             }
             Err(failure) => {
+                let log = match log {
+                    Some(log) => log,
+                    None => self.audit.start(&self.plan)?,
+                };
                 log.refused(&failure)?;
                 Err(failure)
             }
         }
     }
 
-    fn confined(&self, log: &audit::Run) -> Result<(Ended, Option<cgroup::Usage>), Failure> {
+    /// The record of the run's start is written while the jail sets itself up; a gate keeps the
+    /// connector from starting before it is there.
+    fn confined(
+        &self,
+        log: &mut Option<audit::Run>,
+    ) -> Result<(Ended, Option<cgroup::Usage>), Failure> {
         let plan = &self.plan;
         if !self.options.quiet {
             report::gaps(&plan.gaps);
@@ -83,10 +93,9 @@ impl Session {
         let (relay, stderr) = if plan.exec.terminal {
             (None, None)
         } else {
-            let (read, write) = nix::unistd::pipe2(OFlag::O_CLOEXEC)
-                .map_err(|e| Failure::new(Kind::Io, "cannot make a pipe").because(e.desc()))?;
-            (Some(read), Some(write))
+            pipe().map(|(r, w)| (Some(r), Some(w)))?
         };
+        let (gate, open_gate) = pipe()?;
         let pty = if plan.exec.terminal { Some(crate::supervise::pty::open()?) } else { None };
         let mask = mask()?;
         let (master, slave) = pty.map_or((None, None), |pty| (Some(pty.master), Some(pty.slave)));
@@ -102,12 +111,16 @@ impl Session {
                 Failure::new(Kind::Refused, "init's seccomp profile is not in this binary")
             })?,
             stderr,
+            gate,
             terminal: slave,
         };
         let jail = parent::start(&prepared, leaf.as_ref().map(Leaf::dir_fd))?;
         // The jail has its own copies; ours would keep the relay from ending, and secrets in memory.
         drop(prepared);
         let mut supervisor = Supervisor::new(plan, jail, relay, master, &mask)?;
+        let log = log.insert(self.audit.start(plan)?);
+        nix::unistd::write(&open_gate, &[1])
+            .map_err(|e| Failure::new(Kind::Io, "cannot start the connector").because(e.desc()))?;
         supervisor.on_confined(|told| log.applied(plan, told));
         let ended = supervisor.run()?;
         let usage = leaf.as_ref().map(Leaf::usage);
@@ -183,6 +196,11 @@ fn leaf(plan: &Plan) -> Result<Option<Leaf>, Failure> {
         cgroup::sweep_stale(parent)?;
     }
     Ok(Some(Leaf::create(&support, &plan.run_id, &limits)?))
+}
+
+fn pipe() -> Result<(OwnedFd, OwnedFd), Failure> {
+    nix::unistd::pipe2(OFlag::O_CLOEXEC)
+        .map_err(|e| Failure::new(Kind::Io, "cannot make a pipe").because(e.desc()))
 }
 
 fn mask() -> Result<SigSet, Failure> {

@@ -13,7 +13,7 @@
 //! | who | waits for | before |
 //! |---|---|---|
 //! | init | nothing: it maps its own ids | – |
-//! | payload | nothing: it is forked when all of init's stages are done | exec |
+//! | payload | the gate: the supervisor has recorded the run | exec |
 //! | init | the payload's end (SIGCHLD) | reports `Ended`, leaves; the kernel ends the rest |
 //! | supervisor | `Failed` or `Confined`, then init's end (pidfd) | exit |
 //!
@@ -48,6 +48,8 @@ pub struct Prepared<'a> {
     pub init_filter: &'static [u8],
     /// Write end of the stderr relay; `None`: stderr is inherited.
     pub stderr: Option<OwnedFd>,
+    /// Read end of the gate: a byte comes when the run is recorded, and only then exec follows.
+    pub gate: OwnedFd,
     /// The jail's end of a pseudo-terminal.
     pub terminal: Option<OwnedFd>,
 }

@@ -5,11 +5,14 @@ use super::{Prepared, init};
 use crate::failure::{Failure, Kind};
 use crate::plan::Stage;
 use crate::sys::clone::{Cloned, clone3};
+use crate::sys::process::send_signal;
 use crate::sys::{Call, Sys, SysError, SysResult};
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::{self, pipe2};
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// A jail that is being set up or running.
 pub struct Jail {
@@ -18,6 +21,17 @@ pub struct Jail {
     pub pidfd: OwnedFd,
     /// Records of init and payload.
     pub report: OwnedFd,
+}
+
+impl Drop for Jail {
+    /// However the supervisor leaves: nothing of the jail outlives it. Both calls only fail where the
+    /// jail is gone already.
+    fn drop(&mut self) {
+        if send_signal(self.pidfd.as_fd(), libc::SIGKILL).is_ok() {
+            while waitid(Id::PIDFd(self.pidfd.as_fd()), WaitPidFlag::WEXITED) == Err(Errno::EINTR) {
+            }
+        }
+    }
 }
 
 /// Clones init. On return the jail sets itself up; `report` tells how that goes.

@@ -5,7 +5,8 @@ use super::init::fail;
 use super::wire::{At, Fault, Message, Reporter};
 use crate::confine::{Confined, Walled, limits, proof, seccomp};
 use crate::plan::Stage;
-use crate::sys::{Call, Sys, exec};
+use crate::sys::{Call, Sys, SysError, exec};
+use nix::errno::Errno;
 use std::convert::Infallible;
 use std::os::fd::AsFd;
 
@@ -35,7 +36,7 @@ fn confine(
     Ok(Confined { walled, limits, seccomp, proof })
 }
 
-/// Takes the witness of every control; returns only if exec fails.
+/// Waits until the run is recorded. Takes the witness of every control; returns only if exec fails.
 fn become_connector(
     confined: Confined,
     prepared: &Prepared<'_>,
@@ -43,5 +44,11 @@ fn become_connector(
 ) -> Result<Infallible, Fault> {
     let Confined { walled: _, limits: _, seccomp: _, proof: _ } = confined;
     reporter.send(Message::Confined);
+    let mut byte = [0];
+    let opened =
+        nix::unistd::read(&prepared.gate, &mut byte).sys(Call::Read).at(Stage::Payload, 2)?;
+    if opened != 1 {
+        return Err(SysError::new(Call::Read, Errno::ECANCELED)).at(Stage::Payload, 2);
+    }
     Err(exec::execve(&prepared.program, &prepared.argv, &prepared.envp)).at(Stage::Exec, 0)
 }

@@ -93,6 +93,42 @@ impl Reporter<'_> {
     }
 }
 
+/// Far below PIPE_BUF, so that the write stays atomic.
+const BATCH: usize = RECORD * 32;
+
+/// Records that are sent together: one wake-up of the supervisor instead of many.
+pub struct Batch<'a> {
+    reporter: Reporter<'a>,
+    bytes: [u8; BATCH],
+    length: usize,
+}
+
+impl<'a> Batch<'a> {
+    pub fn new(reporter: Reporter<'a>) -> Self {
+        Self { reporter, bytes: [0; BATCH], length: 0 }
+    }
+
+    pub fn add(&mut self, message: Message) {
+        if self.length == self.bytes.len() {
+            self.send();
+        }
+        if let Some(room) = self.bytes.get_mut(self.length..self.length + RECORD) {
+            room.copy_from_slice(&message.encode());
+            self.length += RECORD;
+        }
+    }
+
+    /// Sends what was added; see [`Reporter::send`] for a supervisor that is gone.
+    pub fn send(&mut self) -> bool {
+        let sent = self
+            .bytes
+            .get(..self.length)
+            .is_some_and(|bytes| nix::unistd::write(self.reporter.0, bytes) == Ok(self.length));
+        self.length = 0;
+        sent
+    }
+}
+
 /// Says at which stage and step a call failed.
 pub trait At<T> {
     fn at(self, stage: Stage, step: usize) -> Result<T, Fault>;

@@ -118,11 +118,7 @@ impl<'a> Supervisor<'a> {
     /// Supervises until the jail is gone.
     pub fn run(mut self) -> Result<Ended, Failure> {
         let result = self.watch();
-        if let Err(failure) = result {
-            self.signal(libc::SIGKILL)?;
-            self.reap();
-            return Err(failure);
-        }
+        result?;
         let killed_by = self.reap();
         self.stderr.drain();
         if let Some(session) = &mut self.terminal {

@@ -83,13 +83,10 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        if let Some(before) = &self.before {
-            if let Err(errno) = tcsetattr(stdin(), SetArg::TCSANOW, before) {
-                crate::cli::ui::line(&format!(
-                    "jail: cannot restore the terminal: {}",
-                    errno.desc()
-                ));
-            }
+        if let Some(before) = &self.before
+            && let Err(errno) = tcsetattr(stdin(), SetArg::TCSANOW, before)
+        {
+            crate::cli::ui::line(&format!("jail: cannot restore the terminal: {}", errno.desc()));
         }
     }
 }
