@@ -39,7 +39,7 @@ const ABOUT: [About; Stage::ALL.len()] = [
         by: "supervisor",
         does: "Reads each secret from where the manifest says: a file, a descriptor, a variable or a \
                command of the host.",
-        needs: "the supervisor's own rights; the start of the run is in the audit log",
+        needs: "the supervisor's own rights",
         gives: "values in memory, which are in no plan, log or error",
         not_yet: "clone: the child must find the values ready, since it allocates nothing",
     },
@@ -176,7 +176,7 @@ const ABOUT: [About; Stage::ALL.len()] = [
     About {
         stage: Stage::Exec,
         by: "payload",
-        does: "Becomes the connector.",
+        does: "Waits until the start of the run is in the audit log, then becomes the connector.",
         needs: "a witness of every mechanism; without one it does not compile",
         gives: "the connector, with its environment made from nothing",
         not_yet: "",
