@@ -1,7 +1,7 @@
 # `make demo` and `make test` are all that one needs to know. Both install what they need.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-escapes test-connectors test-demo lint build install \
+.PHONY: help demo test test-unit test-escapes test-connectors test-demo lint gen build install \
 	setup clean
 
 CARGO := scripts/cargo.sh
@@ -40,6 +40,9 @@ test-demo: setup ## The demo, as a test
 
 lint: setup-test ## Formatting and clippy
 	@scripts/test.sh lint
+
+gen: setup ## docs/: write what is made from the code
+	@$(CARGO) run --locked --quiet --example gen-docs
 
 build: setup ## build/jail: one static file
 	@$(STATIC_BUILD) --bin jail

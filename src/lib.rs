@@ -13,6 +13,7 @@
 pub mod audit;
 pub mod cli;
 pub mod confine;
+pub mod docs;
 pub mod doctor;
 pub mod exit;
 pub mod failure;

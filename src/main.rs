@@ -25,6 +25,10 @@ fn main() -> ExitCode {
 fn usage(error: &clap::Error) -> ExitCode {
     let shown = error.print().is_ok();
     let runs = std::env::args_os().nth(1).is_some_and(|verb| verb == "run");
+    let unseparated = std::env::args_os().all(|arg| arg != "--");
+    if runs && unseparated && error.kind() == ErrorKind::UnknownArgument {
+        ui::line("hint: a command and its arguments stand after `--`: jail run -- COMMAND ARGS…");
+    }
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion if shown => ExitCode::from(exit::OK),
         _ if runs => ExitCode::from(exit::REFUSED),

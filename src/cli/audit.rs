@@ -148,12 +148,20 @@ fn show(args: &ShowArgs) -> Result<u8, Failure> {
     }
     let mut reader = Reader::open(&path, false)?;
     let mut out = Printer::new(args.common.json);
+    let mut none = true;
     while let Some(entry) = next(&mut reader, &path)? {
-        if filter.wants(&entry) && !out.entry(&entry)? {
+        if !filter.wants(&entry) {
+            continue;
+        }
+        none = false;
+        if !out.entry(&entry)? {
             return Ok(exit::OK);
         }
     }
     out.flush()?;
+    if none {
+        ui::line(&format!("no event of {} fits", path.display()));
+    }
     warn_damaged(reader.damaged());
     Ok(exit::OK)
 }

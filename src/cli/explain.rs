@@ -13,11 +13,11 @@ pub struct ExplainArgs {
     /// The connector's name.
     #[arg(value_name = "NAME")]
     pub name: ConnectorName,
-    #[command(flatten)]
-    pub overrides: Overrides,
     /// As JSON.
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub overrides: Overrides,
 }
 
 pub fn run(args: &ExplainArgs) -> Result<u8, Failure> {

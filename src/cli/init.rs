@@ -80,7 +80,14 @@ fn file(path: &Path, text: &str) -> io::Result<bool> {
 }
 
 fn cannot(path: &Path, error: &io::Error) -> Failure {
-    Failure::new(Kind::Io, format!("cannot make {}", path.display())).because(error)
+    let failure = Failure::new(Kind::Io, format!("cannot make {}", path.display())).because(error);
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            failure.hint("the folder of the workspace must be there already")
+        }
+        io::ErrorKind::AlreadyExists => failure.hint("a file of that name is in the way"),
+        _ => failure,
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod check;
+pub mod completions;
 pub mod doctor;
 pub mod explain;
 pub mod init;
@@ -32,6 +33,7 @@ pub enum Verb {
     /// Look at the machine: what works, what is missing, how to fix it
     Doctor(doctor::DoctorArgs),
     Seccomp(seccomp::Seccomp),
+    Completions(completions::CompletionsArgs),
 }
 
 /// Runs one verb and gives the exit code of the process.
@@ -45,5 +47,6 @@ pub fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Verb::Schema(args) => schema::run(&args),
         Verb::Doctor(args) => doctor::run(&args),
         Verb::Seccomp(seccomp) => seccomp::run(&seccomp),
+        Verb::Completions(args) => completions::run(&args),
     }
 }

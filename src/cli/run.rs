@@ -22,8 +22,6 @@ pub struct RunArgs {
     /// A command and its arguments, instead of a name.
     #[arg(last = true, value_name = "COMMAND", conflicts_with = "name")]
     pub command: Vec<OsString>,
-    #[command(flatten)]
-    pub overrides: Overrides,
     /// Print the plan and stop.
     #[arg(long)]
     pub dry_run: bool,
@@ -48,6 +46,9 @@ pub struct RunArgs {
     /// Say nothing about limits that cannot be enforced here; they stay in the report and the audit log.
     #[arg(long, short)]
     pub quiet: bool,
+    // Last, since its heading is that of all options after it.
+    #[command(flatten)]
+    pub overrides: Overrides,
 }
 
 /// Shape of the report.

@@ -24,8 +24,8 @@ enum SeccompVerb {
     Show {
         /// Name of the profile: default, strict, browser, init.
         name: String,
-        /// Architecture to resolve the calls for.
-        #[arg(long, value_enum, default_value_t = Machine::NATIVE)]
+        /// Architecture to resolve the calls for; that of this machine without it.
+        #[arg(long, value_enum, default_value_t = Machine::NATIVE, hide_default_value = true)]
         arch: Machine,
         /// Machine-readable output.
         #[arg(long)]

@@ -108,10 +108,10 @@ fn refuse_unbuilt(policy: &Policy) -> Result<(), Failure> {
     if let Some(package) = &policy.package {
         return refused(
             &format!(
-                "package: ({}) cannot be started yet: this version fetches nothing",
+                "package ({}) cannot be started yet: this version fetches nothing",
                 package.origin
             ),
-            "install it, and name its program with command:",
+            "install it, and name its program with `command`",
         );
     }
     if let Some(host) = policy.network.allow.first() {
@@ -120,18 +120,24 @@ fn refuse_unbuilt(policy: &Policy) -> Result<(), Failure> {
                 "network.allow ({}) cannot be honoured: this version has no way out",
                 host.origin
             ),
-            "take network.allow out to run the connector without a network",
+            "leave it out to run the connector without a network",
         );
     }
-    if policy.rpc.is_some() {
+    if let Some(rpc) = &policy.rpc {
         return refused(
-            "rpc: the JSON-RPC guard is not built yet, and its rules would not be enforced",
+            &format!(
+                "rpc ({}): the JSON-RPC guard is not built yet, and its rules would not be enforced",
+                rpc.origin
+            ),
             "take the rpc section out to run the connector with its stdio passed through untouched",
         );
     }
-    if policy.ports.iter().any(|port| port.value.publish.is_some()) {
+    if let Some(port) = policy.ports.iter().find(|port| port.value.publish.is_some()) {
         return refused(
-            "ports.publish cannot be honoured: this version has no port publishing",
+            &format!(
+                "ports.publish ({}) cannot be honoured: this version has no port publishing",
+                port.origin
+            ),
             "take `publish` out; `listen` alone lets the connector bind inside its jail",
         );
     }

@@ -3,6 +3,7 @@
 //! After the plan nothing reads configuration, environment or host facts again: the child is handed
 //! decisions. `jail explain` and `--dry-run` print exactly what the executor is given.
 
+mod about;
 mod build;
 mod env;
 pub mod explain;
@@ -15,6 +16,7 @@ mod protect;
 mod stage;
 mod step;
 
+pub use about::About;
 pub use build::{CANARIES, build};
 pub use env::PASSED as PASSED_ENV;
 pub use facts::{CgroupFacts, Facts, PathFact};

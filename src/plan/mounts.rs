@@ -9,7 +9,7 @@ use crate::plan::Stage;
 use crate::policy::{Policy, SecretTarget, SystemTree, Workspace};
 use crate::resolve::{NeedKind, Resolved};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// Device nodes that programs need; all are harmless without privileges.
 const DEVICES: [&str; 5] = ["null", "zero", "full", "random", "urandom"];
@@ -29,8 +29,7 @@ pub const ETC: &[&str] = &[
 pub const ROOT_TREES: [&str; 6] = ["/bin", "/sbin", "/lib", "/lib64", "/lib32", "/libx32"];
 
 /// Trees that are never granted whole: they hold sockets that cross every namespace, or everybody's files.
-const NEVER_WHOLE: &[&str] =
-    &["/", "/run", "/var/run", "/tmp", "/dev", "/proc", "/sys", "/home", "/var"];
+const NEVER_WHOLE: &[&str] = &["/", "/run", "/var/run", "/tmp", "/home", "/var", "/etc"];
 
 /// Builds the list; the order is the order of execution.
 pub fn steps(
@@ -242,16 +241,16 @@ impl Tree<'_> {
                 .hint("create it, or take it out of the policy"));
         };
         let canonical = &fact.canonical;
+        if ["/proc", "/sys", "/dev"].iter().any(|tree| canonical.starts_with(tree)) {
+            return Err(refuse(format!("{shown} belongs to the kernel and is never granted"))
+                .because(format!("asked by {origin}")));
+        }
         if NEVER_WHOLE.iter().any(|wide| canonical == Path::new(wide)) {
             return Err(refuse(format!("{shown} is never granted whole (asked by {origin})"))
                 .because(
                     "sockets in it reach out of every namespace, or it holds everybody's files",
                 )
                 .hint(format!("grant the folder below {shown} that the connector needs")));
-        }
-        if ["/proc", "/sys", "/dev"].iter().any(|tree| canonical.starts_with(tree)) {
-            return Err(refuse(format!("{shown} belongs to the kernel and is never granted"))
-                .because(format!("asked by {origin}")));
         }
         let home = self.facts.user_home.as_deref();
         if home.is_some_and(|home| canonical == home || home.starts_with(canonical)) {
@@ -261,7 +260,8 @@ impl Tree<'_> {
         }
         if write && ["/usr", "/etc", "/boot", "/opt"].iter().any(|t| canonical.starts_with(t)) {
             return Err(refuse(format!("{shown} is the system's own and never writable"))
-                .because(format!("asked by {origin}")));
+                .because(format!("asked by {origin}"))
+                .hint("grant it for reading only, and let the connector write elsewhere"));
         }
         if let Some(folder) = self.link_below_writable(policy, path, canonical) {
             return Err(refuse(format!(
@@ -401,6 +401,7 @@ impl Tree<'_> {
     ///
     /// A later step for the same target replaces an earlier one (a grant may widen a need).
     fn ordered(mut self) -> Vec<MountStep> {
+        follow_links(&mut self.steps);
         let mut steps: Vec<(PathBuf, MountStep)> = Vec::with_capacity(self.steps.len());
         let mut places: BTreeMap<PathBuf, usize> = BTreeMap::new();
         for step in std::mem::take(&mut self.steps) {
@@ -435,6 +436,36 @@ impl Tree<'_> {
             ordered.push(step);
         }
         ordered
+    }
+}
+
+/// What lies beyond a link of the jail (`/var/tmp/x`, `/bin/x`) is put where the link leads, since nothing
+/// is mounted through a link.
+fn follow_links(steps: &mut [MountStep]) {
+    let links: Vec<(PathBuf, PathBuf)> = steps
+        .iter()
+        .filter_map(|step| match step {
+            MountStep::Symlink { target, to }
+                if !to.components().any(|c| c == Component::ParentDir) =>
+            {
+                let beside = target.parent().unwrap_or(Path::new(""));
+                Some((target.clone(), relative(&beside.join(to))))
+            }
+            _ => None,
+        })
+        .collect();
+    for step in steps {
+        let (MountStep::Bind(Bind { target, .. }) | MountStep::Overlay { target, .. }) = step
+        else {
+            continue;
+        };
+        let beyond = links.iter().find_map(|(link, to)| {
+            let rest = target.strip_prefix(link).ok()?;
+            (!rest.as_os_str().is_empty()).then(|| to.join(rest))
+        });
+        if let Some(beyond) = beyond {
+            *target = beyond;
+        }
     }
 }
 
@@ -497,4 +528,45 @@ pub fn relative(path: &Path) -> PathBuf {
 
 fn refuse(what: String) -> Failure {
     Failure::new(FailureKind::Refused, what).at(Stage::Resolve)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::fd::Identity;
+
+    fn bind(target: &str) -> MountStep {
+        MountStep::Bind(Bind {
+            host: "/h".into(),
+            target: target.into(),
+            identity: Identity { device: 1, inode: 1, kind: 0 },
+            kind: Kind::Dir,
+            write: false,
+            exec: true,
+            why: String::new(),
+        })
+    }
+
+    #[test]
+    fn what_lies_beyond_a_link_is_put_where_the_link_leads() {
+        let link =
+            |target: &str, to: &str| MountStep::Symlink { target: target.into(), to: to.into() };
+        let mut steps = vec![
+            link("bin", "usr/bin"),
+            link("var/tmp", "/tmp"),
+            link("home/me/a", "b/c"),
+            link("home/me/up", "../x"),
+            bind("bin/ls"),
+            bind("var/tmp/work/x"),
+            bind("home/me/a/d"),
+            bind("home/me/up/d"),
+            bind("bin"),
+            bind("var/tmpx"),
+        ];
+        follow_links(&mut steps);
+        let targets: Vec<PathBuf> = steps[4..].iter().map(MountStep::target).collect();
+        let expected =
+            ["/usr/bin/ls", "/tmp/work/x", "/home/me/b/c/d", "/home/me/up/d", "/bin", "/var/tmpx"];
+        assert_eq!(targets, expected.map(PathBuf::from));
+    }
 }

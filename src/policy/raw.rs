@@ -91,7 +91,7 @@ pub(super) struct RawSecret {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
+#[schemars(extend("required" = [], "minProperties" = 1, "maxProperties" = 1))]
 pub(super) struct RawSource {
     /// A file of the host.
     #[schemars(with = "String")]
@@ -109,7 +109,7 @@ pub(super) struct RawSource {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
+#[schemars(extend("required" = [], "minProperties" = 1, "maxProperties" = 1))]
 pub(super) struct RawTarget {
     /// An environment variable of the connector.
     #[schemars(with = "String")]
@@ -121,6 +121,7 @@ pub(super) struct RawTarget {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("required" = []))]
 pub(super) struct RawFilesystem {
     /// Host paths that the connector may read. Relative ones start at the folder that holds
     /// `.cloned`.
@@ -146,6 +147,7 @@ pub(super) struct RawFilesystem {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("required" = []))]
 pub(super) struct RawNetwork {
     /// `host:port`; without a port it is 443.
     #[schemars(with = "Vec<String>")]
@@ -169,6 +171,7 @@ pub(super) struct RawPort {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("required" = []))]
 pub(super) struct RawLimits {
     /// Memory, with what it keeps in tmpfs.
     #[schemars(schema_with = "forms::size")]
@@ -198,7 +201,7 @@ pub(super) struct RawLimits {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("minProperties" = 1))]
+#[schemars(extend("required" = [], "minProperties" = 1))]
 pub(super) struct RawIo {
     /// Bytes per second.
     #[schemars(schema_with = "forms::size")]
@@ -210,7 +213,7 @@ pub(super) struct RawIo {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("minProperties" = 1))]
+#[schemars(extend("required" = [], "minProperties" = 1))]
 pub(super) struct RawRpc {
     /// Methods that may be called; all without this.
     #[schemars(with = "Vec<String>")]
@@ -234,6 +237,7 @@ pub(super) enum RawWorkspace {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("required" = []))]
 pub(super) struct RawWorkspaceFields {
     /// Empty, in memory, of this size; gone afterwards.
     #[schemars(schema_with = "forms::size")]
@@ -375,6 +379,22 @@ mod tests {
         assert_eq!(names, expected);
         assert_eq!(schema["additionalProperties"], Value::Bool(false));
         assert_eq!(schema["required"], serde_json::json!(["name"]));
+    }
+
+    /// schemars would ask for all: a field that may be absent is not an `Option` to it here.
+    #[test]
+    fn the_schema_asks_for_no_field_that_may_be_absent() {
+        let schema = serde_json::to_value(schema()).unwrap();
+        let required: Vec<(&str, &Value)> = schema["$defs"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .map(|(name, of)| (name.as_str(), &of["required"]))
+            .filter(|(_, required)| required.as_array().is_none_or(|list| !list.is_empty()))
+            .collect();
+        let port = serde_json::json!(["listen"]);
+        let secret = serde_json::json!(["name", "from", "to"]);
+        assert_eq!(required, [("RawPort", &port), ("RawSecret", &secret)]);
     }
 
     /// An editor shows them.

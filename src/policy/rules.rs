@@ -11,7 +11,10 @@ pub(super) fn check(policy: Policy, places: &Places) -> Result<Policy, Vec<Probl
     for write in &policy.filesystem.write {
         let path = &write.value.path;
         if let Some(what) = writable(path, places) {
-            problems.push(Problem::new(&write.origin, "filesystem.write", what));
+            problems.push(
+                Problem::new(&write.origin, "filesystem.write", what)
+                    .hint("grant the folders in it that the connector needs, one by one"),
+            );
         }
     }
     workspace(&policy.filesystem.workspace, places, &mut problems);

@@ -134,7 +134,7 @@ fn interpreter_hints(interpreter: &OsString) -> Vec<String> {
     if text.contains(' ') {
         return vec!["to pass arguments in a `#!` line, write `#!/usr/bin/env -S …`".to_owned()];
     }
-    Vec::new()
+    vec!["install it, or put one that is there into the first line of the script".to_owned()]
 }
 
 fn loader_hints(loader: &Path) -> Vec<String> {

@@ -57,7 +57,7 @@ impl Audit {
                 .because("there is no .cloned folder here or above, and neither HOME nor XDG_STATE_HOME is set")
                 .hint("jail init makes a .cloned folder"));
         };
-        let log = Log::open(path).map_err(|error| unlogged(&error))?;
+        let log = Log::open(path).map_err(unlogged)?;
         Ok(Run { log, id })
     }
 }
@@ -153,7 +153,7 @@ impl Run {
     }
 
     fn append(&self, event: &Event) -> Result<(), Failure> {
-        self.log.append(event).map(drop).map_err(|error| unlogged(&error))
+        self.log.append(event).map(drop).map_err(unlogged)
     }
 }
 
@@ -180,12 +180,11 @@ fn limits_hit(plan: &Plan, usage: Option<&Usage>) -> Vec<Denial> {
     denials
 }
 
-fn unlogged(error: &AuditError) -> Failure {
-    Failure::new(
-        Kind::Refused,
-        "the audit log cannot be written, and a run is not started unrecorded",
-    )
-    .because(error)
+/// What the log itself says about it, below what it means for the run.
+fn unlogged(error: AuditError) -> Failure {
+    let below = Failure::from(error);
+    let what = "the audit log cannot be written, and a run is not started unrecorded";
+    Failure { what: what.to_owned(), kind: Kind::Refused, ..below }
 }
 
 fn kernel() -> String {

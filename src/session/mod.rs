@@ -57,6 +57,7 @@ impl Session {
 
     /// Runs it; the exit code is the connector's or one of [`crate::exit`].
     pub fn run(self) -> Result<u8, Failure> {
+        let place = report::place(&self.options)?;
         let mut log = None;
         match self.confined(&mut log) {
             Ok((ended, usage)) => {
@@ -64,7 +65,7 @@ impl Session {
                 if let Some(log) = log {
                     log.end(&self.plan, &ended, usage.as_ref())?;
                 }
-                report::write(&self, &ended, usage.as_ref(), &quarantined)?;
+                report::write(&self, place, &ended, usage.as_ref(), &quarantined)?;
                 report::summary(&self, &ended, usage.as_ref(), &quarantined);
                 report::replaced(&quarantine::replaced(&self.plan));
                 Ok(ended.code())

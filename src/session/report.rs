@@ -1,22 +1,40 @@
 //! What a run tells when it is over: a JSON report when asked, and a line or two for the person.
 
-use super::{Session, quarantine::Quarantined};
+use super::{Options, Session, quarantine::Quarantined};
 use crate::cli::ui;
 use crate::confine::cgroup::Usage;
 use crate::failure::{Failure, Kind};
 use crate::plan::{Gap, Stage, explain, human};
 use crate::supervise::{Ended, EndedBy};
 use serde_json::{Value, json};
-use std::io::Write;
-use std::path::Path;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tempfile::NamedTempFile;
 
 /// A connector that dies this early has usually not been configured.
 const EARLY: Duration = Duration::from_secs(10);
 
+/// Where the report goes, made before the run: one that cannot be written refuses it.
+pub(super) struct Place(Option<(NamedTempFile, PathBuf)>);
+
+pub(super) fn place(options: &Options) -> Result<Place, Failure> {
+    let Some(path) = options.report_file.as_ref().filter(|_| options.report) else {
+        return Ok(Place(None));
+    };
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let file = NamedTempFile::new_in(folder).map_err(|error| {
+        // The error of the folder itself is plainer than that of a name that nobody gave.
+        let plain = std::fs::metadata(folder).err().unwrap_or(error);
+        unwritten(path, plain).hint(format!("is {} there, and yours to write?", folder.display()))
+    })?;
+    Ok(Place(Some((file, path.clone()))))
+}
+
 /// Writes the report where it was asked for.
 pub(super) fn write(
     session: &Session,
+    place: Place,
     ended: &Ended,
     usage: Option<&Usage>,
     quarantined: &[Quarantined],
@@ -25,8 +43,11 @@ pub(super) fn write(
         return Ok(());
     }
     let report = json(session, ended, usage, quarantined);
-    match &session.options.report_file {
-        Some(path) => to_file(path, &format!("{report:#}\n")),
+    match place.0 {
+        Some((mut file, path)) => {
+            writeln!(file, "{report:#}").map_err(|error| unwritten(&path, error))?;
+            file.persist(&path).map(drop).map_err(|error| unwritten(&path, error.error))
+        }
         None => {
             ui::line(&report.to_string());
             Ok(())
@@ -34,14 +55,8 @@ pub(super) fn write(
     }
 }
 
-fn to_file(path: &Path, text: &str) -> Result<(), Failure> {
-    let fail = |e: std::io::Error| {
-        Failure::new(Kind::Io, format!("cannot write the report {}", path.display())).because(e)
-    };
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(fail)?;
-    file.write_all(text.as_bytes()).map_err(fail)?;
-    file.persist(path).map(drop).map_err(|e| fail(e.error))
+fn unwritten(path: &Path, error: impl std::fmt::Display) -> Failure {
+    Failure::new(Kind::Io, format!("cannot write the report {}", path.display())).because(error)
 }
 
 fn json(
@@ -178,14 +193,15 @@ pub(super) fn replaced(paths: &[std::path::PathBuf]) {
     }
 }
 
-/// Clients often hide a connector's stderr; its end is repeated with the code.
+/// Clients often hide a connector's stderr; its end is repeated with the code, but not to a person who
+/// has just seen it.
 fn early(code: u8, ended: &Ended) {
     let tail = String::from_utf8_lossy(&ended.stderr_tail);
     let lines: Vec<&str> = tail.lines().rev().take(5).collect();
     let mut text = format!("jail: the connector ended with {code} after {:.1?}", ended.wall);
     if lines.is_empty() {
         text += " and wrote nothing to stderr";
-    } else {
+    } else if !std::io::stderr().is_terminal() {
         text += "; the end of its stderr:";
         for line in lines.iter().rev() {
             let clean: String = line.chars().filter(|c| !c.is_control()).collect();

@@ -3,6 +3,7 @@
 
 mod audit;
 mod doctor;
+mod generated;
 mod layers;
 mod manifests;
 mod verbs;

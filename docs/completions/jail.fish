@@ -1,0 +1,133 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_jail_global_optspecs
+    string join \n h/help V/version
+end
+
+function __fish_jail_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_jail_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_jail_using_subcommand
+    set -l cmd (__fish_jail_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c jail -n "__fish_jail_needs_command" -s h -l help -d 'Print help'
+complete -c jail -n "__fish_jail_needs_command" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_needs_command" -f -a "run" -d 'Run a connector in a jail: by name (its manifest is .cloned/connectors/NAME.yaml), or a command after `--`'
+complete -c jail -n "__fish_jail_needs_command" -f -a "explain" -d 'Show what `jail run NAME` would do: every value with who set it, every step in order'
+complete -c jail -n "__fish_jail_needs_command" -f -a "audit" -d 'See what ran, what was refused and how it ended, and check that nobody changed the record'
+complete -c jail -n "__fish_jail_needs_command" -f -a "check" -d 'Check manifests: one line per problem. Ends with 1 where there are problems, with 2 where a manifest cannot be read'
+complete -c jail -n "__fish_jail_needs_command" -f -a "init" -d 'Make a `.cloned` folder with an example manifest. Nothing that exists is changed'
+complete -c jail -n "__fish_jail_needs_command" -f -a "schema" -d 'Print the JSON Schema of a file, for editors'
+complete -c jail -n "__fish_jail_needs_command" -f -a "doctor" -d 'Look at the machine: what works, what is missing, how to fix it'
+complete -c jail -n "__fish_jail_needs_command" -f -a "seccomp" -d 'Look at the profiles of system calls'
+complete -c jail -n "__fish_jail_needs_command" -f -a "completions" -d 'Print the completion script for a shell'
+complete -c jail -n "__fish_jail_using_subcommand run" -l report -d 'Write a report of the run to stderr when it ends: what was applied, proven, used' -r -f -a "json\t''"
+complete -c jail -n "__fish_jail_using_subcommand run" -l report-file -d 'Write the report to this file instead' -r -F
+complete -c jail -n "__fish_jail_using_subcommand run" -l listen -d 'Serve connections on a unix socket, one jailed connector each: unix:PATH' -r
+complete -c jail -n "__fish_jail_using_subcommand run" -l read -d 'Let it read this path' -r -F
+complete -c jail -n "__fish_jail_using_subcommand run" -l write -d 'Let it read and write this path' -r -F
+complete -c jail -n "__fish_jail_using_subcommand run" -l env -d 'Set a variable; without a value it is the one of your own environment' -r
+complete -c jail -n "__fish_jail_using_subcommand run" -l allow -d 'Let it reach this host; the port is 443 unless given' -r
+complete -c jail -n "__fish_jail_using_subcommand run" -l memory -d 'Memory: 512M, 1G' -r
+complete -c jail -n "__fish_jail_using_subcommand run" -l cpus -d 'Processors: 1, 0.5' -r
+complete -c jail -n "__fish_jail_using_subcommand run" -l pids -d 'Processes and threads' -r
+complete -c jail -n "__fish_jail_using_subcommand run" -l files -d 'Open files per process' -r
+complete -c jail -n "__fish_jail_using_subcommand run" -l nice -d 'Politeness, 0 to 19' -r
+complete -c jail -n "__fish_jail_using_subcommand run" -l timeout -d 'End it after this time: 30s, 2m' -r
+complete -c jail -n "__fish_jail_using_subcommand run" -l eof-grace -d 'How long it may live on after its standard input ended: a time, or `never`' -r
+complete -c jail -n "__fish_jail_using_subcommand run" -l seccomp -d 'System calls: a built-in profile, or the path of one' -r
+complete -c jail -n "__fish_jail_using_subcommand run" -l sandbox -d 'What confines it: namespace, container or none' -r
+complete -c jail -n "__fish_jail_using_subcommand run" -l workspace -d 'What /workspace is: tmpfs[:SIZE], host:PATH or copy:PATH' -r
+complete -c jail -n "__fish_jail_using_subcommand run" -l system -d 'The system\'s programs that it sees: usr or minimal' -r
+complete -c jail -n "__fish_jail_using_subcommand run" -l scratch -d 'Size of its /tmp and of its HOME' -r
+complete -c jail -n "__fish_jail_using_subcommand run" -l allow-missing -d 'Run although these cannot be applied here: memory, cpus, pids, io, landlock' -r
+complete -c jail -n "__fish_jail_using_subcommand run" -l dry-run -d 'Print the plan and stop'
+complete -c jail -n "__fish_jail_using_subcommand run" -l json -d 'The plan as JSON (with --dry-run)'
+complete -c jail -n "__fish_jail_using_subcommand run" -s t -l tty -d 'Give the connector a pseudo-terminal'
+complete -c jail -n "__fish_jail_using_subcommand run" -l i-accept-no-sandbox -d 'With --sandbox=none: run it unjailed, with all your rights'
+complete -c jail -n "__fish_jail_using_subcommand run" -s q -l quiet -d 'Say nothing about limits that cannot be enforced here; they stay in the report and the audit log'
+complete -c jail -n "__fish_jail_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jail -n "__fish_jail_using_subcommand run" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand explain" -l read -d 'Let it read this path' -r -F
+complete -c jail -n "__fish_jail_using_subcommand explain" -l write -d 'Let it read and write this path' -r -F
+complete -c jail -n "__fish_jail_using_subcommand explain" -l env -d 'Set a variable; without a value it is the one of your own environment' -r
+complete -c jail -n "__fish_jail_using_subcommand explain" -l allow -d 'Let it reach this host; the port is 443 unless given' -r
+complete -c jail -n "__fish_jail_using_subcommand explain" -l memory -d 'Memory: 512M, 1G' -r
+complete -c jail -n "__fish_jail_using_subcommand explain" -l cpus -d 'Processors: 1, 0.5' -r
+complete -c jail -n "__fish_jail_using_subcommand explain" -l pids -d 'Processes and threads' -r
+complete -c jail -n "__fish_jail_using_subcommand explain" -l files -d 'Open files per process' -r
+complete -c jail -n "__fish_jail_using_subcommand explain" -l nice -d 'Politeness, 0 to 19' -r
+complete -c jail -n "__fish_jail_using_subcommand explain" -l timeout -d 'End it after this time: 30s, 2m' -r
+complete -c jail -n "__fish_jail_using_subcommand explain" -l eof-grace -d 'How long it may live on after its standard input ended: a time, or `never`' -r
+complete -c jail -n "__fish_jail_using_subcommand explain" -l seccomp -d 'System calls: a built-in profile, or the path of one' -r
+complete -c jail -n "__fish_jail_using_subcommand explain" -l sandbox -d 'What confines it: namespace, container or none' -r
+complete -c jail -n "__fish_jail_using_subcommand explain" -l workspace -d 'What /workspace is: tmpfs[:SIZE], host:PATH or copy:PATH' -r
+complete -c jail -n "__fish_jail_using_subcommand explain" -l system -d 'The system\'s programs that it sees: usr or minimal' -r
+complete -c jail -n "__fish_jail_using_subcommand explain" -l scratch -d 'Size of its /tmp and of its HOME' -r
+complete -c jail -n "__fish_jail_using_subcommand explain" -l allow-missing -d 'Run although these cannot be applied here: memory, cpus, pids, io, landlock' -r
+complete -c jail -n "__fish_jail_using_subcommand explain" -l json -d 'As JSON'
+complete -c jail -n "__fish_jail_using_subcommand explain" -s h -l help -d 'Print help'
+complete -c jail -n "__fish_jail_using_subcommand explain" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand audit; and not __fish_seen_subcommand_from show tail verify" -s h -l help -d 'Print help'
+complete -c jail -n "__fish_jail_using_subcommand audit; and not __fish_seen_subcommand_from show tail verify" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand audit; and not __fish_seen_subcommand_from show tail verify" -f -a "show" -d 'Print events, oldest first'
+complete -c jail -n "__fish_jail_using_subcommand audit; and not __fish_seen_subcommand_from show tail verify" -f -a "tail" -d 'Print the last events'
+complete -c jail -n "__fish_jail_using_subcommand audit; and not __fish_seen_subcommand_from show tail verify" -f -a "verify" -d 'Check the whole log: each record, their order and the end. Ends with 1 where something was changed or is missing, with 2 where the log cannot be read'
+complete -c jail -n "__fish_jail_using_subcommand audit; and __fish_seen_subcommand_from show" -l run -d 'Only this run: its id, the beginning of it, or `last`' -r
+complete -c jail -n "__fish_jail_using_subcommand audit; and __fish_seen_subcommand_from show" -l connector -d 'Only runs of this connector' -r
+complete -c jail -n "__fish_jail_using_subcommand audit; and __fish_seen_subcommand_from show" -l since -d 'Not before: `2h`, `7days`, or a time such as `2026-11-22T03:04:05Z`' -r
+complete -c jail -n "__fish_jail_using_subcommand audit; and __fish_seen_subcommand_from show" -l kind -d 'Only this kind of event' -r -f -a "run-start\t''
+applied\t''
+denial\t''
+run-end\t''"
+complete -c jail -n "__fish_jail_using_subcommand audit; and __fish_seen_subcommand_from show" -l file -d 'The log; that of the workspace without this' -r -F
+complete -c jail -n "__fish_jail_using_subcommand audit; and __fish_seen_subcommand_from show" -l json -d 'Print the records as they stand in the log, one JSON object per line'
+complete -c jail -n "__fish_jail_using_subcommand audit; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c jail -n "__fish_jail_using_subcommand audit; and __fish_seen_subcommand_from show" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand audit; and __fish_seen_subcommand_from tail" -s n -l lines -d 'How many' -r
+complete -c jail -n "__fish_jail_using_subcommand audit; and __fish_seen_subcommand_from tail" -l file -d 'The log; that of the workspace without this' -r -F
+complete -c jail -n "__fish_jail_using_subcommand audit; and __fish_seen_subcommand_from tail" -s f -l follow -d 'Go on with what is written from now on'
+complete -c jail -n "__fish_jail_using_subcommand audit; and __fish_seen_subcommand_from tail" -l json -d 'Print the records as they stand in the log, one JSON object per line'
+complete -c jail -n "__fish_jail_using_subcommand audit; and __fish_seen_subcommand_from tail" -s h -l help -d 'Print help'
+complete -c jail -n "__fish_jail_using_subcommand audit; and __fish_seen_subcommand_from tail" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand audit; and __fish_seen_subcommand_from verify" -l json -d 'Print the result as JSON'
+complete -c jail -n "__fish_jail_using_subcommand audit; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help'
+complete -c jail -n "__fish_jail_using_subcommand audit; and __fish_seen_subcommand_from verify" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand check" -l json -d 'Print the result as JSON'
+complete -c jail -n "__fish_jail_using_subcommand check" -s h -l help -d 'Print help'
+complete -c jail -n "__fish_jail_using_subcommand check" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand init" -s h -l help -d 'Print help'
+complete -c jail -n "__fish_jail_using_subcommand init" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jail -n "__fish_jail_using_subcommand schema" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand doctor; and not __fish_seen_subcommand_from host" -s h -l help -d 'Print help'
+complete -c jail -n "__fish_jail_using_subcommand doctor; and not __fish_seen_subcommand_from host" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand doctor; and not __fish_seen_subcommand_from host" -f -a "host" -d 'Try every kernel feature that jail uses, and say what each missing one costs'
+complete -c jail -n "__fish_jail_using_subcommand doctor; and __fish_seen_subcommand_from host" -l json -d 'Print JSON (schema `jail.doctor.host/1`) instead of a table'
+complete -c jail -n "__fish_jail_using_subcommand doctor; and __fish_seen_subcommand_from host" -l apparmor -d 'Print the AppArmor profile that lets this binary make user namespaces, and do nothing else'
+complete -c jail -n "__fish_jail_using_subcommand doctor; and __fish_seen_subcommand_from host" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jail -n "__fish_jail_using_subcommand doctor; and __fish_seen_subcommand_from host" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand seccomp; and not __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c jail -n "__fish_jail_using_subcommand seccomp; and not __fish_seen_subcommand_from show" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand seccomp; and not __fish_seen_subcommand_from show" -f -a "show" -d 'List what a built-in profile allows, with the reason for each rule'
+complete -c jail -n "__fish_jail_using_subcommand seccomp; and __fish_seen_subcommand_from show" -l arch -d 'Architecture to resolve the calls for; that of this machine without it' -r -f -a "x86_64\t''
+aarch64\t''"
+complete -c jail -n "__fish_jail_using_subcommand seccomp; and __fish_seen_subcommand_from show" -l json -d 'Machine-readable output'
+complete -c jail -n "__fish_jail_using_subcommand seccomp; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c jail -n "__fish_jail_using_subcommand seccomp; and __fish_seen_subcommand_from show" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jail -n "__fish_jail_using_subcommand completions" -s V -l version -d 'Print version'
