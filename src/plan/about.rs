@@ -64,7 +64,8 @@ const ABOUT: [About; Stage::ALL.len()] = [
     About {
         stage: Stage::Lifeline,
         by: "init",
-        does: "Asks for SIGKILL at the supervisor's death, and leaves at once if it is dead already.",
+        does: "Asks for SIGKILL at the supervisor's death, leaves at once if it is dead already, and starts a \
+               session of its own.",
         needs: "to be the supervisor's direct child",
         gives: "from here on nothing outlives the supervisor",
         not_yet: "change user or group: that would clear the request",
@@ -140,8 +141,9 @@ const ABOUT: [About; Stage::ALL.len()] = [
     About {
         stage: Stage::Payload,
         by: "init",
-        does: "Forks the payload. init closes all but its report pipe, loads its own small filter, reaps, \
-               and passes signals on.",
+        does: "Starts the payload, which shares init's memory until it execs. init sleeps until then; \
+               afterwards it closes all but its report pipe, loads its own small filter, reaps, and \
+               passes signals on. When the connector ends, init kills and reaps what it left.",
         needs: "every wall of init: the payload inherits them",
         gives: "a pid 1 that can do nothing but reap and report",
         not_yet: "filter the payload: its last steps need more than a connector may",
