@@ -38,8 +38,9 @@ pub fn add(failure: Failure, stage: Stage, error: SysError) -> Failure {
         {
             refused_namespaces(failure, stage)
         }
-        (Stage::Namespaces, Errno::ENOSPC) => failure
-            .hint("the limit of namespaces is reached: see /proc/sys/user/max_user_namespaces and max_net_namespaces")
+        // A mount counts as a namespace until it is attached.
+        (Stage::Namespaces | Stage::Mounts, Errno::ENOSPC) => failure
+            .hint("the limit of namespaces is reached: see /proc/sys/user/max_user_namespaces, max_net_namespaces and their like")
             .hint("sudo sysctl user.max_user_namespaces=15000 user.max_net_namespaces=15000"),
         (Stage::Namespaces, Errno::ENOSYS) => failure
             .hint("clone3 is missing: the kernel is older than 5.3, or a container's seccomp profile hides it"),
