@@ -5,7 +5,7 @@
 
 use crate::plan::{Moment, Probe, Stage};
 use crate::spawn::wire::{At, Fault, Message, Reporter};
-use crate::sys::{SysError, attempt};
+use crate::sys::{Call, SysError, attempt};
 use nix::errno::Errno;
 use std::path::Path;
 
@@ -35,7 +35,11 @@ fn attempt_all(target: &Target<'_>, moment: Moment) -> Result<(), Fault> {
         match run(*probe, target.canary) {
             Err(errno) => {
                 let refused = Message::Refused { probe: *probe as u8, errno: errno as i32 };
-                target.reporter.send(refused);
+                // A proof that nobody hears of is none.
+                if !target.reporter.send(refused) {
+                    let lost = SysError::new(Call::Write, Errno::EPIPE);
+                    return Err(lost).at(Stage::Proof, *probe as usize);
+                }
             }
             Ok(()) => {
                 target.reporter.send(Message::Escaped { probe: *probe as u8 });

@@ -44,7 +44,11 @@ pub fn steps(plan: &Plan, stage: Stage) -> Vec<String> {
         Stage::Capabilities => own(&capabilities::STEPS),
         Stage::NoNewPrivs => own(&no_new_privs::STEPS),
         Stage::Landlock => landlock(plan),
-        Stage::Payload => own(&["fork the payload", "init keeps nothing but its report pipe"]),
+        Stage::Payload => own(&[
+            "fork the payload",
+            "init keeps nothing but its report pipe",
+            "the payload tells the supervisor that all of it holds",
+        ]),
         Stage::Limits => {
             let mut steps = own(&limits::STEPS);
             steps.extend(plan.rlimits.iter().map(|l| format!("set {} to {}", l.name, l.value)));

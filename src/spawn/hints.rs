@@ -20,7 +20,7 @@ pub fn refusal(plan: &Plan, fault: Fault) -> Failure {
     let failure = Failure::new(Kind::Refused, format!("cannot confine the connector: {step}"))
         .at(fault.stage)
         .because(fault.error);
-    if fault.stage == Stage::Proof {
+    if fault.stage == Stage::Proof && fault.error.call == Call::Verify {
         return failure
             .because("it worked, and it must not: a control is not in force on this machine")
             .hint("please report this with the output of `jail doctor host --json`");

@@ -5,7 +5,8 @@ use super::init::fail;
 use super::wire::{At, Fault, Message, Reporter};
 use crate::confine::{Confined, Walled, limits, proof, seccomp};
 use crate::plan::Stage;
-use crate::sys::{Call, Sys, exec};
+use crate::sys::{Call, Sys, SysError, exec};
+use nix::errno::Errno;
 use std::convert::Infallible;
 use std::os::fd::AsFd;
 
@@ -42,6 +43,8 @@ fn become_connector(
     reporter: Reporter<'_>,
 ) -> Result<Infallible, Fault> {
     let Confined { walled: _, limits: _, seccomp: _, proof: _ } = confined;
-    reporter.send(Message::Confined);
+    if !reporter.send(Message::Confined) {
+        return Err(SysError::new(Call::Write, Errno::EPIPE)).at(Stage::Payload, 2);
+    }
     Err(exec::execve(&prepared.program, &prepared.argv, &prepared.envp)).at(Stage::Exec, 0)
 }
