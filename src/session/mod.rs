@@ -60,9 +60,10 @@ impl Session {
         match result {
             Ok((ended, _)) => {
                 let quarantined = quarantine::after(&self.plan);
-                log.end(&self.plan, &ended, usage.as_ref())?;
-                report::write(&self, &ended, usage.as_ref(), &quarantined)?;
+                let recorded = log.end(&self.plan, &ended, usage.as_ref());
+                let reported = report::write(&self, &ended, usage.as_ref(), &quarantined);
                 report::summary(&self, &ended, usage.as_ref(), &quarantined);
+                recorded.and(reported)?;
                 Ok(ended.code())
             }
             Err(failure) => {
