@@ -43,12 +43,8 @@ fn running() -> Outcome {
         trap '' HUP INT TERM; setsid nohup sleep 304 >/dev/null 2>&1 &
         echo ready; sleep 305";
     for _ in 0..30 {
-        let mut child = case
-            .script(&[], script)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child =
+            case.script(&[], script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         assert_eq!(line(child.stdout.as_mut().unwrap()), "ready");
         let all = within(Duration::from_secs(10), || case.processes().len() >= 8);
         assert!(all, "{:?}", case.processes());

@@ -84,7 +84,8 @@ fn two() -> Outcome {
     assert_eq!(ask(&mut one, "echo alive"), "alive");
     drop(one);
     // A client that has gone takes its jail with it, and only its own.
-    let gone = within(LONG, || case.processes().iter().filter(|(_, c)| c.starts_with("sh ")).count() == 0);
+    let gone =
+        within(LONG, || case.processes().iter().filter(|(_, c)| c.starts_with("sh ")).count() == 0);
     assert!(gone, "{:?}", case.processes());
     server.stop();
     case.assert_nothing_left();
@@ -98,7 +99,8 @@ fn other_user() -> Outcome {
     }
     let case = Case::new();
     let server = Server::start(&case, SHELL);
-    let open_to_all = |path: &Path, mode| fs::set_permissions(path, PermissionsExt::from_mode(mode));
+    let open_to_all =
+        |path: &Path, mode| fs::set_permissions(path, PermissionsExt::from_mode(mode));
     for folder in server.path.ancestors().skip(1).take(2) {
         open_to_all(folder, 0o755).unwrap();
     }
@@ -157,12 +159,16 @@ fn in_the_way() -> Outcome {
 
 fn sigterm() -> Outcome {
     let case = Case::new();
-    let server = Server::start(&case, "trap '' TERM; setsid sleep 400 & echo up; while :; do sleep 0.1; done");
+    let server = Server::start(
+        &case,
+        "trap '' TERM; setsid sleep 400 & echo up; while :; do sleep 0.1; done",
+    );
     let mut streams: Vec<UnixStream> = (0..3).map(|_| server.connect()).collect();
     for stream in &mut streams {
         assert_eq!(line(stream), "up");
     }
-    let polite = Server { child: case.script(&[], "exit 0").spawn().unwrap(), path: PathBuf::new() };
+    let polite =
+        Server { child: case.script(&[], "exit 0").spawn().unwrap(), path: PathBuf::new() };
     wait(polite.child, LONG);
     server.stop();
     assert!(case.processes().is_empty(), "{:?}", case.processes());
@@ -179,7 +185,9 @@ fn sigterm() -> Outcome {
     for stream in &mut streams {
         assert_eq!(line(stream), "up");
     }
-    let ends = || case.audit_log().matches("run_end").count().max(case.audit_log().matches("run-end").count());
+    let ends = || {
+        case.audit_log().matches("run_end").count().max(case.audit_log().matches("run-end").count())
+    };
     let before = ends();
     server.stop();
     assert!(ends() >= before + 3, "{}", case.audit_log());
@@ -207,9 +215,8 @@ fn killed() -> Outcome {
 fn hundred() -> Outcome {
     let case = Case::new();
     let server = Server::start(&case, SHELL);
-    let descriptors = || {
-        fs::read_dir(format!("/proc/{}/fd", server.child.id())).map_or(0, Iterator::count)
-    };
+    let descriptors =
+        || fs::read_dir(format!("/proc/{}/fd", server.child.id())).map_or(0, Iterator::count);
     assert_eq!(ask(&mut server.connect(), "echo warm"), "warm");
     let settled = |expected| within(LONG, || descriptors() <= expected);
     std::thread::sleep(Duration::from_millis(500));
@@ -230,7 +237,8 @@ fn bad_policy() -> Outcome {
     let case = Case::new();
     let path = case.path("work/socket");
     let address = format!("unix:{}", path.display());
-    let output = case.jail(&["run", "--listen", &address, "--read", "/", "--", "cat"]).output().unwrap();
+    let output =
+        case.jail(&["run", "--listen", &address, "--read", "/", "--", "cat"]).output().unwrap();
     assert_refused(&output, 125, &["never granted whole"]);
     assert!(!path.exists());
     let output = case.jail(&["run", "--listen", "tcp:1234", "--", "cat"]).output().unwrap();

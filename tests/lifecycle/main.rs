@@ -10,20 +10,20 @@
 #![allow(clippy::print_stdout, reason = "a test tells its result")]
 
 mod ends;
-//TODO mod faults;
-//TODO mod inherited;
+mod faults;
+mod inherited;
 mod killed;
 mod listen;
 mod nothing_left;
-//TODO mod places;
-//TODO mod report;
-//TODO mod secrets;
+mod places;
+mod report;
+mod secrets;
 mod signals;
 mod status;
 mod stdio;
 mod support;
 mod tty;
-//TODO mod workspace;
+mod workspace;
 
 use libtest_mimic::Arguments;
 use std::process::ExitCode;
@@ -35,18 +35,18 @@ fn main() -> ExitCode {
     let trials = [
         nothing_left::trials(),
         killed::trials(),
-        //TODO         faults::trials(),
-        //TODO         listen::trials(),
+        faults::trials(),
+        listen::trials(),
         ends::trials(),
         stdio::trials(),
-        //TODO         tty::trials(),
+        tty::trials(),
         status::trials(),
         signals::trials(),
-        //TODO         workspace::trials(),
-        //TODO         secrets::trials(),
-        //TODO         report::trials(),
-        //TODO         inherited::trials(),
-        //TODO         places::trials(),
+        workspace::trials(),
+        secrets::trials(),
+        report::trials(),
+        inherited::trials(),
+        places::trials(),
     ];
     let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());
     println!(

@@ -1,8 +1,6 @@
 //! Signals to the supervisor are the connector's.
 
-use super::support::{
-    Case, Outcome, assert_code, line, signal, stdout, trial, wait, within,
-};
+use super::support::{Case, Outcome, assert_code, line, signal, stdout, trial, wait, within};
 use libtest_mimic::Trial;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
@@ -24,7 +22,8 @@ const LONG: Duration = Duration::from_secs(20);
 
 fn reach() -> Outcome {
     let case = Case::new();
-    for sent in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2] {
+    for sent in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2]
+    {
         let name = sent.as_str().trim_start_matches("SIG");
         // The shell and a child of it: npx and `sh -c` pass nothing on to what they started.
         // (A child in the background would not do: sh makes it ignore INT.)
@@ -51,7 +50,8 @@ fn reach() -> Outcome {
 /// supervisor and init must not both pass it on, since many programs give up at the second one.
 fn once() -> Outcome {
     let case = Case::new();
-    let script = "trap 'echo caught' TERM; echo ready; for i in 1 2 3 4 5 6 7 8; do sleep 0.05; done";
+    let script =
+        "trap 'echo caught' TERM; echo ready; for i in 1 2 3 4 5 6 7 8; do sleep 0.05; done";
     for _ in 0..10 {
         let mut child = case
             .script(&[], script)
@@ -119,7 +119,11 @@ fn stubborn() -> Outcome {
     // The client's last word; the whole jail goes with the supervisor.
     signal(&child, Signal::SIGKILL);
     child.wait().unwrap();
-    assert!(within(Duration::from_secs(5), || case.processes().is_empty()), "{:?}", case.processes());
+    assert!(
+        within(Duration::from_secs(5), || case.processes().is_empty()),
+        "{:?}",
+        case.processes()
+    );
     case.assert_nothing_left();
     Ok(())
 }

@@ -19,7 +19,8 @@ pub fn trials() -> Vec<Trial> {
 
 fn own_codes() -> Outcome {
     let case = Case::new();
-    for code in [0, 1, 2, 3, 42, 63, 64, 100, 124, 125, 126, 127, 128, 129, 137, 143, 200, 254, 255] {
+    for code in [0, 1, 2, 3, 42, 63, 64, 100, 124, 125, 126, 127, 128, 129, 137, 143, 200, 254, 255]
+    {
         let output = case.run(&[], &format!("exit {code}"));
         assert_code(&output, code);
     }
@@ -47,8 +48,8 @@ fn timeout() -> Outcome {
     assert!(started.elapsed().as_secs() < 2, "{:?}", started.elapsed());
     // One that ignores SIGTERM is killed two seconds later, with everything that it started.
     let started = Instant::now();
-    let output =
-        case.run(&["--timeout", "300ms"], "trap '' TERM; setsid sleep 60 & while :; do sleep 1; done");
+    let output = case
+        .run(&["--timeout", "300ms"], "trap '' TERM; setsid sleep 60 & while :; do sleep 1; done");
     assert_code(&output, 124);
     assert!((2..5).contains(&started.elapsed().as_secs()), "{:?}", started.elapsed());
     case.assert_nothing_left();
@@ -64,7 +65,11 @@ fn refused() -> Outcome {
     assert_refused(&run(&["run", "--memory", "7lots", "--", "true"]), 125, &["--memory", "7lots"]);
     assert_refused(&run(&["run", "--pids", "0", "--", "true"]), 125, &["--pids"]);
     assert_refused(&run(&["run", "--timeout", "9", "--", "true"]), 125, &["--timeout"]);
-    assert_refused(&run(&["run", "--read", "/nowhere", "--", "true"]), 125, &["/nowhere", "--read"]);
+    assert_refused(
+        &run(&["run", "--read", "/nowhere", "--", "true"]),
+        125,
+        &["/nowhere", "--read"],
+    );
     assert_refused(&run(&["run", "--read", "/", "--", "true"]), 125, &["never granted whole"]);
     assert_refused(&run(&["run", "--seccomp", "nope", "--", "true"]), 125, &["nope"]);
     assert_refused(&run(&["run", "--workspace", "what", "--", "true"]), 125, &["--workspace"]);

@@ -47,12 +47,8 @@ fn same(bytes: &[u8], expected: &[u8]) {
 
 fn pipes() -> Outcome {
     let case = Case::new();
-    let mut child = case
-        .script(&[], "exec cat")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child =
+        case.script(&[], "exec cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut input = child.stdin.take().unwrap();
     let writer = std::thread::spawn(move || {
         let bytes = noise();
@@ -226,10 +222,14 @@ fn no_other() -> Outcome {
     let mut command = Command::new("bash");
     case.surround(&mut command);
     let script = "exec 3</etc/hostname 7>/dev/null 200</etc/passwd; exec \"$0\" \"$@\"";
-    command
-        .args(["-c", script])
-        .arg(jail_bin())
-        .args(["run", "-q", "--", "bash", "-c", "for f in /proc/$$/fd/*; do echo ${f##*/}; done"]);
+    command.args(["-c", script]).arg(jail_bin()).args([
+        "run",
+        "-q",
+        "--",
+        "bash",
+        "-c",
+        "for f in /proc/$$/fd/*; do echo ${f##*/}; done",
+    ]);
     let output = command.output().unwrap();
     assert_code(&output, 0);
     let mut seen: Vec<String> = stdout(&output).lines().map(str::to_owned).collect();
