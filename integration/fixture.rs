@@ -37,7 +37,8 @@ pub struct Fixture {
 
 impl Fixture {
     pub fn new(attack: &Attack, jailed: bool) -> Self {
-        let dir = tempfile::Builder::new().prefix("jail-escapes-").tempdir().expect("a temp folder");
+        let dir =
+            tempfile::Builder::new().prefix("jail-escapes-").tempdir().expect("a temp folder");
         let unique = dir.path().file_name().expect("a name").to_string_lossy().into_owned();
         let mut fixture = Self {
             secret: format!("SECRET-{unique}"),
@@ -93,7 +94,8 @@ impl Fixture {
     pub fn workspace(&mut self) -> PathBuf {
         fs::create_dir_all(self.at("ws")).expect("a workspace");
         self.set_path("host_ws", "ws");
-        let ws = if self.jailed { "/workspace".into() } else { self.at("ws").display().to_string() };
+        let ws =
+            if self.jailed { "/workspace".into() } else { self.at("ws").display().to_string() };
         self.set("ws", &ws);
         self.at("ws")
     }
@@ -105,10 +107,6 @@ impl Fixture {
         let pid = child.id();
         self.children.push(child);
         pid
-    }
-
-    pub fn neighbour_alive(&mut self, pid: u32) -> bool {
-        self.children.iter_mut().any(|child| child.id() == pid && matches!(child.try_wait(), Ok(None)))
     }
 
     pub fn hook(&mut self, hook: impl Fn(&mut Command) + Send + Sync + 'static) {
@@ -157,7 +155,8 @@ impl Fixture {
         self.surround(&mut command);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         if !self.jailed && matches!(attack.control, Control::Userns) {
-            let more = libc::CLONE_NEWNS | libc::CLONE_NEWNET | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
+            let more =
+                libc::CLONE_NEWNS | libc::CLONE_NEWNET | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
             unsafe { command.pre_exec(move || kit::new_userns(more)) };
         }
         self.hooks.iter().for_each(|hook| hook(&mut command));

@@ -130,7 +130,11 @@ fn jailed(attack: &'static Attack) -> Result<(), Failed> {
     let effect = attack.effect.and_then(|effect| effect(&fixture, &outcome));
     if let Some(why) = attack.by_design {
         let worked = matches!(&outcome.verdict, Some((kind, _)) if kind != "refused");
-        return if worked { Ok(()) } else { Err(format!("no longer true: {why}\n{}", outcome.text()).into()) };
+        return if worked {
+            Ok(())
+        } else {
+            Err(format!("no longer true: {why}\n{}", outcome.text()).into())
+        };
     }
     if let Some(effect) = effect {
         return Err(format!("ESCAPE: {}: {effect}\n{}", attack.about, outcome.text()).into());
@@ -141,7 +145,10 @@ fn jailed(attack: &'static Attack) -> Result<(), Failed> {
     if outcome.timed_out {
         return Err(format!("it took too long\n{}", outcome.text()).into());
     }
-    if attack.run_refused.is_some_and(|word| outcome.code == Some(125) && outcome.errors.contains(word)) {
+    if attack
+        .run_refused
+        .is_some_and(|word| outcome.code == Some(125) && outcome.errors.contains(word))
+    {
         return Ok(());
     }
     match &outcome.verdict {
@@ -157,6 +164,11 @@ fn jailed(attack: &'static Attack) -> Result<(), Failed> {
 
 impl Outcome {
     fn text(&self) -> String {
-        format!("code {:?}\nstdout: {}\nstderr: {}", self.code, self.output.trim(), self.errors.trim())
+        format!(
+            "code {:?}\nstdout: {}\nstderr: {}",
+            self.code,
+            self.output.trim(),
+            self.errors.trim()
+        )
     }
 }

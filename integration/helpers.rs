@@ -51,7 +51,10 @@ fn metadata_host(command: &[String]) -> ExitCode {
     } else {
         kit::new_userns_same_ids(libc::CLONE_NEWNET).expect("a network namespace");
     }
-    for args in [["link", "set", "lo", "up"].as_slice(), &["addr", "add", "169.254.169.254/32", "dev", "lo"]] {
+    for args in [
+        ["link", "set", "lo", "up"].as_slice(),
+        &["addr", "add", "169.254.169.254/32", "dev", "lo"],
+    ] {
         // Ambient capabilities would do as well; ip(8) is run by us, who have them.
         let mut ip = Command::new("ip");
         ip.args(args);

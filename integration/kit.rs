@@ -94,7 +94,14 @@ const KEYCTL_SETPERM: i32 = 5;
 pub fn plant_key(name: &str, value: &str) -> io::Result<i64> {
     let name = std::ffi::CString::new(name)?;
     let (kind, bytes) = (c"user".as_ptr(), value.as_bytes());
-    let key = syscall!(libc::SYS_add_key, kind, name.as_ptr(), bytes.as_ptr(), bytes.len(), KEY_SPEC_USER_KEYRING)?;
+    let key = syscall!(
+        libc::SYS_add_key,
+        kind,
+        name.as_ptr(),
+        bytes.as_ptr(),
+        bytes.len(),
+        KEY_SPEC_USER_KEYRING
+    )?;
     syscall!(libc::SYS_keyctl, KEYCTL_SETPERM, key, 0x3f3f_0000u32)?;
     Ok(key)
 }
@@ -133,7 +140,8 @@ pub fn pty() -> (OwnedFd, OwnedFd) {
     let pair = nix::pty::openpty(None, None).expect("a pty");
     let mut modes = nix::sys::termios::tcgetattr(&pair.slave).expect("modes");
     nix::sys::termios::cfmakeraw(&mut modes);
-    nix::sys::termios::tcsetattr(&pair.slave, nix::sys::termios::SetArg::TCSANOW, &modes).expect("raw");
+    nix::sys::termios::tcsetattr(&pair.slave, nix::sys::termios::SetArg::TCSANOW, &modes)
+        .expect("raw");
     (pair.master, pair.slave)
 }
 

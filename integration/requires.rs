@@ -101,12 +101,18 @@ fn check(need: Need) -> (bool, String) {
     let (met, reason) = match need {
         Need::Root => (uid == 0, "its control needs root"),
         Need::NotRoot => (uid != 0, "it makes sense for an ordinary user only"),
-        Need::Userns => (crate::kit::in_child(|| crate::kit::new_userns(0).is_ok()), "no user namespaces"),
-        Need::Landlock(abi) => (jail::sys::landlock::abi() >= abi, "this kernel's Landlock is older"),
+        Need::Userns => {
+            (crate::kit::in_child(|| crate::kit::new_userns(0).is_ok()), "no user namespaces")
+        }
+        Need::Landlock(abi) => {
+            (jail::sys::landlock::abi() >= abi, "this kernel's Landlock is older")
+        }
         Need::CgroupV2 => (cgroup_v2(), "no cgroup v2 with a memory controller here"),
         Need::Ipv6 => (std::net::TcpListener::bind("[::1]:0").is_ok(), "no IPv6 loopback"),
         Need::Keyring => (crate::kit::keyring().is_ok(), "no usable user keyring"),
-        Need::Ia32 => (crate::kit::in_child(crate::kit::int80_works), "no 32-bit system calls in this kernel"),
+        Need::Ia32 => {
+            (crate::kit::in_child(crate::kit::int80_works), "no 32-bit system calls in this kernel")
+        }
         Need::X32 => (unsafe { libc::syscall(0x4000_0000 | 39) } > 0, "no x32 in this kernel"),
         Need::Vsock => (socket(libc::AF_VSOCK, libc::SOCK_STREAM, 0), "no vsock in this kernel"),
         Need::Alg => (socket(libc::AF_ALG, libc::SOCK_SEQPACKET, 0), "no AF_ALG in this kernel"),
@@ -116,7 +122,8 @@ fn check(need: Need) -> (bool, String) {
         Need::Git => (Path::new("/usr/bin/git").exists(), "git is not installed"),
         Need::Su => (Path::new("/usr/bin/su").exists(), "/usr/bin/su is not there"),
         Need::Sysctl(path, value) => {
-            let text = std::fs::read_to_string(Path::new("/proc/sys").join(path)).unwrap_or_default();
+            let text =
+                std::fs::read_to_string(Path::new("/proc/sys").join(path)).unwrap_or_default();
             return (text.trim() == value, format!("{path} is `{}`, not {value}", text.trim()));
         }
     };

@@ -257,12 +257,14 @@ impl Tree<'_> {
                 .because(format!("asked by {origin}")));
         }
         if let Some(folder) = self.link_below_writable(policy, path, canonical) {
-            return Err(refuse(format!("{shown} goes through a symbolic link (asked by {origin})"))
-                .because(format!(
-                    "the connector may write {}, and could have made that link in an earlier run",
-                    folder.display()
-                ))
-                .hint(format!("grant {} itself if that is what you mean", canonical.display())));
+            return Err(refuse(format!(
+                "{shown} goes through a symbolic link (asked by {origin})"
+            ))
+            .because(format!(
+                "the connector may write {}, and could have made that link in an earlier run",
+                folder.display()
+            ))
+            .hint(format!("grant {} itself if that is what you mean", canonical.display())));
         }
         Ok(fact.clone())
     }

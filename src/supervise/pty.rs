@@ -5,6 +5,7 @@
 
 use crate::failure::{Failure, Kind};
 use crate::sys::terminal;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags};
 use nix::pty::{OpenptyResult, openpty};
 use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
@@ -25,6 +26,8 @@ pub(super) struct Session {
     before: Option<Termios>,
     input_open: bool,
     output_open: bool,
+    /// What the connector has not taken yet; while there is some, no more is read.
+    typed: Vec<u8>,
 }
 
 impl Session {
@@ -38,38 +41,65 @@ impl Session {
             tcsetattr(stdin(), SetArg::TCSANOW, &raw).map_err(modes_error)?;
             before = Some(modes);
         }
-        Ok(Some(Self { master, before, input_open: true, output_open: true }))
+        // Neither a connector that does not read nor a client that does not may stop the supervisor.
+        fcntl(&master, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(modes_error)?;
+        Ok(Some(Self { master, before, input_open: true, output_open: true, typed: Vec::new() }))
     }
 
-    /// What to wait for: always as many as [`Session::step`] expects.
+    /// What to wait for next, in each direction: something to read, or room to write it.
     pub(super) fn add<'a>(&'a self, fds: &mut Vec<PollFd<'a>>) {
-        let wanted = |open| if open { PollFlags::POLLIN } else { PollFlags::empty() };
         if self.output_open {
-            fds.push(PollFd::new(self.master.as_fd(), PollFlags::POLLIN));
+            fds.push(if ready(output(), PollFlags::POLLOUT, 0) {
+                PollFd::new(self.master.as_fd(), PollFlags::POLLIN)
+            } else {
+                PollFd::new(output(), PollFlags::POLLOUT)
+            });
         }
-        if self.input_open {
-            fds.push(PollFd::new(input(), wanted(self.input_open)));
+        if !self.typed.is_empty() {
+            fds.push(PollFd::new(self.master.as_fd(), PollFlags::POLLOUT));
+        } else if self.input_open {
+            fds.push(PollFd::new(input(), PollFlags::POLLIN));
         }
     }
 
-    /// Moves what is there, in both directions.
+    /// Moves what is there, in both directions, as far as there is room.
     pub(super) fn step(&mut self) {
-        if self.output_open && readable(self.master.as_fd()) {
-            self.output_open = pump(self.master.as_fd(), output());
+        if ready(output(), PollFlags::POLLOUT, 0) {
+            self.show();
         }
-        if self.input_open && readable(input()) {
-            self.input_open = pump(input(), self.master.as_fd());
-            if !self.input_open {
+        if self.typed.is_empty() && self.input_open && ready(input(), PollFlags::POLLIN, 0) {
+            let mut buffer = [0u8; 4096];
+            let length = unistd::read(input(), &mut buffer).unwrap_or(0);
+            self.typed.extend_from_slice(&buffer[..length]);
+            self.input_open = length > 0;
+            if length == 0 {
                 // End of input, as a terminal says it (VEOF); a closed master would be a hang-up.
-                drop(unistd::write(&self.master, &[4]));
+                self.typed.push(4);
+            }
+        }
+        if !self.typed.is_empty() {
+            match unistd::write(&self.master, &self.typed) {
+                Ok(written) => drop(self.typed.drain(..written)),
+                Err(nix::errno::Errno::EINTR | nix::errno::Errno::EAGAIN) => {}
+                Err(_) => self.typed.clear(),
             }
         }
     }
 
-    /// After the jail is gone: what it still wrote.
-    pub(super) fn drain(&mut self) {
-        while self.output_open && readable(self.master.as_fd()) {
+    /// At most as much as POLLOUT promises room for (pipe(7)).
+    fn show(&mut self) {
+        if self.output_open && ready(self.master.as_fd(), PollFlags::POLLIN, 0) {
             self.output_open = pump(self.master.as_fd(), output());
+        }
+    }
+
+    /// After the jail is gone: what it still wrote; a slow reader gets a second for each piece.
+    pub(super) fn drain(&mut self) {
+        while self.output_open
+            && ready(self.master.as_fd(), PollFlags::POLLIN, 0)
+            && ready(output(), PollFlags::POLLOUT, 1000)
+        {
+            self.show();
         }
     }
 
@@ -105,9 +135,9 @@ fn pump(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> bool {
     length > 0
 }
 
-fn readable(fd: BorrowedFd<'_>) -> bool {
-    let mut fds = [PollFd::new(fd, PollFlags::POLLIN)];
-    nix::poll::poll(&mut fds, nix::poll::PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+fn ready(fd: BorrowedFd<'_>, what: PollFlags, patience: u16) -> bool {
+    let mut fds = [PollFd::new(fd, what)];
+    nix::poll::poll(&mut fds, patience).is_ok_and(|ready| ready > 0)
 }
 
 fn modes_error(errno: nix::errno::Errno) -> Failure {
