@@ -109,12 +109,6 @@ impl Fixture {
         pid
     }
 
-    pub fn neighbour_alive(&mut self, pid: u32) -> bool {
-        self.children
-            .iter_mut()
-            .any(|child| child.id() == pid && matches!(child.try_wait(), Ok(None)))
-    }
-
     pub fn hook(&mut self, hook: impl Fn(&mut Command) + Send + Sync + 'static) {
         self.hooks.push(Box::new(hook));
     }

@@ -4,7 +4,7 @@
 
 use super::prelude::*;
 
-/// Touches a file again and again for three seconds; used by the next attack too.
+/// Touches a file again and again; used by the next attack too.
 pub(super) fn daemon(env: &Env) {
     let beat = env.path("ws").join("beat");
     if unsafe { libc::fork() } != 0 {
@@ -16,8 +16,11 @@ pub(super) fn daemon(env: &Env) {
         libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
         libc::signal(libc::SIGTERM, libc::SIG_IGN);
         if libc::fork() == 0 {
-            for number in 0..150 {
-                let _ = fs::write(&beat, format!("{number}"));
+            // Until the fixture's folder is gone, or for six seconds.
+            for number in 0..300 {
+                if fs::write(&beat, format!("{number}")).is_err() {
+                    break;
+                }
                 std::thread::sleep(std::time::Duration::from_millis(20));
             }
         }

@@ -3,10 +3,12 @@
 use crate::plan::{Rlimit, Stage};
 use crate::spawn::wire::{At, Fault};
 use crate::sys::{Call, Sys, SysError, SysResult, fd, process, terminal};
+use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
 use nix::sys::resource::{getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
+use nix::sys::stat::{Mode, fstat};
 use nix::unistd;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 /// Witness.
 pub struct Enforced(());
@@ -52,6 +54,21 @@ fn signals() -> SysResult<()> {
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&none), None).sys(Call::Sigprocmask)
 }
 
+/// The host's /dev/null as a stream becomes the jail's: root's connector owns that node, and could
+/// change its mode for everybody by the descriptor.
+fn own_null(stream: BorrowedFd<'_>) -> SysResult<()> {
+    let (Ok(stat), Ok(flags)) = (fstat(stream), fcntl(stream, FcntlArg::F_GETFL)) else {
+        // A stream that is closed is the connector's to find out.
+        return Ok(());
+    };
+    if stat.st_mode & libc::S_IFMT != libc::S_IFCHR || stat.st_rdev != libc::makedev(1, 3) {
+        return Ok(());
+    }
+    let mode = OFlag::from_bits_truncate(flags) & OFlag::O_ACCMODE;
+    let null = open(c"/dev/null", mode | OFlag::O_CLOEXEC, Mode::empty()).sys(Call::Open)?;
+    fd::dup_onto(null.as_fd(), stream.as_raw_fd())
+}
+
 fn connect(streams: &Streams<'_>) -> SysResult<()> {
     if let Some(pty) = streams.terminal {
         terminal::take_controlling(pty)?;
@@ -60,6 +77,10 @@ fn connect(streams: &Streams<'_>) -> SysResult<()> {
         }
     } else if let Some(stderr) = streams.stderr {
         fd::dup_onto(stderr, 2)?;
+    }
+    if streams.terminal.is_none() {
+        own_null(std::io::stdin().as_fd())?;
+        own_null(std::io::stdout().as_fd())?;
     }
     Ok(())
 }

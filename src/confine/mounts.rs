@@ -143,7 +143,9 @@ fn device(root: BorrowedFd<'_>, name: &str) -> SysResult<()> {
         return Err(SysError::new(Call::Openat2, Errno::ENODEV));
     }
     let tree = clone_tree(node.as_fd())?;
-    set_attributes(tree.as_fd(), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false)?;
+    // Read-only says nothing about the device; it keeps the node's mode, which is the host's, as it is.
+    let attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY;
+    set_attributes(tree.as_fd(), attributes, false)?;
     let dev =
         openat2(root.as_raw_fd(), c"dev", libc::O_PATH, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS)?;
     empty_file(dev.as_fd(), Path::new(name))?;

@@ -17,6 +17,10 @@ pub const PROTECTED: &[(&str, &str)] = &[
     (".git/commondir", "git takes its configuration from where this says"),
     (".git/modules", "git runs programs that the configurations of submodules name"),
     (".git/worktrees", "git takes the configuration of worktrees from where these say"),
+    (
+        "HEAD",
+        "with objects and refs beside it, git takes the folder and its configuration for a repository",
+    ),
     (".mcp.json", "starts connectors"),
     (".vscode", "tasks and settings run programs"),
     (".cursor", "starts connectors"),

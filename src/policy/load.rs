@@ -58,10 +58,14 @@ impl Sources {
     fn places(&self, root: Option<&WorkspaceRoot>) -> Places {
         let folder = root.map(|root| root.path.join(FOLDER));
         let config = self.config_home.as_ref().map(|config| config.join("jail"));
+        // The audit log is there where no workspace has one.
+        let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
+        let log = crate::audit::path_for(None, state.as_deref(), self.home.as_deref());
+        let state = log.and_then(|log| Some(log.parent()?.to_owned()));
         Places {
             root: root.map_or_else(|| self.cwd.clone(), |root| root.path.clone()),
             home: self.home.clone(),
-            protected: folder.into_iter().chain(config).collect(),
+            protected: folder.into_iter().chain(config).chain(state).collect(),
         }
     }
 }
