@@ -46,7 +46,8 @@ impl Session {
     pub(super) fn start(master: Option<OwnedFd>) -> Result<Option<Self>, Failure> {
         let Some(master) = master else { return Ok(None) };
         // Ours alone: the connector's side keeps blocking.
-        fcntl(&master, FcntlArg::F_SETFL(OFlag::O_RDWR | OFlag::O_NONBLOCK)).map_err(modes_error)?;
+        fcntl(&master, FcntlArg::F_SETFL(OFlag::O_RDWR | OFlag::O_NONBLOCK))
+            .map_err(modes_error)?;
         let mut before = None;
         if stdin().is_terminal() {
             let modes = tcgetattr(stdin()).map_err(modes_error)?;
