@@ -4,4 +4,5 @@
 mod doctor;
 mod layers;
 mod manifests;
+mod plan;
 mod verbs;
