@@ -57,7 +57,7 @@ impl Audit {
                 .because("there is no .cloned folder here or above, and neither HOME nor XDG_STATE_HOME is set")
                 .hint("jail init makes a .cloned folder"));
         };
-        let log = Log::open(path).map_err(unlogged)?;
+        let log = Log::open(path).map_err(|error| unlogged(error))?;
         Ok(Run { log, id })
     }
 }
@@ -154,14 +154,12 @@ impl Run {
 
     /// For what is to be recorded when the connector has run already.
     fn append_late(&self, event: &Event) -> Result<(), Failure> {
-        self.log.append(event).map(drop).map_err(|error| {
-            Failure::new(Kind::Io, "the connector ran, but its end cannot be recorded")
-                .because(error)
-        })
+        let what = "the connector ran, but its end cannot be recorded";
+        self.log.append(event).map(drop).map_err(|error| unwritten(what, error))
     }
 
     fn append(&self, event: &Event) -> Result<(), Failure> {
-        self.log.append(event).map(drop).map_err(unlogged)
+        self.log.append(event).map(drop).map_err(|error| unlogged(error))
     }
 }
 
@@ -188,11 +186,14 @@ fn limits_hit(plan: &Plan, usage: Option<&Usage>) -> Vec<Denial> {
     denials
 }
 
-/// What the log itself says about it, below what it means for the run.
 fn unlogged(error: AuditError) -> Failure {
-    let below = Failure::from(error);
-    let what = "the audit log cannot be written, and a run is not started unrecorded";
-    Failure { what: what.to_owned(), kind: Kind::Refused, ..below }
+    unwritten("the audit log cannot be written, and a run is not started unrecorded", error)
+}
+
+/// With the log's own reasons and remedies.
+fn unwritten(what: &str, error: AuditError) -> Failure {
+    let reason = Failure::from(error);
+    Failure { kind: Kind::Refused, what: what.to_owned(), ..reason }
 }
 
 fn kernel() -> String {

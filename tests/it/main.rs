@@ -6,4 +6,5 @@ mod doctor;
 mod generated;
 mod layers;
 mod manifests;
+mod plan;
 mod verbs;

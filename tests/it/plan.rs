@@ -1,0 +1,305 @@
+//! The plan is a pure function: these facts and that policy give exactly this plan, or this refusal.
+//!
+//! Each case is kept as text and as JSON in `tests/golden/`. A change there is a change of what jails
+//! do or of what users read: look at it, then `JAIL_UPDATE_GOLDEN=1 cargo test --test it plan`.
+
+use jail::failure::Failure;
+use jail::plan::{CgroupFacts, Facts, Kind, PathFact, Plan, SeccompPlan, build, explain};
+use jail::policy::load::{self, Sources};
+use jail::policy::{Overrides, Places, Policy, manifest};
+use jail::resolve::{Need, NeedKind, Resolved};
+use jail::sys::fd::Identity;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A merged-/usr machine of the user `u` (1000), with Landlock ABI 7 and no cgroups to use.
+fn facts() -> Facts {
+    let mut facts = Facts {
+        uid: 1000,
+        gid: 100,
+        user_home: Some("/home/u".into()),
+        landlock_abi: 7,
+        time_namespace: true,
+        overlay: true,
+        cgroup: CgroupFacts {
+            why: "no controller is delegated".into(),
+            fix: "run in a systemd user session".into(),
+            ..CgroupFacts::default()
+        },
+        root_links: ["bin", "lib", "lib64", "sbin"]
+            .map(|name| (name.to_owned(), PathBuf::from("usr").join(name)))
+            .into(),
+        paths: Default::default(),
+        proc_masks: vec![("/proc/kcore".into(), Kind::File), ("/proc/acpi".into(), Kind::Dir)],
+        environment: [("LANG".to_owned(), "de_DE.UTF-8".to_owned())].into(),
+        search_path: "/usr/local/bin:/usr/bin:/bin".into(),
+    };
+    for folder in
+        ["/usr", "/etc/ssl/certs", "/", "/tmp", "/run", "/home", "/home/u", "/w", "/w/data"]
+    {
+        exists(&mut facts, folder, Kind::Dir);
+    }
+    for file in ["/etc/ld.so.cache", "/etc/localtime", "/etc/shadow", "/w/notes.txt"] {
+        exists(&mut facts, file, Kind::File);
+    }
+    facts
+}
+
+fn exists(facts: &mut Facts, path: &str, kind: Kind) {
+    let bits = if kind == Kind::Dir { libc::S_IFDIR } else { libc::S_IFREG };
+    let identity = Identity { device: 1, inode: facts.paths.len() as u64 + 10, kind: bits };
+    let fact = PathFact { canonical: path.into(), identity, kind };
+    facts.paths.insert(path.into(), fact);
+}
+
+fn resolved(program: &str) -> Resolved {
+    Resolved { program: program.into(), needs: Vec::new(), path_dirs: Vec::new() }
+}
+
+fn ad_hoc(command: &[&str], options: &[&str]) -> Policy {
+    #[derive(clap::Parser)]
+    struct Options {
+        #[command(flatten)]
+        overrides: Overrides,
+    }
+    let arguments = ["jail"].iter().chain(options);
+    let parsed = <Options as clap::Parser>::try_parse_from(arguments).unwrap();
+    let sources = Sources { cwd: "/w".into(), home: Some("/home/u".into()), config_home: None };
+    let argv: Vec<_> = command.iter().map(Into::into).collect();
+    load::ad_hoc(&argv, &sources, &parsed.overrides).unwrap()
+}
+
+fn from_manifest(text: &str) -> Policy {
+    let places = Places {
+        root: "/w".into(),
+        home: Some("/home/u".into()),
+        protected: vec!["/w/.cloned".into(), "/home/u/.config/jail".into()],
+    };
+    let path = Path::new("/w/.cloned/connectors/server.yaml");
+    manifest(path, "server", text.as_bytes(), &places).unwrap()
+}
+
+fn plan(policy: Policy, facts: &Facts, resolved: &Resolved) -> Result<Plan, Failure> {
+    let seccomp = SeccompPlan { name: "default".into(), program: vec![0; 24].into() };
+    build(policy, facts, resolved, seccomp, "RUN".into())
+}
+
+/// Compares with the file, or writes it where that was asked for.
+fn golden(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    if std::env::var_os("JAIL_UPDATE_GOLDEN").is_some_and(|value| value == "1") {
+        fs::write(&path, text).unwrap();
+    }
+    let expected = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        expected == text,
+        "{} differs; JAIL_UPDATE_GOLDEN=1 writes it. Now:\n{text}",
+        path.display()
+    );
+}
+
+fn planned(name: &str, policy: Policy, facts: &Facts, resolved: &Resolved) -> Plan {
+    let plan = plan(policy, facts, resolved).unwrap_or_else(|failure| panic!("{failure}"));
+    golden(&format!("{name}.txt"), &explain::text(&plan));
+    golden(&format!("{name}.json"), &format!("{:#}\n", explain::json(&plan)));
+    plan
+}
+
+fn refused(name: &str, policy: Policy, facts: &Facts) {
+    let failure = plan(policy, facts, &resolved("/usr/bin/true")).map(drop).unwrap_err();
+    golden(&format!("{name}.txt"), &format!("{failure}\n"));
+}
+
+#[test]
+fn ad_hoc_as_user() {
+    planned("ad-hoc", ad_hoc(&["true"], &[]), &facts(), &resolved("/usr/bin/true"));
+}
+
+#[test]
+fn ad_hoc_as_root() {
+    let facts = Facts { uid: 0, gid: 0, user_home: Some("/root".into()), ..facts() };
+    let plan = planned("root", ad_hoc(&["true"], &[]), &facts, &resolved("/usr/bin/true"));
+    assert!(plan.ids.drop_groups);
+}
+
+const EVERYTHING: &str = "\
+name: server
+tool: cloned.mcp.web.search@v1
+command: node
+args: [server.js, --port=3000, \"a b\"]
+env: {LOG_LEVEL: info, LANG: , ABSENT: }
+secrets:
+  - {name: token, from: {file: ~/.config/token}, to: {env: TOKEN}}
+  - {name: key, from: {fd: 3}, to: {file: key.pem}}
+filesystem:
+  read: [data, notes.txt]
+  write: [out]
+  workspace: {tmpfs: 128M}
+  system: minimal
+  scratch: 32M
+  unprotect: [.envrc]
+network: {loopback: true}
+ports: [{listen: 3000}]
+limits:
+  {memory: 512M, cpus: 1.25, pids: 128, io: {read: 50M, write: 20M}, files: 4096, file_size: 1G, timeout: 10m, nice: 5}
+seccomp: default
+allow_missing: [io]
+eof_grace: 30s
+";
+
+#[test]
+fn everything() {
+    let mut facts = facts();
+    exists(&mut facts, "/w/out", Kind::Dir);
+    exists(&mut facts, "/w/server.js", Kind::File);
+    exists(&mut facts, "/opt/node/bin/node", Kind::File);
+    exists(&mut facts, "/opt/node", Kind::Dir);
+    facts.cgroup = CgroupFacts { memory: true, cpu: true, pids: true, ..facts.cgroup };
+    let need = |path: &str, kind, why: &str| Need { path: path.into(), why: why.into(), kind };
+    let resolved = Resolved {
+        program: "/usr/local/bin/node".into(),
+        needs: vec![
+            need(
+                "/usr/local/bin/node",
+                NeedKind::Symlink { target: "/opt/node/bin/node".into() },
+                "",
+            ),
+            need("/opt/node", NeedKind::Tree, "the folder of node"),
+            need("/w/server.js", NeedKind::File, "the script"),
+        ],
+        path_dirs: vec!["/opt/node/bin".into()],
+    };
+    let plan = planned("everything", from_manifest(EVERYTHING), &facts, &resolved);
+    // A secret is named, never shown.
+    assert!(!explain::text(&plan).contains("BEGIN"));
+    assert_eq!(plan.eof_grace, Some(std::time::Duration::from_secs(30)));
+}
+
+#[test]
+fn no_landlock() {
+    let facts = Facts { landlock_abi: 0, ..facts() };
+    refused("no-landlock", ad_hoc(&["true"], &[]), &facts);
+    let allowed = ad_hoc(&["true"], &["--allow-missing", "landlock"]);
+    planned("no-landlock-allowed", allowed, &facts, &resolved("/usr/bin/true"));
+}
+
+#[test]
+fn old_landlock() {
+    let facts = Facts { landlock_abi: 2, ..facts() };
+    planned("landlock-2", ad_hoc(&["true"], &[]), &facts, &resolved("/usr/bin/true"));
+}
+
+#[test]
+fn explicit_limits_without_a_cgroup() {
+    refused("memory-without-cgroup", ad_hoc(&["true"], &["--memory", "1G"]), &facts());
+    let root = Facts { uid: 0, gid: 0, ..facts() };
+    refused("pids-of-root-without-cgroup", ad_hoc(&["true"], &["--pids", "9"]), &root);
+    let allowed = ad_hoc(&["true"], &["--memory", "1G", "--allow-missing", "memory"]);
+    planned("memory-allowed-missing", allowed, &facts(), &resolved("/usr/bin/true"));
+}
+
+#[test]
+fn cgroup_present() {
+    let cgroup =
+        CgroupFacts { memory: true, cpu: true, pids: true, io: true, ..CgroupFacts::default() };
+    let facts = Facts { cgroup, ..facts() };
+    let policy = ad_hoc(&["true"], &["--memory", "1G", "--cpus", "0.5"]);
+    planned("cgroup", policy, &facts, &resolved("/usr/bin/true"));
+}
+
+#[test]
+fn grants_that_are_too_wide() {
+    let mut all = String::new();
+    let mut facts = facts();
+    for path in ["/proc/sys", "/sys/fs", "/etc", "/opt", "/var", "/dev"] {
+        exists(&mut facts, path, Kind::Dir);
+    }
+    for (option, path) in [
+        ("--read", "/"),
+        ("--read", "/run"),
+        ("--read", "/tmp"),
+        ("--read", "/home"),
+        ("--read", "/home/u"),
+        ("--read", "/var"),
+        ("--read", "/dev"),
+        ("--read", "/proc/sys"),
+        ("--read", "/sys/fs"),
+        ("--read", "/missing"),
+        ("--write", "/usr"),
+        ("--write", "/etc"),
+        ("--write", "/opt"),
+    ] {
+        let policy = ad_hoc(&["true"], &[option, path]);
+        let failure = plan(policy, &facts, &resolved("/usr/bin/true")).map(drop).unwrap_err();
+        all += &format!("$ jail run {option} {path}\n{failure}\n\n");
+    }
+    golden("too-wide.txt", &all);
+}
+
+#[test]
+fn a_link_to_a_wide_folder() {
+    // What counts is where it leads.
+    let mut facts = facts();
+    exists(&mut facts, "/w/link", Kind::Dir);
+    facts.paths.get_mut(Path::new("/w/link")).unwrap().canonical = "/home/u".into();
+    refused("link-to-home", ad_hoc(&["true"], &["--read", "/w/link"]), &facts);
+}
+
+#[test]
+fn unmerged_usr() {
+    let mut facts = Facts { root_links: Vec::new(), ..facts() };
+    for folder in ["/bin", "/sbin", "/lib", "/lib64"] {
+        exists(&mut facts, folder, Kind::Dir);
+    }
+    planned("unmerged-usr", ad_hoc(&["true"], &[]), &facts, &resolved("/bin/true"));
+}
+
+#[test]
+fn protected_places() {
+    let mut facts = facts();
+    for folder in [".git", ".git/hooks", ".vscode"] {
+        exists(&mut facts, &format!("/w/data/{folder}"), Kind::Dir);
+    }
+    exists(&mut facts, "/w/data/.git/config", Kind::File);
+    let policy = ad_hoc(&["true"], &["--workspace", "host:/w/data"]);
+    let plan = planned("protected", policy, &facts, &resolved("/usr/bin/true"));
+    let existed = plan.protections.iter().filter(|place| place.existed).count();
+    assert_eq!((existed, plan.protections.len() > 10), (3, true));
+}
+
+#[test]
+fn overlapping_grants() {
+    let mut facts = facts();
+    exists(&mut facts, "/w/data/out", Kind::Dir);
+    exists(&mut facts, "/w/data/in", Kind::Dir);
+    let options = ["--read", "/w/data", "--write", "/w/data/out", "--read", "/w/data/in"];
+    planned("overlap", ad_hoc(&["true"], &options), &facts, &resolved("/usr/bin/true"));
+}
+
+#[test]
+fn workspace_copy() {
+    let policy = ad_hoc(&["true"], &["--workspace", "copy:/w/data"]);
+    planned("copy", policy, &facts(), &resolved("/usr/bin/true"));
+}
+
+#[test]
+fn the_same_inputs_give_the_same_plan() {
+    let text = || {
+        let plan =
+            plan(from_manifest("name: server\ncommand: x\n"), &facts(), &resolved("/usr/bin/x"));
+        explain::text(&plan.unwrap())
+    };
+    assert_eq!(text(), text());
+}
+
+/// A golden file that no test reads would be believed for ever.
+#[test]
+fn every_golden_file_is_used() {
+    let source = include_str!("plan.rs");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    for entry in fs::read_dir(folder).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let stem = name.split('.').next().unwrap();
+        assert!(source.contains(&format!("\"{stem}")), "{name} belongs to no test");
+    }
+}
