@@ -122,5 +122,12 @@ impl Drop for Fixture {
             let _ = child.kill();
             let _ = child.wait();
         }
+        // The orphan of a control may still write there; it ends when its folder is gone.
+        for _ in 0..50 {
+            if fs::remove_dir_all(self.dir.path()).is_ok() || !self.dir.path().exists() {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
     }
 }
