@@ -1,19 +1,12 @@
-//! The host side of one run: a folder, a secret, neighbours, listeners; and the run itself.
+//! The host side of one run: a folder, a secret, neighbours, listeners.
 
-use crate::harness::{Attack, Control, Outcome};
-use crate::kit;
+use crate::harness::Attack;
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read;
 use std::os::fd::OwnedFd;
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
-use std::time::{Duration, Instant};
-
-const TIMEOUT: Duration = Duration::from_secs(20);
 
 type Hook = Box<dyn Fn(&mut Command) + Send + Sync>;
 
@@ -21,7 +14,7 @@ pub struct Fixture {
     dir: tempfile::TempDir,
     pub jailed: bool,
     pub secret: String,
-    values: BTreeMap<String, String>,
+    pub values: BTreeMap<String, String>,
     /// Changes the command that is started: descriptors, limits, folder. The same for both runs.
     pub hooks: Vec<Hook>,
     /// Started around the command.
@@ -113,92 +106,13 @@ impl Fixture {
         self.hooks.push(Box::new(hook));
     }
 
-    /// `jail run` with the fixture's environment.
-    pub fn jail(&self, options: &[&str]) -> Command {
-        let mut command = Command::new(jail_binary());
-        command.args(["run", "-q"]).args(options.iter().map(|text| self.fill(text)));
-        self.surround(&mut command);
-        command
-    }
-
-    pub fn fill(&self, text: &str) -> String {
-        let fill = |text: String, (name, value): (&String, &String)| {
-            text.replace(&format!("{{{name}}}"), value)
-        };
-        self.values.iter().fold(text.to_owned(), fill)
-    }
-
-    fn surround(&self, command: &mut Command) {
-        command
-            .env_clear()
-            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-            .env("HOME", self.at("home"))
-            .env("XDG_RUNTIME_DIR", self.at("run"))
-            .env("XDG_STATE_HOME", self.at("state"))
-            .current_dir(self.at("cwd"));
-    }
-
-    fn command(&self, attack: &Attack) -> Command {
+    /// A copy of this binary. Made by cp(1): a copy that is open for writing here would still be so in
+    /// a child that another test forks at that moment, and could not be started.
+    pub fn copy_of_me(&self, name: &str) -> PathBuf {
+        let copy = self.at(name);
         let me = std::env::current_exe().expect("my path");
-        let payload = self.payload.clone().unwrap_or(me.clone());
-        let mut line: Vec<String> = self.wrapper.clone();
-        if self.jailed {
-            line.extend([jail_binary().display().to_string(), "run".into(), "-q".into()]);
-            line.extend(["--read".into(), payload.display().to_string()]);
-            line.extend(attack.jail_args.iter().map(|text| self.fill(text)));
-            line.push("--".into());
-        }
-        line.extend([payload.display().to_string(), "--attack".into(), attack.name.into()]);
-        line.extend(self.values.iter().map(|(name, value)| format!("{name}={value}")));
-        let mut command = Command::new(&line[0]);
-        command.args(&line[1..]);
-        self.surround(&mut command);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        if !self.jailed && matches!(attack.control, Control::Userns) {
-            let more =
-                libc::CLONE_NEWNS | libc::CLONE_NEWNET | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
-            unsafe { command.pre_exec(move || kit::new_userns(more)) };
-        }
-        self.hooks.iter().for_each(|hook| hook(&mut command));
-        command
-    }
-
-    pub fn run(&self, attack: &Attack) -> Outcome {
-        let mut command = self.command(attack);
-        let mut child = command.spawn().expect("the command");
-        drop(command);
-        let pid = child.id();
-        let output = match &self.terminal {
-            Some(master) => drain(fs::File::from(master.try_clone().expect("the terminal"))),
-            None => child.stdout.take().map_or_else(|| drain(std::io::empty()), drain),
-        };
-        let errors = child.stderr.take().map_or_else(|| drain(std::io::empty()), drain);
-        if let Some(during) = attack.during {
-            during(self, pid);
-        }
-        let started = Instant::now();
-        let status = loop {
-            match child.try_wait() {
-                Ok(Some(status)) => break Some(status),
-                Ok(None) if started.elapsed() > TIMEOUT => break None,
-                _ => std::thread::sleep(Duration::from_millis(4)),
-            }
-        };
-        if status.is_none() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-        let mut output = collect(&output, self.terminal.is_some());
-        if let Some(path) = &self.output_file {
-            output = fs::read_to_string(path).unwrap_or_default();
-        }
-        Outcome {
-            code: status.and_then(|status| status.code()),
-            verdict: verdict(&output),
-            output,
-            errors: collect(&errors, false),
-            timed_out: status.is_none(),
-        }
+        assert!(Command::new("cp").arg(me).arg(&copy).status().expect("cp").success());
+        copy
     }
 }
 
@@ -208,43 +122,12 @@ impl Drop for Fixture {
             let _ = child.kill();
             let _ = child.wait();
         }
-    }
-}
-
-fn verdict(output: &str) -> Option<(String, String)> {
-    let line = output.lines().rev().find(|line| line.starts_with("{\"evidence\""))?;
-    let value: serde_json::Value = serde_json::from_str(line).ok()?;
-    Some((value["verdict"].as_str()?.to_owned(), value["evidence"].as_str()?.to_owned()))
-}
-
-/// Reads in a thread, so that an orphan that keeps the pipe cannot hold the test.
-fn drain(mut from: impl Read + Send + 'static) -> mpsc::Receiver<Vec<u8>> {
-    let (send, receive) = mpsc::channel();
-    std::thread::spawn(move || {
-        let mut buffer = [0; 4096];
-        while let Ok(length) = from.read(&mut buffer) {
-            if length == 0 || send.send(buffer[..length].to_vec()).is_err() {
-                return;
+        // The orphan of a control may still write there; it ends when its folder is gone.
+        for _ in 0..50 {
+            if fs::remove_dir_all(self.dir.path()).is_ok() || !self.dir.path().exists() {
+                break;
             }
+            std::thread::sleep(std::time::Duration::from_millis(10));
         }
-    });
-    receive
-}
-
-fn collect(from: &mpsc::Receiver<Vec<u8>>, endless: bool) -> String {
-    let patience = Duration::from_millis(if endless { 100 } else { 500 });
-    let mut bytes = Vec::new();
-    while let Ok(piece) = from.recv_timeout(patience) {
-        bytes.extend(piece);
     }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// `JAIL_BIN`, or beside this binary, or where cargo built it.
-pub fn jail_binary() -> PathBuf {
-    if let Some(path) = std::env::var_os("JAIL_BIN") {
-        return path.into();
-    }
-    let beside = std::env::current_exe().expect("my path").with_file_name("jail");
-    if beside.is_file() { beside } else { Path::new(env!("CARGO_BIN_EXE_jail")).into() }
 }

@@ -11,6 +11,7 @@
 
 #![allow(unsafe_code, unsafe_op_in_unsafe_fn, unreachable_pub)]
 #![allow(clippy::undocumented_unsafe_blocks, clippy::multiple_unsafe_ops_per_block)]
+#![allow(clippy::macro_metavars_in_unsafe)]
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::exit)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::let_underscore_must_use)]
 
@@ -20,6 +21,7 @@ mod harness;
 mod helpers;
 mod kit;
 mod requires;
+mod run;
 
 use libtest_mimic::{Arguments, Trial};
 use std::process::ExitCode;

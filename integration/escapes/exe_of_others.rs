@@ -10,11 +10,10 @@ pub const ATTACK: Attack = Attack {
     name: "exe_of_others",
     about: "open /proc/PID/exe of the jail's init or a neighbour",
     setup: |fixture| {
-        let copy = fixture.at("neighbour");
-        fs::copy(std::env::current_exe().expect("my path"), &copy).expect("a copy");
+        let copy = fixture.copy_of_me("neighbour");
         let pid = fixture.neighbour(std::process::Command::new(&copy).arg("--sleep"));
         fixture.set("neighbour", &pid.to_string());
-        let jail = fs::metadata(crate::fixture::jail_binary()).expect("the jail binary");
+        let jail = fs::metadata(crate::run::jail_binary()).expect("the jail binary");
         let copy = fs::metadata(copy).expect("the copy");
         fixture.set("inodes", &format!("{},{}", jail.ino(), copy.ino()));
     },

@@ -9,8 +9,7 @@ pub const ATTACK: Attack = Attack {
     name: "own_binary",
     about: "change the mode of, or replace, /proc/self/exe",
     setup: |fixture| {
-        let copy = fixture.at("payload");
-        fs::copy(std::env::current_exe().expect("my path"), &copy).expect("a copy");
+        let copy = fixture.copy_of_me("payload");
         fixture.payload = Some(copy);
     },
     attack: |_| {

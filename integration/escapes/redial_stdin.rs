@@ -10,6 +10,7 @@ use std::os::fd::OwnedFd;
 pub const ATTACK: Attack = Attack {
     name: "redial_stdin",
     about: "connect(AF_UNSPEC), then connect elsewhere",
+    requires: requires![landlock(4)],
     setup: |fixture| {
         let peer = TcpListener::bind("127.0.0.1:0").expect("a listener");
         let stream = TcpStream::connect(peer.local_addr().expect("an address")).expect("a stream");

@@ -7,6 +7,7 @@ use super::prelude::*;
 pub const ATTACK: Attack = Attack {
     name: "reopen_stdout",
     about: "open /proc/self/fd/1 with other rights",
+    requires: requires![landlock(1)],
     setup: |fixture| {
         // Not the secret itself, which must not be in the output; its marker is enough.
         let marker = fixture.secret.replace("SECRET-", "earlier line: ");

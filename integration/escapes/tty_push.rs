@@ -28,8 +28,6 @@ pub(super) fn on_terminal(fixture: &mut Fixture) -> std::os::fd::OwnedFd {
     slave
 }
 
-struct Slave(std::os::fd::OwnedFd);
-
 pub const ATTACK: Attack = Attack {
     name: "tty_push",
     about: "TIOCSTI on the terminal that is stdin",
@@ -37,11 +35,11 @@ pub const ATTACK: Attack = Attack {
     setup: |fixture| {
         let slave = on_terminal(fixture);
         fixture.set("slave", &slave.as_raw_fd().to_string());
-        fixture.keep.push(Box::new(Slave(slave)));
+        fixture.keep.push(Box::new(slave));
     },
     attack: |_| {
         let push = |request: u64| syscall!(libc::SYS_ioctl, 0, request, c"x".as_ptr());
-        let tiocsti = libc::TIOCSTI as u64;
+        let tiocsti = libc::TIOCSTI;
         judge(push(tiocsti).or_else(|_| push(tiocsti | 1 << 32)))
     },
     effect: Some(|fixture, _| {
