@@ -1,7 +1,7 @@
 # `make demo` and `make test` are all that one needs to know. Both install what they need.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-escapes test-connectors test-demo lint gen build install \
+.PHONY: help bench demo test test-unit test-escapes test-connectors test-demo lint gen build install \
 	setup clean
 
 CARGO := scripts/cargo.sh
@@ -43,6 +43,10 @@ lint: setup-test ## Formatting and clippy
 
 gen: setup ## docs/: write what is made from the code
 	@$(CARGO) run --locked --quiet --example gen-docs
+
+bench: build ## jail beside bubblewrap, in one run: times and their ratio
+	@scripts/setup.sh bench
+	@JAIL=build/jail $(CARGO) bench --locked --bench start
 
 build: setup ## build/jail: one static file
 	@$(STATIC_BUILD) --bin jail

@@ -4,6 +4,7 @@
 #
 #   scripts/setup.sh build   what building and the demo need
 #   scripts/setup.sh test    and what the tests need besides
+#   scripts/setup.sh bench   and what the benchmark compares with
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -123,7 +124,11 @@ test)
     building
     testing
     ;;
-*) fail "usage: setup.sh build|test" ;;
+bench)
+    building
+    need bwrap bubblewrap
+    ;;
+*) fail "usage: setup.sh build|test|bench" ;;
 esac
 
 if [ "${#missing[@]}" -gt 0 ]; then

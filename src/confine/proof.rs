@@ -5,7 +5,7 @@
 
 use crate::plan::{Moment, Probe, Stage};
 use crate::spawn::wire::{At, Batch, Fault, Message, Reporter};
-use crate::sys::{SysError, attempt};
+use crate::sys::{Call, SysError, attempt};
 use nix::errno::Errno;
 use std::path::Path;
 
@@ -44,8 +44,12 @@ fn attempt_all(target: &Target<'_>, moment: Moment) -> Result<(), Fault> {
             }
         }
     }
-    batch.send();
-    Ok(())
+    // A proof that nobody hears of is none.
+    if batch.send() {
+        Ok(())
+    } else {
+        Err(SysError::new(Call::Write, Errno::EPIPE)).at(Stage::Proof, target.probes.len())
+    }
 }
 
 fn run(probe: Probe, canary: &Path) -> Result<(), Errno> {

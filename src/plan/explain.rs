@@ -47,6 +47,7 @@ pub fn steps(plan: &Plan, stage: Stage) -> Vec<String> {
         Stage::Payload => own(&[
             "fork the payload",
             "init keeps nothing but its report pipe",
+            "the payload tells the supervisor that all of it holds",
             "wait until the run is recorded",
         ]),
         Stage::Limits => {

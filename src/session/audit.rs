@@ -127,7 +127,7 @@ impl Run {
         usage: Option<&Usage>,
     ) -> Result<(), Failure> {
         for denial in limits_hit(plan, usage) {
-            self.append(&Event::Denial(Denial { run: self.id.clone(), ..denial }))?;
+            self.append_late(&Event::Denial(Denial { run: self.id.clone(), ..denial }))?;
         }
         let oom = usage.and_then(|usage| usage.oom_kill).is_some_and(|kills| kills > 0);
         let how = match ended.by {
@@ -137,7 +137,7 @@ impl Run {
             EndedBy::Timeout => How::Timeout,
             EndedBy::Hangup => How::Signal { signal: libc::SIGTERM },
         };
-        self.append(&Event::RunEnd(RunEnd {
+        self.append_late(&Event::RunEnd(RunEnd {
             wall_ms: millis(ended.wall),
             cpu_ms: millis(ended.cpu),
             peak_memory: usage.and_then(|usage| usage.memory_peak),
@@ -150,6 +150,14 @@ impl Run {
         let stage = failure.stage.map(|stage| stage.name().into());
         let what = failure.what.as_str().into();
         self.append(&Event::RunEnd(self.ended(How::Refused { stage, what })))
+    }
+
+    /// For what is to be recorded when the connector has run already.
+    fn append_late(&self, event: &Event) -> Result<(), Failure> {
+        self.log.append(event).map(drop).map_err(|error| {
+            Failure::new(Kind::Io, "the connector ran, but its end cannot be recorded")
+                .because(error)
+        })
     }
 
     fn append(&self, event: &Event) -> Result<(), Failure> {

@@ -62,12 +62,14 @@ impl Session {
         match self.confined(&mut log) {
             Ok((ended, usage)) => {
                 let quarantined = quarantine::after(&self.plan);
-                if let Some(log) = log {
-                    log.end(&self.plan, &ended, usage.as_ref())?;
-                }
-                report::write(&self, place, &ended, usage.as_ref(), &quarantined)?;
+                let recorded = match log {
+                    Some(log) => log.end(&self.plan, &ended, usage.as_ref()),
+                    None => Ok(()),
+                };
+                let reported = report::write(&self, place, &ended, usage.as_ref(), &quarantined);
                 report::summary(&self, &ended, usage.as_ref(), &quarantined);
                 report::replaced(&quarantine::replaced(&self.plan));
+                recorded.and(reported)?;
                 Ok(ended.code())
             }
             Err(failure) => {

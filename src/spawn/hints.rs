@@ -20,7 +20,7 @@ pub fn refusal(plan: &Plan, fault: Fault) -> Failure {
     let failure = Failure::new(Kind::Refused, format!("cannot confine the connector: {step}"))
         .at(fault.stage)
         .because(fault.error);
-    if fault.stage == Stage::Proof {
+    if fault.stage == Stage::Proof && fault.error.call == Call::Verify {
         return failure
             .because("it worked, and it must not: a control is not in force on this machine")
             .hint("please report this with the output of `jail doctor host --json`");
@@ -38,8 +38,9 @@ pub fn add(failure: Failure, stage: Stage, error: SysError) -> Failure {
         {
             refused_namespaces(failure, stage)
         }
-        (Stage::Namespaces, Errno::ENOSPC) => failure
-            .hint("the limit of namespaces is reached: see /proc/sys/user/max_user_namespaces and max_net_namespaces")
+        // A mount counts as a namespace until it is attached.
+        (Stage::Namespaces | Stage::Mounts, Errno::ENOSPC) => failure
+            .hint("the limit of namespaces is reached: see /proc/sys/user/max_user_namespaces, max_net_namespaces and their like")
             .hint("sudo sysctl user.max_user_namespaces=15000 user.max_net_namespaces=15000"),
         (Stage::Namespaces, Errno::ENOSYS) => failure
             .hint("clone3 is missing: the kernel is older than 5.3, or a container's seccomp profile hides it"),

@@ -43,12 +43,14 @@ fn become_connector(
     reporter: Reporter<'_>,
 ) -> Result<Infallible, Fault> {
     let Confined { walled: _, limits: _, seccomp: _, proof: _ } = confined;
-    reporter.send(Message::Confined);
+    if !reporter.send(Message::Confined) {
+        return Err(SysError::new(Call::Write, Errno::EPIPE)).at(Stage::Payload, 2);
+    }
     let mut byte = [0];
     let opened =
-        nix::unistd::read(&prepared.gate, &mut byte).sys(Call::Read).at(Stage::Payload, 2)?;
+        nix::unistd::read(&prepared.gate, &mut byte).sys(Call::Read).at(Stage::Payload, 3)?;
     if opened != 1 {
-        return Err(SysError::new(Call::Read, Errno::ECANCELED)).at(Stage::Payload, 2);
+        return Err(SysError::new(Call::Read, Errno::ECANCELED)).at(Stage::Payload, 3);
     }
     Err(exec::execve(&prepared.program, &prepared.argv, &prepared.envp)).at(Stage::Exec, 0)
 }

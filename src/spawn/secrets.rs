@@ -109,10 +109,12 @@ fn run(argv: &[String], secret: &Secret) -> Result<Vec<u8>, Failure> {
         None => Err(failed(secret, "its command has no output")),
     };
     let status = child.wait().map_err(|e| failed(secret, format!("{program}: {e}")))?;
+    // First: a command whose output is too long is ended by SIGPIPE.
+    let bytes = bytes?;
     if !status.success() {
         return Err(failed(secret, format!("{program} ended with {status}")));
     }
-    bytes
+    Ok(bytes)
 }
 
 fn failed(secret: &Secret, why: impl Into<String>) -> Failure {

@@ -1,0 +1,181 @@
+//! What is written, where, and what is left of it.
+
+use super::support::{Case, Outcome, assert_code, assert_refused, skip, stderr, stdout, trial};
+use libtest_mimic::Trial;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+pub fn trials() -> Vec<Trial> {
+    vec![
+        trial("workspace::tmpfs_is_gone_and_capped", tmpfs),
+        trial("workspace::host_files_belong_to_the_caller", host),
+        trial("workspace::copy_leaves_the_host_alone", copy),
+        trial("workspace::copy_is_capped", copy_capped),
+        trial("workspace::wrong_folders", wrong),
+        trial("workspace::dry_run_starts_nothing", dry_run),
+        trial("workspace::traps_are_put_aside", traps),
+    ]
+}
+
+fn tmpfs() -> Outcome {
+    let case = Case::new();
+    let script = "df -k /workspace | awk 'END { print $2 }'; echo x > /workspace/file; ls /workspace; \
+                  head -c 3000000 /dev/zero > /workspace/big || echo full; wc -c < /workspace/big";
+    let output = case.run(&["--workspace", "tmpfs:1M"], script);
+    let text = stdout(&output);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[..3], ["1024", "file", "full"], "{text}");
+    assert!(lines[3].parse::<u32>().unwrap() <= 1 << 20, "{text}");
+    let output = case.run(&[], "ls -A /workspace /tmp /home/jail | grep -v ':$'; true");
+    assert_eq!(stdout(&output).trim(), "");
+    // Files are memory as well: their number has an end.
+    let output = case
+        .run(&["--workspace", "tmpfs:1M"], "cd /workspace; seq 5000 | xargs touch || echo full");
+    assert!(stdout(&output).contains("full"), "{}", stderr(&output));
+    Ok(())
+}
+
+fn host() -> Outcome {
+    let case = Case::new();
+    let folder = case.path("project");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("before"), "host").unwrap();
+    let option = format!("host:{}", folder.display());
+    let output = case.run(
+        &["--workspace", &option],
+        "pwd; cat before; echo new > after; mkdir sub; rm before; umask; id -u; stat -c %u after",
+    );
+    assert_code(&output, 0);
+    assert!(stdout(&output).starts_with("/workspace\nhost"), "{}", stdout(&output));
+    assert!(stdout(&output).ends_with("1000\n1000\n"), "{}", stdout(&output));
+    let meta = folder.join("after").metadata().unwrap();
+    let caller = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
+    assert_eq!((meta.uid(), meta.gid()), caller);
+    assert_eq!(meta.mode() & 0o6000, 0);
+    assert!(folder.join("sub").is_dir() && !folder.join("before").exists());
+    case.assert_nothing_left();
+    Ok(())
+}
+
+fn copy() -> Outcome {
+    let case = Case::new();
+    let folder = case.path("project");
+    fs::create_dir_all(folder.join("deep/er")).unwrap();
+    for name in ["keep", "change", "delete", "rename", "deep/er/file"] {
+        fs::write(folder.join(name), name).unwrap();
+    }
+    std::os::unix::fs::symlink("keep", folder.join("link")).unwrap();
+    let before = listing(&folder);
+    let option = format!("copy:{}", folder.display());
+    let script = "cat keep change deep/er/file link; echo changed > change; cat change; rm delete; \
+                  mv rename renamed; rm -r deep; mkdir deep; echo own > deep/own; chmod 600 keep; ls | tr '\\n' ' '";
+    let output = case.run(&["--workspace", &option], script);
+    if stderr(&output).contains("overlay") && output.status.code() == Some(125) {
+        return skip(format!("no overlayfs in user namespaces here: {}", stderr(&output)));
+    }
+    assert_code(&output, 0);
+    assert_eq!(
+        stdout(&output),
+        "keepchangedeep/er/filekeepchanged\nchange deep keep link renamed "
+    );
+    assert_eq!(listing(&folder), before, "the host's folder was changed");
+    // Thrown away: the next run starts from the host's folder again.
+    let output = case.run(&["--workspace", &option], "cat change; ls deep");
+    assert_eq!(stdout(&output), "changeer\n");
+    case.assert_nothing_left();
+    Ok(())
+}
+
+/// Path, mode, size and change time of everything.
+fn listing(folder: &std::path::Path) -> Vec<String> {
+    let mut all: Vec<String> = super::support::files_below(folder)
+        .into_iter()
+        .map(|path| {
+            let meta = path.symlink_metadata().unwrap();
+            format!(
+                "{} {:o} {} {}.{}",
+                path.display(),
+                meta.mode(),
+                meta.size(),
+                meta.ctime(),
+                meta.ctime_nsec()
+            )
+        })
+        .collect();
+    all.sort();
+    all
+}
+
+fn copy_capped() -> Outcome {
+    let case = Case::new();
+    let folder = case.path("project");
+    fs::create_dir(&folder).unwrap();
+    case.manifest(
+        "capped",
+        &format!(
+            "command: sh\nargs: [\"-c\", \"head -c 9000000 /dev/zero > x || echo full\"]\n\
+             filesystem:\n  workspace: {{copy: {}, size: 2M}}\n",
+            folder.display()
+        ),
+    );
+    let output = case.jail(&["run", "-q", "capped"]).output().unwrap();
+    if stderr(&output).contains("overlay") {
+        return skip(format!("no overlayfs in user namespaces here: {}", stderr(&output)));
+    }
+    assert_eq!(stdout(&output), "full\n", "{}", stderr(&output));
+    Ok(())
+}
+
+fn wrong() -> Outcome {
+    let case = Case::new();
+    fs::write(case.path("work/file"), "").unwrap();
+    let run = |option: &str| case.run(&["--workspace", option], "echo ran");
+    assert_refused(&run("host:no-such"), 125, &["no-such", "--workspace"]);
+    assert_refused(&run("host:file"), 125, &["no folder"]);
+    assert_refused(&run("copy:file"), 125, &["no folder"]);
+    assert_refused(&run("host:/"), 125, &["error:"]);
+    assert_refused(&run("host:/tmp"), 125, &["error:"]);
+    assert_refused(&run("host:/usr/share"), 125, &["never writable"]);
+    let home = format!("host:{}", case.path("home").display());
+    assert_refused(&run(&home), 125, &["home"]);
+    Ok(())
+}
+
+fn dry_run() -> Outcome {
+    let case = Case::new();
+    let folder = case.path("project");
+    fs::create_dir(&folder).unwrap();
+    let option = format!("host:{}", folder.display());
+    for format in [&["--dry-run"][..], &["--dry-run", "--json"][..]] {
+        let mut args = vec!["--workspace", &option];
+        args.extend(format);
+        let output = case.run(&args, "touch /workspace/ran");
+        assert_code(&output, 0);
+        assert!(stdout(&output).contains("execve"), "{}", stdout(&output));
+    }
+    assert!(fs::read_dir(&folder).unwrap().next().is_none(), "something ran");
+    assert_eq!(case.audit_log(), "", "a run was recorded that did not take place");
+    case.assert_nothing_left();
+    Ok(())
+}
+
+/// What acts later, outside: read-only where it is, out of the way where it was made.
+fn traps() -> Outcome {
+    let case = Case::new();
+    let folder = case.path("project");
+    fs::create_dir_all(folder.join(".git/hooks")).unwrap();
+    fs::write(folder.join(".git/config"), "[core]\n").unwrap();
+    let option = format!("host:{}", folder.display());
+    let output = case.run(
+        &["--workspace", &option],
+        "echo x > .git/hooks/pre-commit; echo x >> .git/config; mv .git .git2; mv .git/hooks .git/h; \
+         echo x > .envrc; mkdir .vscode; echo x > .vscode/tasks.json; echo x > .git/index; exit 0",
+    );
+    assert_code(&output, 0);
+    assert!(!folder.join(".git/hooks/pre-commit").exists());
+    assert_eq!(fs::read_to_string(folder.join(".git/config")).unwrap(), "[core]\n");
+    assert!(folder.join(".git/index").exists(), "git itself still works");
+    assert!(!folder.join(".envrc").exists() && !folder.join(".vscode").exists());
+    assert!(stderr(&output).contains(".envrc") && stderr(&output).contains(".vscode"));
+    Ok(())
+}
