@@ -1,7 +1,7 @@
 # `make demo` and `make test` are all that one needs to know. Both install what they need.
 
 .DEFAULT_GOAL := help
-.PHONY: help bench demo test test-unit test-escapes test-connectors test-demo lint gen build install \
+.PHONY: help bench demo test test-unit test-escapes test-lifecycle test-connectors test-demo lint gen build install \
 	setup clean
 
 CARGO := scripts/cargo.sh
@@ -24,13 +24,16 @@ demo: setup ## A real MCP session with and without jail: what is allowed, what i
 	"$$bin/examples/demo-client" -- "$$bin/jail" run -- "$$bin/examples/notes-connector"
 
 test: setup-test ## The whole suite, and the sum of it
-	@scripts/test.sh lint unit escapes connectors demo
+	@scripts/test.sh lint unit escapes lifecycle connectors demo
 
 test-unit: setup ## Tests of the code
 	@scripts/test.sh unit
 
 test-escapes: setup ## Attacks from inside a jail (integration/), also as an ordinary user
 	@scripts/test.sh escapes
+
+test-lifecycle: setup ## Starts, ends and kills: what passes through and what is left behind
+	@scripts/test.sh lifecycle
 
 test-connectors: setup-test ## Published MCP servers with the official clients
 	@scripts/test.sh connectors

@@ -45,7 +45,7 @@ fn start(jail: &Path, folder: &Path) {
             theirs.push(b);
         }
     }
-    let ratios = ours.iter().zip(&theirs).map(|(a, b)| a / b).collect();
+    let ratios: Vec<f64> = ours.iter().zip(&theirs).map(|(a, b)| a / b).collect();
     println!("start of `true`, {pairs} pairs       min   median");
     row("  jail run", "ms", &ours);
     row("  bwrap, all namespaces, seccomp", "ms", &theirs);
@@ -57,7 +57,7 @@ fn stdio(jail: &Path) {
     let mut jailed = Command::new(jail);
     jailed.args(["run", "-q", "--", "cat"]);
     let (a, b) = (round_trips(&mut jailed), round_trips(&mut Command::new("cat")));
-    let ratios = a.iter().zip(&b).map(|(a, b)| a / b).collect();
+    let ratios: Vec<f64> = a.iter().zip(&b).map(|(a, b)| a / b).collect();
     println!("150 bytes there and back through `cat`, {} times", a.len());
     row("  jailed", "ms", &a);
     row("  not jailed", "ms", &b);
@@ -101,12 +101,18 @@ fn bwrap_true(folder: &Path, filter: &File) -> Command {
     // SAFETY: dup2 is fit for the time between fork and exec; the file outlives the child.
     #[allow(unsafe_code, reason = "bwrap takes its filter by descriptor")]
     unsafe {
-        command.pre_exec(move || match libc::dup2(filter, 10) {
-            -1 => Err(std::io::Error::last_os_error()),
-            _ => Ok(()),
-        });
+        command.pre_exec(move || give_as_10(filter));
     }
     command
+}
+
+fn give_as_10(fd: i32) -> std::io::Result<()> {
+    // SAFETY: two integers; nobody owns 10 in a child that is about to exec.
+    #[allow(unsafe_code, reason = "nix's dup2 wants an owner for the number")]
+    match unsafe { libc::dup2(fd, 10) } {
+        -1 => Err(std::io::Error::last_os_error()),
+        _ => Ok(()),
+    }
 }
 
 fn time(command: &mut Command) -> f64 {
@@ -118,8 +124,8 @@ fn time(command: &mut Command) -> f64 {
     elapsed.as_secs_f64() * 1000.0
 }
 
-fn row(name: &str, unit: &str, values: &Vec<f64>) {
-    let mut sorted = values.clone();
+fn row(name: &str, unit: &str, values: &[f64]) {
+    let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     println!("{name:<34} {:7.3}  {:7.3} {unit}", sorted[0], sorted[sorted.len() / 2]);
 }

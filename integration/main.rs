@@ -6,7 +6,7 @@
 //! ```text
 //! cargo test --test escapes                        all, as the user who you are
 //! JAIL_TEST_MUST_RUN=all cargo test --test escapes nothing may be skipped
-//! JAIL_BIN=/path/to/jail ./escapes tcp             another binary, attacks with `tcp` in the name
+//! JAIL=/path/to/jail ./escapes tcp             another binary, attacks with `tcp` in the name
 //! ```
 
 #![allow(unsafe_code, unsafe_op_in_unsafe_fn, unreachable_pub)]

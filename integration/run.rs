@@ -132,9 +132,9 @@ fn collect(from: &mpsc::Receiver<Vec<u8>>, endless: bool) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// `JAIL_BIN`, or beside this binary, or where cargo built it.
+/// `JAIL`, or beside this binary, or where cargo built it.
 pub fn jail_binary() -> PathBuf {
-    if let Some(path) = std::env::var_os("JAIL_BIN") {
+    if let Some(path) = std::env::var_os("JAIL") {
         return path.into();
     }
     let beside = std::env::current_exe().expect("my path").with_file_name("jail");

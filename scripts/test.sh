@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the parts of the suite that are named, shows what each counted, and the sum.
 #
-#   scripts/test.sh lint unit escapes connectors demo
+#   scripts/test.sh lint unit escapes lifecycle connectors demo
 #
 # As root, the parts that run a jail are run a second time as an ordinary user: the same policy must
 # give the same confinement to both. A part that fails in any way, or counts nothing, fails the run.
@@ -96,36 +96,44 @@ lint() {
 
 unit() {
     local tests status=0
-    mapfile -t tests < <(selected '^(src|tests)/')
+    mapfile -t tests < <(selected '^(src/|tests/[^/]*[.]rs|tests/it/)')
     "$cargo" test --locked --no-fail-fast --lib --bins --examples "${tests[@]}" || status=$?
     "$cargo" test --locked --no-fail-fast --doc || status=$?
     return "$status"
 }
 
-# One harness per target under integration/; each is given the program under test as JAIL.
-build_escapes() {
+# Harnesses that start jails: each is given the program under test as JAIL.
+#
+# build_programs PART PATTERN
+build_programs() {
     local tests
-    mapfile -t tests < <(selected '^integration/')
+    mapfile -t tests < <(selected "$2")
     if [ "${#tests[@]}" -eq 0 ]; then
-        echo "there is no test target under integration/" >&2
+        echo "there is no test target at $2" >&2
         return 1
     fi
     # The programs come in this list too; only those of test targets are test programs.
     "$cargo" test --locked --no-run --message-format=json "${tests[@]}" |
-        grep '"kind":\["test"\]' | sed -nE 's/.*"executable":"([^"]+)".*/\1/p' >"$scratch/escapes"
-    [ -s "$scratch/escapes" ]
+        grep '"kind":\["test"\]' | sed -nE 's/.*"executable":"([^"]+)".*/\1/p' >"$scratch/$1"
+    [ -s "$scratch/$1" ]
 }
 
-run_escapes() {
-    local program status=0
+# run_programs PART [COMMAND…]
+run_programs() {
+    local program status=0 list=$scratch/$1
+    shift
     while IFS= read -r program; do
         "$@" timeout "$patience" "$program" </dev/null || status=$?
-    done <"$scratch/escapes"
+    done <"$list"
     return "$status"
 }
 
 escapes() {
-    build_escapes && run_escapes env JAIL="$(built)/jail"
+    build_programs escapes '^integration/' && run_programs escapes env JAIL="$(built)/jail"
+}
+
+lifecycle() {
+    build_programs lifecycle '^tests/lifecycle/' && run_programs lifecycle env JAIL="$(built)/jail"
 }
 
 connectors() {
@@ -173,12 +181,17 @@ as_user() {
         PATH=/usr/local/bin:/usr/bin:/bin "$@")
 }
 
-escapes_as_user() {
-    [ -s "$scratch/escapes" ] || build_escapes || return
-    xargs -d '\n' install -m 755 -t "$stage" <"$scratch/escapes" || return
-    sed -i "s|.*/|$stage/|" "$scratch/escapes"
-    run_escapes as_user env JAIL="$stage/jail"
+# programs_as_user PART
+programs_as_user() {
+    [ -s "$scratch/$1" ] || return
+    xargs -d '\n' install -m 755 -t "$stage" <"$scratch/$1" || return
+    sed -i "s|.*/|$stage/|" "$scratch/$1"
+    run_programs "$1" as_user env JAIL="$stage/jail"
 }
+
+escapes_as_user() { programs_as_user escapes; }
+
+lifecycle_as_user() { programs_as_user lifecycle; }
 
 connectors_as_user() {
     if ! as_user sh -c 'command -v node' >/dev/null; then
@@ -203,12 +216,12 @@ demo_as_user() {
 
 # === in order
 
-[ "$#" -gt 0 ] || set -- lint unit escapes connectors demo
+[ "$#" -gt 0 ] || set -- lint unit escapes lifecycle connectors demo
 jailing=()
 for name in "$@"; do
     case $name in
     lint | unit) ;;
-    escapes | connectors | demo) jailing+=("$name") ;;
+    escapes | lifecycle | connectors | demo) jailing+=("$name") ;;
     *)
         echo "error: there is no part \`$name\`" >&2
         exit 2

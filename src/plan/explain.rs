@@ -4,7 +4,7 @@ use super::{Plan, Stage, human};
 use crate::confine::{
     capabilities, identity, limits, network, no_new_privs, pivot, process as process_stage,
 };
-use crate::policy::{Origin, SecretTarget, Setting};
+use crate::policy::{Origin, SecretTarget, Setting, Workspace};
 use serde_json::{Value, json};
 use std::fmt::{Display, Write};
 
@@ -214,6 +214,25 @@ fn settings(plan: &Plan) -> Vec<(String, String, Origin)> {
     }
     if let Some(timeout) = &limits.timeout {
         rows.push(row("timeout", timeout, format!("{:?}", timeout.value)));
+    }
+    let workspace = match &policy.filesystem.workspace.value {
+        Workspace::Tmpfs { size } => format!("empty, {} of memory", human(size.0)),
+        Workspace::Host { path } => format!("{}, writable", path.display()),
+        Workspace::Copy { path, size } => {
+            format!("a throw-away view of {}, {} of memory", path.display(), human(size.0))
+        }
+    };
+    rows.push(row("workspace", &policy.filesystem.workspace, workspace));
+    let scratch = human(policy.filesystem.scratch.value.0);
+    rows.push(row("scratch", &policy.filesystem.scratch, scratch));
+    let system = format!("{:?}", policy.filesystem.system.value).to_lowercase();
+    rows.push(row("system", &policy.filesystem.system, system));
+    let loopback = if policy.network.loopback.value { "TCP between its processes" } else { "none" };
+    rows.push(row("network", &policy.network.loopback, loopback));
+    let grace = policy.eof_grace.value.map_or("never".to_owned(), |grace| format!("{grace:?}"));
+    rows.push(row("eof-grace", &policy.eof_grace, grace));
+    for port in &policy.ports {
+        rows.push(row("listen", port, port.value.listen));
     }
     for (name, rules) in [("read", &policy.filesystem.read), ("write", &policy.filesystem.write)] {
         rows.extend(rules.iter().map(|rule| row(name, rule, rule.value.path.display())));

@@ -127,8 +127,15 @@ impl Session {
         drop(prepared);
         let mut supervisor = Supervisor::new(plan, jail, relay, master, &mask)?;
         let log = log.insert(self.audit.start(plan)?);
-        nix::unistd::write(&open_gate, &[1])
-            .map_err(|e| Failure::new(Kind::Io, "cannot start the connector").because(e.desc()))?;
+        match nix::unistd::write(&open_gate, &[1]) {
+            // Nobody at the gate: the jail has failed already, and the supervisor is about to read why.
+            Ok(_) | Err(nix::errno::Errno::EPIPE) => {}
+            Err(errno) => {
+                return Err(
+                    Failure::new(Kind::Io, "cannot start the connector").because(errno.desc())
+                );
+            }
+        }
         supervisor.on_confined(|told| log.applied(plan, told));
         let (ended, jail) = supervisor.run()?;
         let Some(leaf) = leaf else {

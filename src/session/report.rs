@@ -108,6 +108,7 @@ fn json(
         "confined": ended.told.confined,
         "stages": Stage::ALL.iter().map(|stage| stage.name()).collect::<Vec<_>>(),
         "landlock_abi": plan.landlock.as_ref().map(|landlock| landlock.abi),
+        "beyond_landlock": plan.landlock.as_ref().map(|landlock| &landlock.beyond),
         "seccomp": plan.seccomp.name,
         "proof": proof,
         "gaps": plan.gaps,

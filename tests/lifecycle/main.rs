@@ -2,7 +2,7 @@
 //! that nothing is left of it.
 //!
 //! `harness = false`: the counts at the end are part of the result. Every test runs the binary (of
-//! `JAIL_BIN`, or the one that cargo built) with a folder of its own as HOME, and tells its processes
+//! `JAIL`, or the one that cargo built) with a folder of its own as HOME, and tells its processes
 //! from all others by a mark in their arguments and environment: other jails may run beside. What
 //! cannot be tried here is skipped, with the reason; `JAIL_TEST_MUST_RUN=all` makes that a failure.
 

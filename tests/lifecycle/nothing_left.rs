@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-pub fn trials() -> Vec<Trial> {
+pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("nothing_left::of_a_thousand_in_a_row", in_a_row),
         trial("nothing_left::of_fifty_at_once", at_once),
@@ -63,7 +63,7 @@ fn world(case: &Case, body: &str) -> Result<Output, super::support::Skip> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let before = cgroups();
-    let output = wait(command.spawn().unwrap(), Duration::from_secs(150));
+    let output = wait(command.spawn().unwrap(), Duration::from_secs(500));
     let new: Vec<PathBuf> = cgroups().difference(&before).cloned().collect();
     assert!(new.is_empty(), "cgroups are left: {new:?}");
     Ok(output)
@@ -127,12 +127,12 @@ fn descriptors() -> Outcome {
         assert_eq!(line(child.stdout.as_mut().unwrap()), number.to_string());
         counts.insert(count());
     }
+    drop(child.stdin.take());
+    assert_code(&wait(child, Duration::from_secs(10)), 0);
     if counts == BTreeSet::from([0]) {
         return skip("the supervisor's /proc/PID/fd cannot be read");
     }
     assert!(counts.len() == 1 && counts.iter().all(|n| *n < 16), "{counts:?}");
-    drop(child.stdin.take());
-    assert_code(&wait(child, Duration::from_secs(10)), 0);
     case.assert_nothing_left();
     Ok(())
 }
