@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-pub fn trials() -> Vec<Trial> {
+pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("ends::eof_ends_a_connector_that_obeys", obeys),
         trial("ends::eof_ignored_is_ended_after_the_grace", ignores),

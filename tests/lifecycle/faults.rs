@@ -10,7 +10,7 @@ use libtest_mimic::Trial;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-pub fn trials() -> Vec<Trial> {
+pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("faults::name_the_stage_and_the_call", named),
         trial("faults::at_every_count_nothing_is_left", counted),

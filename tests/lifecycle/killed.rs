@@ -6,7 +6,7 @@ use nix::sys::signal::Signal;
 use std::process::Stdio;
 use std::time::Duration;
 
-pub fn trials() -> Vec<Trial> {
+pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("killed::while_it_is_set_up", setting_up),
         trial("killed::while_it_runs", running),

@@ -4,7 +4,7 @@ use super::support::{Case, Outcome, assert_code, stderr, trial};
 use libtest_mimic::Trial;
 use serde_json::Value;
 
-pub fn trials() -> Vec<Trial> {
+pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("report::shape_and_proof", shape),
         trial("report::how_it_ended", endings),

@@ -8,7 +8,7 @@ use libtest_mimic::Trial;
 use std::fs;
 use std::process::{Command, Output, Stdio};
 
-pub fn trials() -> Vec<Trial> {
+pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("secrets::from_everywhere_into_both", everywhere),
         trial("secrets::are_in_no_output_of_jail", nowhere),

@@ -8,7 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Stdio;
 use std::time::Duration;
 
-pub fn trials() -> Vec<Trial> {
+pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("signals::reach_the_connector_and_its_group", reach),
         trial("signals::once_when_the_whole_group_is_signalled", once),

@@ -5,7 +5,7 @@ use libtest_mimic::Trial;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Instant;
 
-pub fn trials() -> Vec<Trial> {
+pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("status::own_codes", own_codes),
         trial("status::signals_are_128_and_n", signals),

@@ -11,17 +11,17 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// A test that passes, fails by panicking, or says why it cannot be done here.
-pub type Outcome = Result<(), Skip>;
+pub(crate) type Outcome = Result<(), Skip>;
 
 /// The reason of a skip.
-pub struct Skip(pub String);
+pub(crate) struct Skip(pub(crate) String);
 
-pub fn skip(why: impl Into<String>) -> Outcome {
+pub(crate) fn skip(why: impl Into<String>) -> Outcome {
     Err(Skip(why.into()))
 }
 
 /// A trial of the harness; a skip is counted and shown, or a failure where it was forbidden.
-pub fn trial(name: &'static str, test: fn() -> Outcome) -> Trial {
+pub(crate) fn trial(name: &'static str, test: fn() -> Outcome) -> Trial {
     Trial::ignorable_test(name, move || match test() {
         Ok(()) => Ok(Completion::Completed),
         Err(Skip(why)) if std::env::var_os("JAIL_TEST_MUST_RUN").is_some_and(|v| v == "all") => {
@@ -35,23 +35,23 @@ pub fn trial(name: &'static str, test: fn() -> Outcome) -> Trial {
 }
 
 /// The binary under test.
-pub fn jail_bin() -> PathBuf {
+pub(crate) fn jail_bin() -> PathBuf {
     std::env::var_os("JAIL_BIN").map_or_else(|| env!("CARGO_BIN_EXE_jail").into(), PathBuf::from)
 }
 
-pub fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
 }
 
 /// One test's place in the world.
-pub struct Case {
+pub(crate) struct Case {
     dir: TempDir,
     /// In the arguments and the environment of everything that this test starts.
-    pub mark: String,
+    pub(crate) mark: String,
 }
 
 impl Case {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         // Not in /tmp: some tests mount another one.
@@ -62,12 +62,12 @@ impl Case {
         Self { dir, mark: format!("JAILMARK{}x{number}x", std::process::id()) }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
     /// `jail` with these arguments, in the folder `work`, with an environment made from nothing.
-    pub fn jail<S: AsRef<OsStr>>(&self, args: &[S]) -> Command {
+    pub(crate) fn jail<S: AsRef<OsStr>>(&self, args: &[S]) -> Command {
         let mut command = Command::new(jail_bin());
         self.surround(&mut command);
         command.args(args);
@@ -75,7 +75,7 @@ impl Case {
     }
 
     /// The same folder and environment for another program.
-    pub fn surround(&self, command: &mut Command) {
+    pub(crate) fn surround(&self, command: &mut Command) {
         command
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
@@ -89,37 +89,37 @@ impl Case {
 
     /// `jail run` with options, then a shell script; the mark is `$0` there, and in every child's
     /// environment.
-    pub fn script(&self, options: &[&str], script: &str) -> Command {
+    pub(crate) fn script(&self, options: &[&str], script: &str) -> Command {
         let mut args = vec!["run", "-q", "--env", "MARK"];
         args.extend(options);
         args.extend(["--", "sh", "-c", script, &self.mark]);
         self.jail(&args)
     }
 
-    pub fn run(&self, options: &[&str], script: &str) -> Output {
+    pub(crate) fn run(&self, options: &[&str], script: &str) -> Output {
         self.script(options, script).output().unwrap()
     }
 
     /// Writes a manifest into `work/.cloned`.
-    pub fn manifest(&self, name: &str, text: &str) {
+    pub(crate) fn manifest(&self, name: &str, text: &str) {
         let folder = self.path("work/.cloned/connectors");
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join(format!("{name}.yaml")), format!("name: {name}\n{text}")).unwrap();
     }
 
     /// Every living process that carries the mark: pid and command line.
-    pub fn processes(&self) -> Vec<(i32, String)> {
+    pub(crate) fn processes(&self) -> Vec<(i32, String)> {
         marked(&self.mark)
     }
 
     /// The audit log of runs without a workspace.
-    pub fn audit_log(&self) -> String {
+    pub(crate) fn audit_log(&self) -> String {
         let log = files_below(&self.path("home/state"));
         log.iter().filter_map(|path| fs::read_to_string(path).ok()).collect()
     }
 
     /// Waits until no process of this test is left and its temporary folder is empty.
-    pub fn assert_nothing_left(&self) {
+    pub(crate) fn assert_nothing_left(&self) {
         let gone = within(Duration::from_secs(10), || self.processes().is_empty());
         assert!(gone, "processes are left: {:#?}", self.processes());
         let left = files_below(&self.path("tmp"));
@@ -131,7 +131,7 @@ impl Case {
 }
 
 /// Every living process with this mark in its arguments or its environment.
-pub fn marked(mark: &str) -> Vec<(i32, String)> {
+pub(crate) fn marked(mark: &str) -> Vec<(i32, String)> {
     let own = std::process::id().cast_signed();
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc").unwrap().flatten() {
@@ -149,12 +149,12 @@ pub fn marked(mark: &str) -> Vec<(i32, String)> {
     found
 }
 
-pub fn contains(text: &[u8], part: &[u8]) -> bool {
+pub(crate) fn contains(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|window| window == part)
 }
 
 /// Every file, folder and socket below a folder.
-pub fn files_below(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn files_below(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         found.push(entry.path());
@@ -166,7 +166,7 @@ pub fn files_below(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// True as soon as the condition is, false when the time is over.
-pub fn within(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
+pub(crate) fn within(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
     let end = Instant::now() + limit;
     loop {
         if condition() {
@@ -180,7 +180,7 @@ pub fn within(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
 }
 
 /// Waits for a child with a limit; on timeout it is killed and the test fails.
-pub fn wait(mut child: Child, limit: Duration) -> Output {
+pub(crate) fn wait(mut child: Child, limit: Duration) -> Output {
     let mut streams = (child.stdout.take(), child.stderr.take());
     let out = std::thread::spawn(move || drain(streams.0.as_mut().map(|s| s as &mut dyn Read)));
     let err = std::thread::spawn(move || drain(streams.1.as_mut().map(|s| s as &mut dyn Read)));
@@ -213,7 +213,7 @@ fn drain(stream: Option<&mut dyn Read>) -> Vec<u8> {
 }
 
 /// Reads one line of a child's output; the child must write it soon.
-pub fn line(from: &mut impl Read) -> String {
+pub(crate) fn line(from: &mut impl Read) -> String {
     let mut text = Vec::new();
     let mut byte = [0];
     while from.read(&mut byte).unwrap() == 1 {
@@ -225,21 +225,21 @@ pub fn line(from: &mut impl Read) -> String {
     String::from_utf8(text).unwrap()
 }
 
-pub fn signal(child: &Child, signal: nix::sys::signal::Signal) {
+pub(crate) fn signal(child: &Child, signal: nix::sys::signal::Signal) {
     let pid = nix::unistd::Pid::from_raw(child.id().cast_signed());
     nix::sys::signal::kill(pid, signal).unwrap();
 }
 
-pub fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-pub fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// Asserts the exit code and shows everything if it is another.
-pub fn assert_code(output: &Output, code: i32) {
+pub(crate) fn assert_code(output: &Output, code: i32) {
     assert_eq!(
         output.status.code(),
         Some(code),
@@ -251,7 +251,7 @@ pub fn assert_code(output: &Output, code: i32) {
 }
 
 /// Asserts a refusal: the code, nothing on stdout, and these words on stderr.
-pub fn assert_refused(output: &Output, code: i32, words: &[&str]) {
+pub(crate) fn assert_refused(output: &Output, code: i32, words: &[&str]) {
     assert_code(output, code);
     assert_eq!(stdout(output), "", "jail wrote to stdout");
     for word in words {

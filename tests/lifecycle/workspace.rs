@@ -5,7 +5,7 @@ use libtest_mimic::Trial;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-pub fn trials() -> Vec<Trial> {
+pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("workspace::tmpfs_is_gone_and_capped", tmpfs),
         trial("workspace::host_files_belong_to_the_caller", host),
