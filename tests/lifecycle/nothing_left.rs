@@ -20,6 +20,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("nothing_left::of_a_thousand_in_a_row", in_a_row),
         trial("nothing_left::of_fifty_at_once", at_once),
         trial("nothing_left::of_kills_and_failures", kills),
+        trial("nothing_left::a_leak_would_be_noticed", control),
         trial("nothing_left::no_descriptor_of_the_supervisor_grows", descriptors),
     ]
 }
@@ -31,7 +32,7 @@ const WORLD: &str = r#"
 limit() { for kind in user pid net ipc uts cgroup time; do
     echo $1 2>/dev/null > /proc/sys/user/max_${kind}_namespaces || true; done
     echo $(($1 + 3)) > /proc/sys/user/max_mnt_namespaces; }
-patient() { n=0; until "$@" 2>$TMPDIR.err; do n=$((n + 1)); [ $n -lt 200 ] || { cat $TMPDIR.err; return 1; }
+patient() { n=0; until "$@" 2>$TMPDIR.err; do n=$((n + 1)); [ $n -lt ${PATIENCE:-200} ] || { cat $TMPDIR.err; return 1; }
     sleep 0.05; done; }
 mount -t tmpfs none /tmp && mount -t tmpfs none /dev/shm || exit 90
 cat /proc/self/mountinfo > $TMPDIR.before
@@ -105,6 +106,17 @@ fn kills() -> Outcome {
         "$JAIL" run -q --timeout 50ms -- sleep 300; sleep 0.05; done 2>/dev/null; true"#;
     assert_code(&world(&case, body)?, 0);
     case.assert_nothing_left();
+    Ok(())
+}
+
+/// The measure itself: one network namespace that stays, and one file.
+fn control() -> Outcome {
+    let case = Case::new();
+    let held = "PATIENCE=10; unshare --net sleep 6 >/dev/null 2>&1 & sleep 0.2; limit 12; true";
+    let output = world(&case, held)?;
+    assert_code(&output, 92);
+    assert!(stdout(&output).contains("ENOSPC"), "{}", stdout(&output));
+    assert_code(&world(&case, "echo > /tmp/left; true")?, 94);
     Ok(())
 }
 

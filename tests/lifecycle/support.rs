@@ -14,7 +14,7 @@ use tempfile::TempDir;
 pub(crate) type Outcome = Result<(), Skip>;
 
 /// The reason of a skip.
-pub(crate) struct Skip(pub String);
+pub(crate) struct Skip(pub(crate) String);
 
 pub(crate) fn skip(why: impl Into<String>) -> Outcome {
     Err(Skip(why.into()))
