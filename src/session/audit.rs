@@ -57,7 +57,7 @@ impl Audit {
                 .because("there is no .cloned folder here or above, and neither HOME nor XDG_STATE_HOME is set")
                 .hint("jail init makes a .cloned folder"));
         };
-        let log = Log::open(path).map_err(|error| unlogged(error))?;
+        let log = Log::open(path).map_err(unlogged)?;
         Ok(Run { log, id })
     }
 }
@@ -159,7 +159,7 @@ impl Run {
     }
 
     fn append(&self, event: &Event) -> Result<(), Failure> {
-        self.log.append(event).map(drop).map_err(|error| unlogged(error))
+        self.log.append(event).map(drop).map_err(unlogged)
     }
 }
 

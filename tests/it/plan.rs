@@ -264,7 +264,7 @@ fn protected_places() {
     let policy = ad_hoc(&["true"], &["--workspace", "host:/w/data"]);
     let plan = planned("protected", policy, &facts, &resolved("/usr/bin/true"));
     let existed = plan.protections.iter().filter(|place| place.existed).count();
-    assert_eq!((existed, plan.protections.len() > 10), (3, true));
+    assert_eq!((existed, plan.protections.len() > 10), (4, true));
 }
 
 #[test]
