@@ -15,6 +15,7 @@ use crate::resolve::{self, Resolved};
 use crate::spawn::{Prepared, parent, secrets};
 use crate::supervise::{Ended, Supervisor};
 use crate::sys::exec::CArray;
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use std::ffi::{CString, OsStr, OsString};
@@ -128,12 +129,11 @@ impl Session {
         let mut supervisor = Supervisor::new(plan, jail, relay, master, &mask)?;
         let log = log.insert(self.audit.start(plan)?);
         match nix::unistd::write(&open_gate, &[1]) {
-            // Nobody at the gate: the jail has failed already, and the supervisor is about to read why.
-            Ok(_) | Err(nix::errno::Errno::EPIPE) => {}
+            // EPIPE: the jail has failed already; what it reported says why.
+            Ok(_) | Err(Errno::EPIPE) => {}
             Err(errno) => {
-                return Err(
-                    Failure::new(Kind::Io, "cannot start the connector").because(errno.desc())
-                );
+                let failure = Failure::new(Kind::Io, "cannot start the connector");
+                return Err(failure.because(errno.desc()));
             }
         }
         supervisor.on_confined(|told| log.applied(plan, told));
