@@ -15,6 +15,7 @@ use crate::resolve::{self, Resolved};
 use crate::spawn::{Prepared, parent, secrets};
 use crate::supervise::{Ended, Supervisor};
 use crate::sys::exec::CArray;
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use std::ffi::{CString, OsStr, OsString};
@@ -125,8 +126,13 @@ impl Session {
         drop(prepared);
         let mut supervisor = Supervisor::new(plan, jail, relay, master, &mask)?;
         let log = log.insert(self.audit.start(plan)?);
-        nix::unistd::write(&open_gate, &[1])
-            .map_err(|e| Failure::new(Kind::Io, "cannot start the connector").because(e.desc()))?;
+        match nix::unistd::write(&open_gate, &[1]) {
+            // Nobody waits there any more: the set-up has failed, and the jail has reported how.
+            Ok(_) | Err(Errno::EPIPE) => {}
+            Err(e) => {
+                return Err(Failure::new(Kind::Io, "cannot start the connector").because(e.desc()));
+            }
+        }
         supervisor.on_confined(|told| log.applied(plan, told));
         let (ended, jail) = supervisor.run()?;
         let Some(leaf) = leaf else {
