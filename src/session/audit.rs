@@ -129,7 +129,7 @@ impl Run {
         for denial in limits_hit(plan, usage) {
             self.append_late(&Event::Denial(Denial { run: self.id.clone(), ..denial }))?;
         }
-        let oom = usage.and_then(|usage| usage.oom_kill).is_some_and(|kills| kills > 0);
+        let oom = usage.is_some_and(Usage::out_of_memory);
         let how = match ended.by {
             EndedBy::Signal(_) if oom => How::Oom,
             EndedBy::Exit(code) => How::Exited { code: code.into() },
@@ -175,9 +175,9 @@ fn limits_hit(plan: &Plan, usage: Option<&Usage>) -> Vec<Denial> {
         times: u32::try_from(times).unwrap_or(u32::MAX),
     };
     let mut denials = Vec::new();
-    if let Some(kills) = usage.oom_kill.filter(|kills| *kills > 0) {
+    if usage.out_of_memory() {
         let reason = format!("the memory limit ({}) was reached", plan.policy.limits.memory.origin);
-        denials.push(denial("memory", reason, "limits.memory, or --memory", kills));
+        denials.push(denial("memory", reason, "limits.memory, or --memory", 1));
     }
     if let Some(refused) = usage.pids_refused.filter(|refused| *refused > 0) {
         let reason = format!("the process limit ({}) was reached", plan.policy.limits.pids.origin);

@@ -22,6 +22,7 @@ use std::ffi::{CString, OsStr, OsString};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What the command line says about a run besides the policy.
 #[derive(Debug, Clone, Default)]
@@ -137,12 +138,18 @@ impl Session {
             }
         }
         supervisor.on_confined(|told| log.applied(plan, told));
-        let (ended, jail) = supervisor.run()?;
+        let (mut ended, jail) =
+            supervisor.run().map_err(|failure| report::too_small(plan, leaf.as_ref(), failure))?;
         let Some(leaf) = leaf else {
             jail.let_go();
             return Ok((ended, None));
         };
         let usage = leaf.usage();
+        // rusage has nothing of those who died with init, unwaited for: all that used the processor
+        // before the OOM killer, a deadline or a kill from outside ended it.
+        if let Some(usec) = usage.cpu_usec {
+            ended.cpu = Duration::from_micros(usec);
+        }
         // A cgroup can be removed only when init is gone too, which dropping the jail waits for.
         drop(jail);
         leaf.kill()?;

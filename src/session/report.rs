@@ -2,9 +2,9 @@
 
 use super::{Options, Session, quarantine::Quarantined};
 use crate::cli::ui;
-use crate::confine::cgroup::Usage;
+use crate::confine::cgroup::{Leaf, Usage};
 use crate::failure::{Failure, Kind};
-use crate::plan::{Gap, Stage, explain, human};
+use crate::plan::{Gap, Plan, Stage, explain, human};
 use crate::supervise::{Ended, EndedBy};
 use serde_json::{Value, json};
 use std::io::{IsTerminal, Write};
@@ -94,6 +94,7 @@ fn json(
         .collect();
     let (by, value) = match ended.by {
         EndedBy::Exit(code) => ("exit", i32::from(code)),
+        EndedBy::Signal(signal) if usage.is_some_and(Usage::out_of_memory) => ("oom", signal),
         EndedBy::Signal(signal) => ("signal", signal),
         EndedBy::Timeout => ("timeout", 0),
         EndedBy::Hangup => ("hangup", 0),
@@ -138,6 +139,18 @@ pub(super) fn gaps(gaps: &[Gap]) {
     }
 }
 
+/// A failed set-up in which the memory limit was reached did not fail for another reason.
+pub(super) fn too_small(plan: &Plan, leaf: Option<&Leaf>, failure: Failure) -> Failure {
+    if !leaf.is_some_and(|leaf| leaf.usage().out_of_memory()) {
+        return failure;
+    }
+    let limit = &plan.policy.limits.memory;
+    let limit = format!("{} (set by {})", human(limit.value.0), limit.origin);
+    failure
+        .because(format!("the memory limit of {limit} is too small for the jail itself"))
+        .hint("--memory raises it")
+}
+
 /// What a person must know and cannot see from the connector's own output.
 pub(super) fn summary(
     session: &Session,
@@ -158,9 +171,9 @@ pub(super) fn summary(
         }
     }
     let limits = &session.plan.policy.limits;
-    if let Some(kills) = usage.and_then(|usage| usage.oom_kill).filter(|kills| *kills > 0) {
+    if usage.is_some_and(Usage::out_of_memory) {
         ui::line(&format!(
-            "jail: the memory limit of {} (set by {}) was reached and {kills} processes were killed; --memory raises it",
+            "jail: the memory limit of {} (set by {}) was reached and the kernel ended the connector; --memory raises it",
             human(limits.memory.value.0),
             limits.memory.origin
         ));

@@ -47,6 +47,10 @@ pub fn add(failure: Failure, stage: Stage, error: SysError) -> Failure {
         (Stage::Namespaces, Errno::EAGAIN) => {
             failure.hint("the user has too many processes (ulimit -u), or the machine is out of pids")
         }
+        (Stage::Payload, Errno::EAGAIN) => failure
+            .hint("the limit of processes is too small for the jail itself, which needs one beside the connector's; --pids raises it"),
+        (Stage::Pivot, Errno::EINVAL) => failure
+            .hint("the kernel's first file system (an initramfs) cannot be left by pivot_root; switch_root to another one first"),
         (Stage::Mounts, Errno::ESTALE) => {
             failure.hint("the path changed between planning and mounting; run again")
         }

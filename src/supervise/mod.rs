@@ -316,7 +316,7 @@ impl<'a> Supervisor<'a> {
                     Some(signal) => format!("init was killed by signal {signal}"),
                     None => "init ended without a report".to_owned(),
                 })
-                .hint("a memory limit too small for the set-up does this; see the kernel log"));
+                .hint("see the kernel log (dmesg) for what killed it"));
         }
         let ended = Ended {
             by,

@@ -117,7 +117,7 @@ impl Support {
                  Delegate=cpu cpuset io memory pids, then log out and in",
             );
         }
-        Err(place.refusal())
+        Err(place.refusal(view))
     }
 
     fn must_offer(&self, needs: &Controllers, fix: &str) -> Result<(), No> {
@@ -225,7 +225,7 @@ impl Place {
     }
 
     /// Why there is no place for a leaf, with the fix that comes nearest.
-    fn refusal(&self) -> No {
+    fn refusal(&self, view: &View) -> No {
         let Some(own) = &self.own else {
             let reason = "our own cgroup is not visible in the mounted cgroup file system";
             return (reason.into(), "mount cgroup2 again inside this container".into());
@@ -242,7 +242,8 @@ impl Place {
                     .into(),
             );
         }
-        if writable(own) {
+        // Under a user manager the user owns units that are not delegated, too.
+        if writable(own) && self.delegation_boundary(view, own).is_some() {
             return (
                 format!(
                     "other processes sit in {at} beside us, so it can have no leaf with limits"

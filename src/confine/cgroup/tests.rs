@@ -153,6 +153,9 @@ fn the_tree_of_systemd_is_left_to_systemd() {
     let support = Support::probe_in(&host.view(1000, true), &needs());
     assert_eq!((&support.how, &support.parent), (&How::UserManagerScope, &None));
     assert_eq!(support.controllers, needs());
+    // Without it, no advice to write into its tree.
+    let support = Support::probe_in(&host.view(1000, false), &needs());
+    assert!(refused(&support).0.contains("is not delegated to this user"));
     // What the manager was not given cannot be had from it.
     let cpu = Controllers::from([Controller::Cpu]);
     let support = Support::probe_in(&host.view(1000, true), &cpu);

@@ -25,6 +25,11 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// The memory limit ended the run: the kernel ends the whole leaf at once (`memory.oom.group`).
+    pub fn out_of_memory(&self) -> bool {
+        self.oom_kill.is_some_and(|kills| kills > 0)
+    }
+
     pub(super) fn read(dir: &Path) -> Self {
         let text = |name: &str| fs::read_to_string(dir.join(name)).ok();
         let number = |name: &str| text(name)?.trim().parse().ok();
