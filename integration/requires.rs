@@ -26,6 +26,8 @@ pub enum Need {
     Console,
     Git,
     Su,
+    /// Performance counters of itself.
+    Perf,
 }
 
 pub struct Unmet {
@@ -60,6 +62,7 @@ pub mod need {
     pub const console: Need = Need::Console;
     pub const git: Need = Need::Git;
     pub const su: Need = Need::Su;
+    pub const perf: Need = Need::Perf;
     pub const fn landlock(abi: u32) -> Need {
         Need::Landlock(abi)
     }
@@ -107,7 +110,7 @@ fn check(need: Need) -> (bool, String) {
         Need::Landlock(abi) => {
             (jail::sys::landlock::abi() >= abi, "this kernel's Landlock is older")
         }
-        Need::CgroupV2 => (cgroup_v2(), "no cgroup v2 with a memory controller here"),
+        Need::CgroupV2 => (cgroup_v2(), "no cgroup v2 with a memory controller for this user here"),
         Need::Ipv6 => (std::net::TcpListener::bind("[::1]:0").is_ok(), "no IPv6 loopback"),
         Need::Keyring => (crate::kit::keyring().is_ok(), "no usable user keyring"),
         Need::Ia32 => {
@@ -121,6 +124,12 @@ fn check(need: Need) -> (bool, String) {
         Need::Console => (Path::new("/dev/tty1").exists(), "no virtual console"),
         Need::Git => (Path::new("/usr/bin/git").exists(), "git is not installed"),
         Need::Su => (Path::new("/usr/bin/su").exists(), "/usr/bin/su is not there"),
+        Need::Perf => {
+            // 3, which only Debian and Ubuntu know, is for root alone.
+            let text = std::fs::read_to_string("/proc/sys/kernel/perf_event_paranoid");
+            let level = text.ok().and_then(|text| text.trim().parse::<i32>().ok());
+            (uid == 0 || level.is_some_and(|level| level < 3), "counters are for root alone here")
+        }
         Need::Sysctl(path, value) => {
             let text =
                 std::fs::read_to_string(Path::new("/proc/sys").join(path)).unwrap_or_default();
@@ -131,7 +140,7 @@ fn check(need: Need) -> (bool, String) {
 }
 
 fn cgroup_v2() -> bool {
-    ["/sys/fs/cgroup/cgroup.controllers", "/sys/fs/cgroup/unified/cgroup.controllers"]
-        .iter()
-        .any(|path| std::fs::read_to_string(path).is_ok_and(|text| text.contains("memory")))
+    use jail::confine::cgroup::{Controller, Controllers, Support};
+    let needs = Controllers::from([Controller::Memory]);
+    Support::probe(&needs).offers(&needs)
 }

@@ -21,10 +21,11 @@ pub const ATTACK: Attack = Attack {
         let mut mount = 0i32;
         // The root of the file system has a guessable handle; a file of /usr is on the host's disk.
         let path = if env.jailed { "/usr/bin" } else { env.get("file") };
+        let near = std::path::Path::new(path).parent().expect("a folder of that file system");
         let path = std::ffi::CString::new(path).expect("a path");
         let (at, out) = (libc::AT_FDCWD, &raw mut handle);
         let named = syscall!(libc::SYS_name_to_handle_at, at, path.as_ptr(), out, &raw mut mount, 0);
-        let folder = fs::File::open("/usr").expect("/usr");
+        let folder = fs::File::open(near).expect("the folder");
         let fd = std::os::fd::AsRawFd::as_raw_fd(&folder);
         let opened = syscall!(libc::SYS_open_by_handle_at, fd, out, libc::O_RDONLY);
         judge(opened.or_else(|error| named.and(Err(error))))

@@ -1,6 +1,6 @@
 //! Takes 512 MiB of memory.
 //!
-//! Stopped by: the memory controller (256 MiB, no swap).
+//! Stopped by: the memory controller, which ends the whole jail (code 137): no verdict comes out.
 
 use super::prelude::*;
 
@@ -8,6 +8,17 @@ pub const ATTACK: Attack = Attack {
     name: "memory_fill",
     about: "touch 512 MiB",
     requires: requires![cgroup_v2],
+    setup: |fixture| {
+        // The user's bus, for a cgroup from the user manager.
+        let runtime = std::env::var_os("XDG_RUNTIME_DIR");
+        fixture.hook(move |command| {
+            runtime.iter().for_each(|path| _ = command.env("XDG_RUNTIME_DIR", path));
+        });
+    },
+    cut_short: true,
+    effect: Some(|_, outcome| {
+        (outcome.code != Some(137)).then(|| format!("it went on to {:?}", outcome.code))
+    }),
     jail_args: &["--memory", "128M"],
     attack: |_| match kit::child_status(|| {
         let mut memory = vec![0u8; 512 << 20];

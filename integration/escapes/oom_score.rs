@@ -9,10 +9,16 @@ pub const ATTACK: Attack = Attack {
     name: "oom_score",
     about: "lower /proc/self/oom_score_adj",
     setup: |fixture| {
-        fixture.hook(|command| {
-            unsafe { command.pre_exec(|| fs::write("/proc/self/oom_score_adj", "300")) };
+        // From what we have to more, and back: services of a user cannot go below theirs.
+        let ours = fs::read_to_string("/proc/self/oom_score_adj").expect("our own");
+        let ours: i32 = ours.trim().parse().expect("a number");
+        fixture.set("ours", &ours.to_string());
+        let more = (ours + 300).to_string();
+        fixture.hook(move |command| {
+            let more = more.clone();
+            unsafe { command.pre_exec(move || fs::write("/proc/self/oom_score_adj", &more)) };
         });
     },
-    attack: |_| judge(fs::write("/proc/self/oom_score_adj", "0")),
+    attack: |env| judge(fs::write("/proc/self/oom_score_adj", env.get("ours"))),
     ..Attack::BASE
 };

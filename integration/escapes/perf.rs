@@ -7,6 +7,7 @@ use super::prelude::*;
 pub const ATTACK: Attack = Attack {
     name: "perf",
     about: "perf_event_open",
+    requires: requires![perf],
     attack: |_| {
         let mut attr = [0u8; 128];
         attr[..4].copy_from_slice(&1u32.to_ne_bytes());

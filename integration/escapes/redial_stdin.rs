@@ -27,6 +27,7 @@ pub const ATTACK: Attack = Attack {
         let to = kit::loopback(env.get("port"));
         judge(syscall!(libc::SYS_connect, 0, &raw const to, size_of::<libc::sockaddr_in>()))
     },
+    run_refused: Some("stdin is a network socket"),
     effect: Some(|fixture, _| super::tcp_loopback::connected(fixture)),
     ..Attack::BASE
 };

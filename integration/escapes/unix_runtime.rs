@@ -7,12 +7,12 @@ use std::os::unix::net::{UnixListener, UnixStream};
 
 pub const ATTACK: Attack = Attack {
     name: "unix_runtime",
-    about: "connect to XDG_RUNTIME_DIR/bus",
+    about: "connect to a socket in XDG_RUNTIME_DIR",
     setup: |fixture| {
-        let listener = UnixListener::bind(fixture.at("run/bus")).expect("a socket");
+        let listener = UnixListener::bind(fixture.at("run/agent")).expect("a socket");
         fixture.keep.push(Box::new(listener));
-        fixture.set_path("bus", "run/bus");
+        fixture.set_path("agent", "run/agent");
     },
-    attack: |env| judge(UnixStream::connect(env.get("bus"))),
+    attack: |env| judge(UnixStream::connect(env.get("agent"))),
     ..Attack::BASE
 };

@@ -61,7 +61,7 @@ TTYPath=/dev/ttyS1
 [Install]
 WantedBy=multi-user.target
 UNIT
-chroot "$root" systemctl enable -q guest
+chroot "$root" systemctl enable -q guest /usr/share/systemd/tmp.mount
 # No loop device, no mount. NVMe is in the kernel, so there is no initrd.
 mke2fs -q -t ext4 -O ^has_journal -d "$root" -m 0 "$work/root.raw" 1200M
 
