@@ -1,13 +1,12 @@
 //! Parse, dispatch, exit code. No thread and no runtime is started here.
 
-use clap::Parser;
 use clap::error::ErrorKind;
-use jail::cli::{self, Cli, Verb, ui};
+use jail::cli::{self, Verb, ui};
 use jail::exit;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match cli::parse(std::env::args_os().collect()) {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
