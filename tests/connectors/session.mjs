@@ -40,6 +40,8 @@ class ListeningTransport extends StdioClientTransport {
   }
 }
 
+const pause = (ms) => new Promise((done) => setTimeout(done, ms).unref());
+
 /** Holds a session: opens it, lets `talk` use it, closes it as the client does. */
 export async function hold({ command, grants, env = {} }, talk) {
   const mark = randomUUID();
@@ -54,6 +56,10 @@ export async function hold({ command, grants, env = {} }, talk) {
     const call = (name, args = {}) => ask(client, name, args);
     const answer = await talk(call, { tools, pid: transport.pid });
     const seen = marked(mark).length;
+    // The client itself gives a server two seconds after the end of its input, which a busy machine
+    // needs for less: only one that ignores the end shall meet its SIGTERM.
+    transport._process.stdin.end();
+    await Promise.race([transport.ended, pause(8000)]);
     await client.close();
     const status = shellStatus(await transport.ended);
     return {
