@@ -34,6 +34,7 @@ class ListeningTransport extends StdioClientTransport {
     this.stderr.on('data', (chunk) => this.log.push(chunk));
     await super.start();
     this._process.stdout.on('data', (chunk) => this.bytes.push(chunk));
+    this.input = this._process.stdin; // the transport forgets its process when that ends
     this.ended = new Promise((done) => {
       this._process.once('close', (code, signal) => done(signal ?? code));
     });
@@ -58,7 +59,7 @@ export async function hold({ command, grants, env = {} }, talk) {
     const seen = marked(mark).length;
     // The client itself gives a server two seconds after the end of its input, which a busy machine
     // needs for less: only one that ignores the end shall meet its SIGTERM.
-    transport._process.stdin.end();
+    transport.input.end();
     await Promise.race([transport.ended, pause(8000)]);
     await client.close();
     const status = shellStatus(await transport.ended);
