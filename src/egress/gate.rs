@@ -1,0 +1,142 @@
+//! The one place that all doors ask: rules as they are now, permits, counters, refusals.
+//!
+//! The egress process has one thread; nothing here is shared with another.
+
+use super::{Config, Counters, Event};
+use crate::firewall::{Decision, Denial, Door, Host, Rule, Rules, decide};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::SystemTime;
+use tokio::sync::{mpsc, watch};
+
+/// More different hosts than this are counted under `…`.
+const COUNTED_HOSTS: usize = 256;
+
+pub struct Gate {
+    pub config: Config,
+    /// Fixed rules and those of the firewall's files, as they are now.
+    rules: RefCell<Rc<Rules>>,
+    changed: watch::Sender<u64>,
+    counters: RefCell<Counters>,
+    open: Cell<usize>,
+    events: mpsc::UnboundedSender<Event>,
+}
+
+/// A host and port that may be reached now.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    pub host: Host,
+    pub port: u16,
+    pub door: Door,
+    pub rule: Rule,
+}
+
+/// One of the connector's connections, counted while it lives.
+pub struct Permit(Rc<Gate>);
+
+impl Gate {
+    pub fn new(config: Config, overlay: Rules, events: mpsc::UnboundedSender<Event>) -> Rc<Self> {
+        let rules = RefCell::new(Rc::new(together(&config.fixed, overlay)));
+        let (changed, _) = watch::channel(0);
+        let counters = RefCell::default();
+        Rc::new(Self { config, rules, changed, counters, open: Cell::new(0), events })
+    }
+
+    /// The rules as they are now.
+    pub fn rules(&self) -> Rc<Rules> {
+        Rc::clone(&self.rules.borrow())
+    }
+
+    /// Puts other rules in the place of those of the firewall's files; tunnels look again.
+    pub fn replace(&self, overlay: Rules) {
+        *self.rules.borrow_mut() = Rc::new(together(&self.config.fixed, overlay));
+        self.changed.send_modify(|generation| *generation += 1);
+    }
+
+    /// Asks; a refusal is not yet reported, see [`Gate::denied`].
+    pub fn ask(&self, host: &Host, port: u16, door: Door) -> Result<Grant, Denial> {
+        match decide(&self.config.who, &self.rules(), host, port, door, SystemTime::now()) {
+            Decision::Allow(rule) => {
+                Ok(Grant { host: host.clone(), port, door, rule: rule.clone() })
+            }
+            Decision::Ask(denial) | Decision::Deny(denial) => Err(denial),
+        }
+    }
+
+    /// Counts and reports a refusal. Every refusal passes here exactly once.
+    pub fn denied(&self, denial: &Denial) {
+        let mut counters = self.counters.borrow_mut();
+        counters.denied += 1;
+        let mut key = denial.target();
+        if counters.denied_hosts.len() >= COUNTED_HOSTS && !counters.denied_hosts.contains_key(&key)
+        {
+            "…".clone_into(&mut key);
+        }
+        *counters.denied_hosts.entry(key).or_default() += 1;
+        self.tell(Event::Denied { denial: denial.clone(), more: 0 });
+    }
+
+    /// To the supervisor. Its end is ours as well, so that a closed channel needs no word.
+    pub fn tell(&self, event: Event) {
+        drop(self.events.send(event));
+    }
+
+    /// A place among the connector's connections, or `None` at its limit.
+    pub fn admit(self: &Rc<Self>) -> Option<Permit> {
+        if self.open.get() >= self.config.limits.connections {
+            return None;
+        }
+        self.open.set(self.open.get() + 1);
+        Some(Permit(Rc::clone(self)))
+    }
+
+    pub fn count_allowed(&self) {
+        self.counters.borrow_mut().allowed += 1;
+    }
+
+    /// Bytes that went through: from the connector, to the connector.
+    pub fn count_bytes(&self, out: u64, into: u64) {
+        let mut counters = self.counters.borrow_mut();
+        counters.bytes_out += out;
+        counters.bytes_in += into;
+    }
+
+    pub fn counters(&self) -> Counters {
+        let open = u64::try_from(self.open.get()).unwrap_or(u64::MAX);
+        Counters { open, ..self.counters.borrow().clone() }
+    }
+
+    /// Comes back when the grant would no longer be given: the rule was removed or has expired.
+    pub async fn revoked(&self, grant: &Grant) {
+        let mut changes = self.changed.subscribe();
+        loop {
+            let Ok(now) = self.ask(&grant.host, grant.port, grant.door) else { return };
+            let expiry = async {
+                match now.rule.expires {
+                    Some(end) => {
+                        let left = end.duration_since(SystemTime::now()).unwrap_or_default();
+                        tokio::time::sleep(left).await;
+                    }
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = expiry => {}
+                // The sender is ours: it cannot be gone.
+                changed = changes.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.open.set(self.0.open.get().saturating_sub(1));
+    }
+}
+
+fn together(fixed: &Rules, overlay: Rules) -> Rules {
+    let mut rules = fixed.clone();
+    rules.0.extend(overlay.0);
+    rules
+}

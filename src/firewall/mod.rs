@@ -1,0 +1,17 @@
+//! Who may talk to whom: hosts, rules, and the one pure function that decides.
+//!
+//! Nothing in this module opens a socket. The proxy ([`crate::egress`]) asks [`decide`]; the command
+//! line asks the same function, so that `jail firewall check` says what the proxy will do.
+
+pub mod address;
+pub mod decide;
+pub mod denial;
+pub mod host;
+pub mod pattern;
+pub mod rule;
+
+pub use decide::{Decision, Door, Who, decide};
+pub use denial::{Denial, Reason};
+pub use host::{Host, HostName};
+pub use pattern::{HostPattern, Ports};
+pub use rule::{Effect, Inject, Rule, Rules};
