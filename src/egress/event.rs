@@ -25,7 +25,10 @@ pub enum Event {
     /// Confined, and all doors are open.
     Ready,
     /// The process cannot do its work; the run ends.
-    Failed { what: String, why: String },
+    Failed {
+        what: String,
+        why: String,
+    },
     /// `more` equal ones were not reported singly.
     Denied {
         #[serde(flatten)]
@@ -33,8 +36,13 @@ pub enum Event {
         more: u64,
     },
     /// The firewall's files changed: how many rules count now, and how many live connections that cut.
-    Reloaded { rules: usize, cut: u64 },
+    Reloaded {
+        rules: usize,
+        cut: u64,
+    },
     /// The firewall's files cannot be read: until they can, only the fixed rules count.
-    Unreadable { why: String },
+    Unreadable {
+        why: String,
+    },
     Counters(Counters),
 }

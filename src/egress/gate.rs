@@ -5,6 +5,7 @@
 use super::{Config, Counters, Event};
 use crate::firewall::{Decision, Denial, Door, Host, Rule, Rules, decide};
 use std::cell::{Cell, RefCell};
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::SystemTime;
 use tokio::sync::{mpsc, watch};
@@ -29,6 +30,18 @@ pub struct Grant {
     pub port: u16,
     pub door: Door,
     pub rule: Rule,
+}
+
+/// Where an accepted connection wants to go, as far as it has said so.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// What it may mean: one grant where the client named the host (CONNECT, SOCKS5); where it only
+    /// dialled an address, every allowed name that the resolver gave that address for. Never empty.
+    pub candidates: Vec<Grant>,
+    /// The address that was dialled, and no other will be; `None`: the host is resolved now.
+    pub address: Option<IpAddr>,
+    pub port: u16,
+    pub door: Door,
 }
 
 /// One of the connector's connections, counted while it lives.

@@ -12,39 +12,68 @@ use std::net::IpAddr;
 pub enum Reason {
     NotListed,
     /// `rule` is where the rule stands.
-    DeniedByRule { rule: String },
-    OtherPort { allowed: Vec<u16> },
-    Expired { rule: String },
-    OtherTool { tool: String },
+    DeniedByRule {
+        rule: String,
+    },
+    OtherPort {
+        allowed: Vec<u16>,
+    },
+    Expired {
+        rule: String,
+    },
+    OtherTool {
+        tool: String,
+    },
     /// The name is no host name.
-    BadHost { why: String },
+    BadHost {
+        why: String,
+    },
     /// An address was asked for by number, and no rule names it.
     AddressNotListed,
     /// The name resolves to addresses that are not public, and the rule does not say `private`.
-    NotPublic { address: IpAddr, class: String },
+    NotPublic {
+        address: IpAddr,
+        class: String,
+    },
     /// The name has no address, or resolving it failed.
-    NoAddress { why: String },
+    NoAddress {
+        why: String,
+    },
     /// No answer of the resolver gave this address to the connector.
     UnknownAddress,
     /// Several allowed names share this address, and nothing said which one is meant.
-    Ambiguous { names: Vec<String> },
+    Ambiguous {
+        names: Vec<String>,
+    },
     NotTls,
     NoSni,
     /// Encrypted Client Hello.
     Ech,
-    SniMismatch { sni: String },
+    SniMismatch {
+        sni: String,
+    },
     /// The `Host` of a request is not the target.
-    HostMismatch { host: String },
+    HostMismatch {
+        host: String,
+    },
     /// TLS is not made on behalf of a client that sent `https://` in absolute form.
     HttpsAbsoluteForm,
     /// Breaks HTTP, SOCKS, DNS or TLS in a way that two readers could read differently.
-    Malformed { why: String },
+    Malformed {
+        why: String,
+    },
     /// A limit of the connector: connections, header size, waiting time.
-    Limit { what: String },
+    Limit {
+        what: String,
+    },
     /// Only TCP goes out.
-    NotTcp { protocol: String },
+    NotTcp {
+        protocol: String,
+    },
     /// Allowed, but the host (or the upstream proxy) could not be reached.
-    Unreachable { why: String },
+    Unreachable {
+        why: String,
+    },
     /// The rule that allowed it is gone.
     Revoked,
 }
