@@ -13,6 +13,7 @@ pub mod config;
 pub mod dial;
 pub mod event;
 pub mod gate;
+pub mod process;
 
 pub use config::{Config, Limits, Sockets, Upstream};
 pub use event::{Counters, Event};
