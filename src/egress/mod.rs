@@ -11,8 +11,14 @@
 
 pub mod config;
 pub mod dial;
+mod ending;
 pub mod event;
 pub mod gate;
+pub mod http;
+pub mod relay;
+pub mod socks;
+pub mod tls;
+pub mod tunnel;
 
 pub use config::{Config, Limits, Sockets, Upstream};
 pub use event::{Counters, Event};
