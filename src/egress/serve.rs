@@ -2,7 +2,7 @@
 
 use super::doors::Doors;
 use super::gate::Gate;
-use super::{Config, Event, Sockets, dns};
+use super::{Config, Event, Sockets, dns, knocks, publish};
 use crate::failure::{Failure, Kind};
 use crate::firewall::Rules;
 use std::io;
@@ -95,7 +95,7 @@ pub fn run(
 
 /// Takes all sockets into service.
 fn open(gate: &Rc<Gate>, sockets: Sockets) -> Result<Rc<Server>, Failure> {
-    let Sockets { listeners, spare_v4, spare_v6, dns, knocks, inward } = sockets;
+    let Sockets { listeners, spare_v4, spare_v6, dns, knocks: raw, inward } = sockets;
     let doors = Doors::new(Rc::clone(gate), spare_v4, spare_v6);
     for listener in listeners {
         doors.serve(listener).map_err(|error| failed("serve a listening socket", error))?;
@@ -103,7 +103,16 @@ fn open(gate: &Rc<Gate>, sockets: Sockets) -> Result<Rc<Server>, Failure> {
     for socket in dns {
         dns::udp::start(gate, socket).map_err(|error| failed("serve the resolver", error))?;
     }
-    drop((knocks, inward));
+    for socket in raw {
+        knocks::watch(gate, &doors, socket)
+            .map_err(|error| failed("watch for refused packets", error))?;
+    }
+    let pool = publish::Pool::new(inward)
+        .map_err(|error| failed("use the sockets for published ports", error))?;
+    let pool = Rc::new(pool);
+    for (at, port) in &gate.config.publish {
+        publish::start(gate, &pool, *at, *port)?;
+    }
     tokio::task::spawn_local(tick(Rc::clone(gate)));
     let server = Server { gate: Rc::clone(gate), doors };
     server.open_allowed();
