@@ -16,3 +16,7 @@ pub async fn serve_origin(gate: Rc<Gate>, client: TcpStream, head: Vec<u8>, targ
     }
     ending::say(client, b"HTTP/1.1 501 Not Implemented\r\nConnection: close\r\n\r\n").await;
 }
+
+pub async fn serve_proxy(_gate: Rc<Gate>, client: TcpStream) {
+    super::close::refuse(client);
+}

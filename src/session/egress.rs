@@ -4,7 +4,8 @@ use super::audit;
 use crate::cli::ui;
 use crate::egress::{Config, Event, Limits};
 use crate::failure::{Failure, Kind};
-use crate::firewall::{Rules, Who};
+use crate::firewall::{Effect, Ports, Rule, Rules, Who};
+use crate::policy::{HostPort, Policy, Setting};
 use crate::plan::Plan;
 use crate::spawn::egress::{self, Egress};
 use std::collections::BTreeMap;
@@ -23,13 +24,22 @@ fn config(plan: &Plan) -> Config {
     });
     Config {
         who: Who { connector: policy.name.clone(), tool },
-        fixed: Rules::default(),
+        fixed: fixed(policy),
         policy_dir: None,
         limits: Limits::default(),
         upstream: None,
         secrets: BTreeMap::new(),
         publish: publish.collect(),
     }
+}
+
+fn fixed(policy: &Policy) -> Rules {
+    let rule = |setting: &Setting<HostPort>| {
+        let host = setting.value.host.parse().ok()?;
+        let ports = Ports::One(setting.value.port);
+        Some(Rule::new(Effect::Allow, host, ports, setting.origin.clone()))
+    };
+    Rules(policy.network.allow.iter().filter_map(rule).collect())
 }
 
 /// One line for the person, one record for the log; an error ends the run.
@@ -51,6 +61,10 @@ pub(super) fn heard(log: &audit::Run, event: &Event) -> Result<(), Failure> {
             ui::line(&format!(
                 "jail: the firewall cannot be read, and none of its rules allows anything: {why}"
             ));
+            Ok(())
+        }
+        Event::Warning { what, why } => {
+            ui::line(&format!("jail: {what}: {why}"));
             Ok(())
         }
         Event::Failed { what, why } => {

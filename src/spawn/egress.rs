@@ -12,9 +12,8 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::stat::Mode;
-use nix::unistd;
+use nix::unistd::{self, pipe2};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Above the standard streams and what replaces them.
@@ -24,9 +23,10 @@ const HIGH: i32 = 16;
 pub struct Egress {
     pub pid: i32,
     pub pidfd: OwnedFd,
-    /// A stream of JSON lines, each an [`crate::egress::Event`]. Shut down for writing, it tells the
-    /// process to end.
+    /// A pipe of JSON lines, each an [`crate::egress::Event`].
     pub events: OwnedFd,
+    /// Closed, it tells the process to end.
+    pub stop: Option<OwnedFd>,
 }
 
 impl Drop for Egress {
@@ -41,29 +41,29 @@ impl Drop for Egress {
 /// Starts it. `sockets` is the receiving end of [`super::handover::channel`]; the sockets arrive while the
 /// jail sets itself up, beside which this process starts.
 pub fn start(config: Config, sockets: OwnedFd) -> Result<Egress, Failure> {
-    let flags = SockFlag::SOCK_CLOEXEC;
-    let (events, theirs) = socketpair(AddressFamily::Unix, SockType::Stream, None, flags)
-        .map_err(|errno| refused(errno.desc()))?;
+    let pipe = || pipe2(OFlag::O_CLOEXEC).map_err(|errno| refused(errno.desc()));
+    let (events, tell) = pipe()?;
+    let (stopped, stop) = pipe()?;
     match clone3(0, None).map_err(refused)? {
-        Cloned::Parent { pid, pidfd } => Ok(Egress { pid, pidfd, events }),
-        Cloned::Child => leave(main(config, theirs.as_fd(), sockets.as_fd())),
+        Cloned::Parent { pid, pidfd } => Ok(Egress { pid, pidfd, events, stop: Some(stop) }),
+        Cloned::Child => leave(main(config, [tell.as_fd(), stopped.as_fd(), sockets.as_fd()])),
     }
 }
 
-/// Single-threaded until the runtime starts, as its parent was when it was cloned: it may allocate.
-fn main(config: Config, events: BorrowedFd<'_>, sockets: BorrowedFd<'_>) -> i32 {
-    let result = detach(events, sockets)
+/// Single-threaded, as its parent was when it was cloned: it may allocate.
+fn main(config: Config, descriptors: [BorrowedFd<'_>; 3]) -> i32 {
+    let result = detach(descriptors)
         .map_err(refused)
-        .and_then(|(events, sockets)| egress::process::run(config, events, &sockets));
+        .and_then(|[events, stop, sockets]| egress::process::run(config, events, stop, sockets));
     i32::from(result.is_err())
 }
 
 /// Leaves the supervisor's descriptors, terminal and signals, but not its life.
-fn detach(events: BorrowedFd<'_>, sockets: BorrowedFd<'_>) -> SysResult<(OwnedFd, OwnedFd)> {
+fn detach(descriptors: [BorrowedFd<'_>; 3]) -> SysResult<[OwnedFd; 3]> {
     process::die_with_parent()?;
     process::not_dumpable()?;
     unistd::setsid().sys(Call::Setsid)?;
-    let high = (duplicate(events, HIGH)?, duplicate(sockets, HIGH)?);
+    let high = duplicates(descriptors, HIGH)?;
     close_between(0, HIGH.unsigned_abs() - 1)?;
     // Gets the lowest number, 0. All three stay open for good.
     let null = open(c"/dev/null", OFlag::O_RDWR, Mode::empty()).sys(Call::Open)?;
@@ -71,18 +71,23 @@ fn detach(events: BorrowedFd<'_>, sockets: BorrowedFd<'_>) -> SysResult<(OwnedFd
         dup_onto(null.as_fd(), stream)?;
     }
     std::mem::forget(null);
-    let (events, sockets) = (duplicate(high.0.as_fd(), 3)?, duplicate(high.1.as_fd(), 3)?);
+    let own = duplicates(high.each_ref().map(AsFd::as_fd), 3)?;
     drop(high);
-    // What the supervisor had open; the two above have the numbers 3 and 4.
-    close_between(5, u32::MAX)?;
+    // What the supervisor had open; ours have the numbers 3 to 5.
+    close_between(6, u32::MAX)?;
     // A supervisor that died before the prctl sent no signal.
-    let mut fds = [PollFd::new(events.as_fd(), PollFlags::empty())];
+    let mut fds = [PollFd::new(own[0].as_fd(), PollFlags::empty())];
     poll(&mut fds, PollTimeout::ZERO).sys(Call::Poll)?;
-    if fds[0].revents().is_some_and(|seen| seen.contains(PollFlags::POLLHUP)) {
+    if fds[0].revents().is_some_and(|seen| seen.contains(PollFlags::POLLERR)) {
         return Err(SysError::new(Call::Poll, Errno::EPIPE));
     }
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None).sys(Call::Sigprocmask)?;
-    Ok((events, sockets))
+    Ok(own)
+}
+
+fn duplicates(of: [BorrowedFd<'_>; 3], least: i32) -> SysResult<[OwnedFd; 3]> {
+    let [one, two, three] = of;
+    Ok([duplicate(one, least)?, duplicate(two, least)?, duplicate(three, least)?])
 }
 
 fn refused(why: impl std::fmt::Display) -> Failure {

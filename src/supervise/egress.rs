@@ -5,8 +5,7 @@ use crate::failure::{Failure, Kind};
 use crate::spawn::egress::Egress;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{MsgFlags, Shutdown, recv, shutdown};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 /// For the last counters, when the connector has ended.
@@ -44,9 +43,7 @@ impl Link {
     /// Ends the process; what it still had to tell.
     pub(super) fn finish(&mut self) -> Vec<Event> {
         let mut all = Vec::new();
-        if shutdown(self.egress.events.as_raw_fd(), Shutdown::Write).is_err() {
-            return all;
-        }
+        drop(self.egress.stop.take());
         let until = Instant::now() + PARTING;
         while let left = until.saturating_duration_since(Instant::now())
             && !left.is_zero()
@@ -68,7 +65,8 @@ impl Link {
 
     fn read(&mut self) -> nix::Result<usize> {
         let mut chunk = [0u8; 16 << 10];
-        let got = recv(self.egress.events.as_raw_fd(), &mut chunk, MsgFlags::MSG_DONTWAIT)?;
+        // Only called when poll(2) says that there is something.
+        let got = nix::unistd::read(&self.egress.events, &mut chunk)?;
         self.buffer.extend_from_slice(chunk.get(..got).unwrap_or_default());
         Ok(got)
     }
