@@ -12,7 +12,7 @@ mod gap;
 mod landlock;
 pub mod mounts;
 pub mod network;
-mod probe;
+pub mod probe;
 mod protect;
 mod stage;
 mod step;

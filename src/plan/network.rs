@@ -13,6 +13,7 @@ mod messages;
 
 pub use messages::{Batch, Requests};
 
+use super::probe;
 use crate::egress::config::{HTTP_PORT, SOCKS_PORT};
 
 /// Sockets for ports that a rule allows while the connector runs, of each family.
@@ -35,6 +36,8 @@ pub struct Proxied {
     pub ipv6: bool,
     pub spares: u16,
     pub inward: u16,
+    /// Nobody listens there: where the proof knocks.
+    pub closed: u16,
     pub requests: Requests,
 }
 
@@ -45,12 +48,14 @@ impl Proxied {
         ports.extend(allowed);
         ports.sort_unstable();
         ports.dedup();
+        let closed = probe::closed_port(&ports);
         let published = u16::try_from(published.min(16)).unwrap_or(16);
         Self {
             ports,
             ipv6,
             spares: SPARES,
             inward: published * INWARD,
+            closed,
             requests: Requests::new(ipv6),
         }
     }
