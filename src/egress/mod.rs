@@ -29,6 +29,8 @@ pub mod socks;
 pub mod transparent;
 pub mod tunnel;
 mod upstream;
+#[cfg(test)]
+mod world;
 
 pub use close::refuse;
 pub use config::{Config, Limits, Sockets, Upstream};
