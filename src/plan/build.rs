@@ -6,7 +6,8 @@ use super::{
     SeccompPlan, Stage, Sysctl, env, mounts,
 };
 use crate::failure::{Failure, Kind};
-use crate::policy::{Backend, Control, Origin, Policy, Workspace};
+use crate::firewall::Effect;
+use crate::policy::{Backend, Control, NetworkMode, Origin, Policy, Workspace};
 use crate::resolve::Resolved;
 use nix::sys::resource::Resource;
 use std::path::{Path, PathBuf};
@@ -114,11 +115,22 @@ fn refuse_unbuilt(policy: &Policy) -> Result<(), Failure> {
             "install it, and name its program with `command`",
         );
     }
-    if let Some(host) = policy.network.allow.first() {
+    let network = &policy.network;
+    let rule = network.rules.iter().find(|rule| rule.effect == Effect::Allow);
+    if let Some(rule) = rule.filter(|_| network.mode.value != NetworkMode::None) {
         return refused(
             &format!(
                 "network.allow ({}) cannot be honoured: this version has no way out",
-                host.origin
+                rule.origin
+            ),
+            "leave it out to run the connector without a network",
+        );
+    }
+    if network.mode.value == NetworkMode::Proxy && network.mode.origin.is_explicit() {
+        return refused(
+            &format!(
+                "network.mode ({}) cannot be honoured: this version has no way out",
+                network.mode.origin
             ),
             "leave it out to run the connector without a network",
         );
