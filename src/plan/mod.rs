@@ -20,7 +20,7 @@ mod step;
 pub use about::About;
 pub use build::{CANARIES, build};
 pub use env::PASSED as PASSED_ENV;
-pub use facts::{CgroupFacts, Facts, PathFact};
+pub use facts::{CgroupFacts, Facts, FirewallFacts, PathFact};
 pub use gap::Gap;
 pub use landlock::LandlockPlan;
 pub use network::{NetworkPlan, Proxied};

@@ -29,7 +29,12 @@ fn confine(
     };
     let limits = limits::apply(&plan.rlimits, &streams)?;
     nix::unistd::chdir(prepared.cwd.as_c_str()).sys(Call::Chdir).at(Stage::Limits, 0)?;
-    let target = proof::Target { probes: &plan.probes, canary: &plan.canary, network: &plan.network, reporter };
+    let target = proof::Target {
+        probes: &plan.probes,
+        canary: &plan.canary,
+        network: &plan.network,
+        reporter,
+    };
     proof::before_seccomp(&target)?;
     let seccomp = seccomp::apply(&plan.seccomp)?;
     let proof = proof::after_seccomp(&target)?;

@@ -117,8 +117,7 @@ fn refused_there(fd: c::c_int, datagram: bool) -> Result<(), Errno> {
     let mut length = size_of::<c::c_int>() as c::socklen_t;
     let place = (&raw mut error).cast();
     // SAFETY: SO_ERROR writes one int to the pointer. man: socket(7)
-    let returned =
-        unsafe { c::getsockopt(fd, c::SOL_SOCKET, c::SO_ERROR, place, &raw mut length) };
+    let returned = unsafe { c::getsockopt(fd, c::SOL_SOCKET, c::SO_ERROR, place, &raw mut length) };
     outcome(returned.into())?;
     match error {
         c::ECONNREFUSED => Err(Errno::ECONNREFUSED),
