@@ -2,9 +2,9 @@
 //!
 //! The egress process has one thread; nothing here is shared with another.
 
-use super::{Config, Counters, Event};
+use super::{Config, Counters, Event, Trust};
 use crate::firewall::{Decision, Denial, Door, Host, Rule, Rules, decide};
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::SystemTime;
@@ -21,6 +21,7 @@ pub struct Gate {
     counters: RefCell<Counters>,
     open: Cell<usize>,
     events: mpsc::UnboundedSender<Event>,
+    trust: OnceCell<Trust>,
 }
 
 /// A host and port that may be reached now.
@@ -52,7 +53,18 @@ impl Gate {
         let rules = RefCell::new(Rc::new(together(&config.fixed, overlay)));
         let (changed, _) = watch::channel(0);
         let counters = RefCell::default();
-        Rc::new(Self { config, rules, changed, counters, open: Cell::new(0), events })
+        let (open, trust) = (Cell::new(0), OnceCell::new());
+        Rc::new(Self { config, rules, changed, counters, open, events, trust })
+    }
+
+    /// Whom the proxy's own TLS believes; without it, no rule that injects works. Set once.
+    pub fn set_trust(&self, trust: Trust) {
+        // The first one stays: nothing changes whom a running proxy believes.
+        drop(self.trust.set(trust));
+    }
+
+    pub fn trust(&self) -> Option<&Trust> {
+        self.trust.get()
     }
 
     /// The rules as they are now.

@@ -13,6 +13,8 @@ pub mod config;
 pub mod dial;
 pub mod event;
 pub mod gate;
+pub mod trust;
 
 pub use config::{Config, Limits, Sockets, Upstream};
 pub use event::{Counters, Event};
+pub use trust::Trust;
