@@ -13,7 +13,9 @@ pub mod config;
 pub mod dial;
 pub mod event;
 pub mod gate;
+pub mod http;
 pub mod trust;
+pub mod tunnel;
 
 pub use config::{Config, Limits, Sockets, Upstream};
 pub use event::{Counters, Event};
