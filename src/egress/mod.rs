@@ -30,6 +30,7 @@ pub mod serve;
 pub mod socks;
 pub mod tls;
 pub mod transparent;
+pub mod trust;
 pub mod tunnel;
 mod upstream;
 #[cfg(test)]
@@ -39,3 +40,4 @@ pub use close::refuse;
 pub use config::{Config, Limits, Sockets, Upstream};
 pub use event::{Counters, Event};
 pub use serve::{Server, run};
+pub use trust::Trust;
