@@ -4,6 +4,7 @@
 mod audit;
 mod doctor;
 mod generated;
+mod hosts;
 mod layers;
 mod manifests;
 mod plan;
