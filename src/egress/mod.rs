@@ -39,5 +39,5 @@ mod world;
 pub use close::refuse;
 pub use config::{Config, Limits, Sockets, Upstream};
 pub use event::{Counters, Event};
-pub use serve::{Server, run};
+pub use serve::{Server, Start, run};
 pub use trust::Trust;
