@@ -13,6 +13,7 @@ pub mod mount;
 pub mod net;
 pub mod probe;
 pub mod process;
+pub mod ready;
 pub mod seccomp;
 pub mod terminal;
 pub mod xattr;
