@@ -3,6 +3,8 @@
 
 mod audit;
 mod doctor;
+mod exports;
+mod firewall;
 mod generated;
 mod layers;
 mod manifests;
