@@ -1,21 +1,39 @@
-//! The network namespace: loopback and nothing else.
+//! The network namespace: loopback and nothing else, or one veth pair to the proxy's.
 
-use crate::plan::Stage;
-use crate::spawn::wire::{At, Fault};
+mod sockets;
+mod veth;
+
+use crate::plan::{NetworkPlan, Stage};
+use crate::spawn::wire::{At, Fault, Reporter};
 use crate::sys::{Call, Sys, net};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 /// Witness.
 pub struct Enforced(());
 
-pub const STEPS: [&str; 1] = ["bring the loopback interface up; there is no other"];
+/// Makes the network of the plan. `egress` is where the sockets of a proxied one are handed out.
+///
+/// That there is no other way out is shown by the proof.
+pub fn apply(
+    plan: &NetworkPlan,
+    egress: Option<BorrowedFd<'_>>,
+    reporter: Reporter<'_>,
+) -> Result<Enforced, Fault> {
+    match (plan, egress) {
+        (NetworkPlan::Loopback, _) => loopback()?,
+        (NetworkPlan::Proxied(plan), Some(egress)) => veth::apply(plan, egress, reporter)?,
+        // A network without its proxy would be one that nobody guards, or one that leads nowhere.
+        (NetworkPlan::Proxied(_), None) => {
+            return Err(crate::sys::SysError::unverified()).at(Stage::Network, 0);
+        }
+    }
+    Ok(Enforced(()))
+}
 
-/// Brings `lo` up. That there is no way out is shown by the proof.
-pub fn apply() -> Result<Enforced, Fault> {
+fn loopback() -> Result<(), Fault> {
     let socket = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)
         .sys(Call::Socket)
         .at(Stage::Network, 0)?;
-    net::loopback_up(socket.as_fd()).at(Stage::Network, 0)?;
-    Ok(Enforced(()))
+    net::loopback_up(socket.as_fd()).at(Stage::Network, 0)
 }

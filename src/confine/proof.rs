@@ -3,6 +3,7 @@
 //! The probes run in the very process that becomes the connector, so that what they show is what the
 //! connector has: nothing is inferred from a version, and no other process stands in.
 
+use crate::egress::config::{JAIL_V4, JAIL_V6};
 use crate::plan::{Moment, Probe, Stage};
 use crate::spawn::wire::{At, Batch, Fault, Message, Reporter};
 use crate::sys::{Call, SysError, attempt};
@@ -16,6 +17,8 @@ pub struct Enforced(());
 pub struct Target<'a> {
     pub probes: &'a [Probe],
     pub canary: &'a Path,
+    /// Is there a veth pair to the proxy?
+    pub proxied: bool,
     pub reporter: Reporter<'a>,
 }
 
@@ -33,7 +36,7 @@ pub fn after_seccomp(target: &Target<'_>) -> Result<Enforced, Fault> {
 fn attempt_all(target: &Target<'_>, moment: Moment) -> Result<(), Fault> {
     let mut batch = Batch::new(target.reporter);
     for probe in target.probes.iter().filter(|probe| probe.moment() == moment) {
-        match run(*probe, target.canary) {
+        match run(*probe, target) {
             Err(errno) => {
                 batch.add(Message::Refused { probe: *probe as u8, errno: errno as i32 });
             }
@@ -52,18 +55,20 @@ fn attempt_all(target: &Target<'_>, moment: Moment) -> Result<(), Fault> {
     }
 }
 
-fn run(probe: Probe, canary: &Path) -> Result<(), Errno> {
+fn run(probe: Probe, target: &Target<'_>) -> Result<(), Errno> {
+    let v4 = target.proxied.then_some(JAIL_V4);
+    let v6 = target.proxied.then_some(JAIL_V6);
     match probe {
         Probe::WriteRoot => attempt::open(c"/.jail-proof", true, true),
         Probe::WriteSystem => attempt::open(c"/usr/.jail-proof", true, true)
             .or_else(|_| attempt::open(c"/etc/.jail-proof", true, true)),
-        Probe::HostFile => attempt::open(canary, false, false),
+        Probe::HostFile => attempt::open(target.canary, false, false),
         Probe::InitExe => attempt::open(c"/proc/1/exe", false, false),
         Probe::InitMemory => attempt::open(c"/proc/1/mem", false, false),
         Probe::Sysctl => attempt::open(c"/proc/sys/kernel/core_pattern", true, false),
-        Probe::Connect4 => attempt::reach_ipv4(false),
-        Probe::Connect6 => attempt::reach_ipv6(),
-        Probe::Udp4 => attempt::reach_ipv4(true),
+        Probe::Connect4 => attempt::reach_ipv4(false, v4),
+        Probe::Connect6 => attempt::reach_ipv6(v6),
+        Probe::Udp4 => attempt::reach_ipv4(true, v4),
         Probe::RawSocket => {
             attempt::create_socket(libc::AF_INET, libc::SOCK_RAW, libc::IPPROTO_ICMP)
         }

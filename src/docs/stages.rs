@@ -1,7 +1,8 @@
 //! `docs/stages.md`.
 
 use super::markdown::{head, row};
-use crate::confine::{capabilities, identity, limits, network, no_new_privs, pivot, process};
+use crate::confine::{capabilities, identity, limits, no_new_privs, pivot, process};
+use crate::plan::network;
 use crate::plan::Stage;
 
 pub(super) fn page() -> String {
@@ -45,7 +46,7 @@ fn fixed_steps(stage: Stage) -> &'static [&'static str] {
     match stage {
         Stage::IdMap => &identity::STEPS,
         Stage::Process => &process::STEPS,
-        Stage::Network => &network::STEPS,
+        Stage::Network => &network::PROXIED,
         Stage::Pivot => &pivot::STEPS,
         Stage::Capabilities => &capabilities::STEPS,
         Stage::NoNewPrivs => &no_new_privs::STEPS,

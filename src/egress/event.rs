@@ -29,6 +29,11 @@ pub enum Event {
         what: String,
         why: String,
     },
+    /// Something that a rule promises does not work; the run goes on without it.
+    Warning {
+        what: String,
+        why: String,
+    },
     /// `more` equal ones were not reported singly.
     Denied {
         #[serde(flatten)]

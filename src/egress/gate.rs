@@ -2,13 +2,19 @@
 //!
 //! The egress process has one thread; nothing here is shared with another.
 
+use super::bandwidth::Bandwidth;
+use super::names::{Names, NewNames};
+use super::reports::Reports;
+use super::resolve::Resolver;
 use super::{Config, Counters, Event};
 use crate::firewall::{Decision, Denial, Door, Host, Rule, Rules, decide};
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::SystemTime;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 /// More different hosts than this are counted under `…`.
 const COUNTED_HOSTS: usize = 256;
@@ -21,6 +27,17 @@ pub struct Gate {
     counters: RefCell<Counters>,
     open: Cell<usize>,
     events: mpsc::UnboundedSender<Event>,
+    reports: RefCell<Reports>,
+    pub resolver: Resolver,
+    /// What the DNS door answered.
+    pub names: RefCell<Names>,
+    pub(super) new_names: RefCell<NewNames>,
+    /// To the world, and to the connector.
+    pub(super) out: Bandwidth,
+    pub(super) into: Bandwidth,
+    /// Connections that were let out and still are.
+    lives: RefCell<BTreeMap<u64, Grant>>,
+    next_live: Cell<u64>,
 }
 
 /// A host and port that may be reached now.
@@ -47,12 +64,38 @@ pub struct Target {
 /// One of the connector's connections, counted while it lives.
 pub struct Permit(Rc<Gate>);
 
+/// A connection that was let out, until it is dropped.
+pub struct Live<'a>(&'a Gate, u64);
+
 impl Gate {
     pub fn new(config: Config, overlay: Rules, events: mpsc::UnboundedSender<Event>) -> Rc<Self> {
-        let rules = RefCell::new(Rc::new(together(&config.fixed, overlay)));
+        Self::with_resolver(config, overlay, events, Resolver::system())
+    }
+
+    /// The same, where names are looked up elsewhere than this machine does.
+    pub fn with_resolver(
+        config: Config,
+        overlay: Rules,
+        events: mpsc::UnboundedSender<Event>,
+        resolver: Resolver,
+    ) -> Rc<Self> {
         let (changed, _) = watch::channel(0);
-        let counters = RefCell::default();
-        Rc::new(Self { config, rules, changed, counters, open: Cell::new(0), events })
+        Rc::new(Self {
+            rules: RefCell::new(Rc::new(together(&config.fixed, overlay))),
+            changed,
+            counters: RefCell::default(),
+            open: Cell::new(0),
+            events,
+            reports: RefCell::default(),
+            resolver,
+            names: RefCell::default(),
+            new_names: RefCell::default(),
+            out: Bandwidth::new(config.limits.bandwidth),
+            into: Bandwidth::new(config.limits.bandwidth),
+            lives: RefCell::default(),
+            next_live: Cell::new(0),
+            config,
+        })
     }
 
     /// The rules as they are now.
@@ -60,10 +103,23 @@ impl Gate {
         Rc::clone(&self.rules.borrow())
     }
 
-    /// Puts other rules in the place of those of the firewall's files; tunnels look again.
-    pub fn replace(&self, overlay: Rules) {
+    /// Puts other rules in the place of those of the firewall's files; tunnels look again. Says how many
+    /// live connections that ends.
+    pub fn replace(&self, overlay: Rules) -> u64 {
         *self.rules.borrow_mut() = Rc::new(together(&self.config.fixed, overlay));
         self.changed.send_modify(|generation| *generation += 1);
+        let lives = self.lives.borrow();
+        let ended =
+            lives.values().filter(|live| self.ask(&live.host, live.port, live.door).is_err());
+        u64::try_from(ended.count()).unwrap_or(u64::MAX)
+    }
+
+    /// Registers a connection that was let out.
+    pub fn live(&self, grant: &Grant) -> Live<'_> {
+        let id = self.next_live.get();
+        self.next_live.set(id + 1);
+        self.lives.borrow_mut().insert(id, grant.clone());
+        Live(self, id)
     }
 
     /// Asks; a refusal is not yet reported, see [`Gate::denied`].
@@ -86,7 +142,16 @@ impl Gate {
             "…".clone_into(&mut key);
         }
         *counters.denied_hosts.entry(key).or_default() += 1;
-        self.tell(Event::Denied { denial: denial.clone(), more: 0 });
+        if let Some(event) = self.reports.borrow_mut().take(denial, Instant::now()) {
+            self.tell(event);
+        }
+    }
+
+    /// Reports the refusals that came too fast; all of them at the end of the run.
+    pub fn report_waiting(&self, end: bool) {
+        for event in self.reports.borrow_mut().due(Instant::now(), end) {
+            self.tell(event);
+        }
     }
 
     /// To the supervisor. Its end is ours as well, so that a closed channel needs no word.
@@ -145,6 +210,12 @@ impl Gate {
 impl Drop for Permit {
     fn drop(&mut self) {
         self.0.open.set(self.0.open.get().saturating_sub(1));
+    }
+}
+
+impl Drop for Live<'_> {
+    fn drop(&mut self) {
+        self.0.lives.borrow_mut().remove(&self.1);
     }
 }
 

@@ -9,10 +9,31 @@
 //!
 //! No process lives in the proxy namespace: the sockets here keep it alive, and with them it ends.
 
+mod bandwidth;
+pub mod close;
 pub mod config;
 pub mod dial;
+pub mod dns;
+mod doors;
+mod ending;
 pub mod event;
 pub mod gate;
+pub mod http;
+pub mod knocks;
+pub mod names;
+pub mod process;
+mod publish;
+pub mod relay;
+mod reports;
+pub mod resolve;
+pub mod serve;
+pub mod socks;
+pub mod tls;
+pub mod transparent;
+pub mod tunnel;
+mod upstream;
 
+pub use close::refuse;
 pub use config::{Config, Limits, Sockets, Upstream};
 pub use event::{Counters, Event};
+pub use serve::{Server, run};

@@ -109,5 +109,8 @@ fn unlisted(who: &Who, rules: &Rules, host: &Host, port: u16, now: SystemTime) -
         let tool = rule.tool.as_ref().map(ToString::to_string).unwrap_or_default();
         return Reason::OtherTool { tool };
     }
-    Reason::NotListed
+    match host {
+        Host::Name(_) => Reason::NotListed,
+        Host::Address(_) => Reason::AddressNotListed,
+    }
 }

@@ -9,9 +9,11 @@ pub mod denial;
 pub mod host;
 pub mod pattern;
 pub mod rule;
+#[cfg(test)]
+mod tests;
 
 pub use decide::{Decision, Door, Who, decide};
 pub use denial::{Denial, Reason};
 pub use host::{Host, HostName};
-pub use pattern::{HostPattern, Ports};
+pub use pattern::{Endpoint, HostPattern, Ports};
 pub use rule::{Effect, Inject, Rule, Rules};

@@ -48,6 +48,7 @@ pub fn facts(policy: &Policy, resolved: &Resolved, home: Option<&Path>) -> Facts
         landlock_abi: crate::sys::landlock::abi(),
         time_namespace: Path::new("/proc/self/ns/time").exists(),
         overlay: copies && has_overlay(),
+        ipv6: Path::new("/proc/net/if_inet6").exists(),
         cgroup: cgroup(policy),
         root_links: paths::root_links(),
         paths: paths::gather(policy, resolved),

@@ -80,6 +80,15 @@ const ABOUT: [About; Stage::ALL.len()] = [
         not_yet: "give up capabilities",
     },
     About {
+        stage: Stage::Network,
+        by: "init",
+        does: "Brings the loopback interface up; with a way out, joins the jail by a veth pair to a namespace \
+               in which nothing but the egress process's sockets live, and hands those out.",
+        needs: "CAP_NET_ADMIN in the new network namespace; veth for a way out",
+        gives: "a network of one host, or one in which every address is the proxy",
+        not_yet: "filter sockets: this stage opens some",
+    },
+    About {
         stage: Stage::Process,
         by: "init",
         does: "Joins a fresh session keyring, sets OOM score, nice value and host name, and closes what \
@@ -87,14 +96,6 @@ const ABOUT: [About; Stage::ALL.len()] = [
         needs: "the host's /proc, still writable for these namespaces",
         gives: "settings that every process of the jail inherits",
         not_yet: "hide /proc",
-    },
-    About {
-        stage: Stage::Network,
-        by: "init",
-        does: "Brings the loopback interface up.",
-        needs: "CAP_NET_ADMIN in the new network namespace",
-        gives: "a network of one host",
-        not_yet: "filter sockets: this stage opens one",
     },
     About {
         stage: Stage::Mounts,

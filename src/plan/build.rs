@@ -2,8 +2,9 @@
 
 use super::landlock::{self, Tcp};
 use super::{
-    CgroupPlan, ExecPlan, Facts, Gap, INSIDE_WORKSPACE, IdMap, Plan, Probe, ProcessPlan, Rlimit,
-    SeccompPlan, Stage, Sysctl, env, mounts,
+    CgroupPlan, ExecPlan, Facts, Gap, INSIDE_WORKSPACE, IdMap, NetworkPlan, Plan, Probe,
+    ProcessPlan, Rlimit,
+    Proxied, SeccompPlan, Stage, Sysctl, env, mounts,
 };
 use crate::failure::{Failure, Kind};
 use crate::policy::{Backend, Control, Origin, Policy, Workspace};
@@ -59,12 +60,13 @@ pub fn build(
     refuse_unbuilt(&policy)?;
     let mut gaps = Vec::new();
     let cgroup = cgroup(&policy, facts, &mut gaps)?;
-    let (mounts, protections) = mounts::steps(&policy, facts, resolved)?;
-    let landlock = landlock(&policy, facts, &mounts, &mut gaps)?;
+    let network = network(&policy, facts);
+    let (mounts, protections) = mounts::steps(&policy, facts, resolved, &network)?;
+    let landlock = landlock(&policy, facts, &mounts, &network, &mut gaps)?;
     let exec = ExecPlan {
         program: resolved.program.clone(),
         argv: policy.command.value.clone(),
-        env: env::environment(&policy, facts, resolved),
+        env: env::environment(&policy, facts, resolved, &network),
         cwd: INSIDE_WORKSPACE.into(),
         terminal: false,
     };
@@ -72,6 +74,7 @@ pub fn build(
         run_id,
         namespaces: namespaces(facts),
         ids: IdMap { host_uid: facts.uid, host_gid: facts.gid, drop_groups: facts.uid == 0 },
+        network,
         process: ProcessPlan {
             hostname: mounts::hostname(&policy),
             oom_score_adj: 500,
@@ -114,15 +117,6 @@ fn refuse_unbuilt(policy: &Policy) -> Result<(), Failure> {
             "install it, and name its program with `command`",
         );
     }
-    if let Some(host) = policy.network.allow.first() {
-        return refused(
-            &format!(
-                "network.allow ({}) cannot be honoured: this version has no way out",
-                host.origin
-            ),
-            "leave it out to run the connector without a network",
-        );
-    }
     if let Some(rpc) = &policy.rpc {
         return refused(
             &format!(
@@ -130,15 +124,6 @@ fn refuse_unbuilt(policy: &Policy) -> Result<(), Failure> {
                 rpc.origin
             ),
             "take the rpc section out to run the connector with its stdio passed through untouched",
-        );
-    }
-    if let Some(port) = policy.ports.iter().find(|port| port.value.publish.is_some()) {
-        return refused(
-            &format!(
-                "ports.publish ({}) cannot be honoured: this version has no port publishing",
-                port.origin
-            ),
-            "take `publish` out; `listen` alone lets the connector bind inside its jail",
         );
     }
     Ok(())
@@ -156,6 +141,16 @@ fn namespaces(facts: &Facts) -> u64 {
         flags |= libc::CLONE_NEWTIME;
     }
     flags as u64
+}
+
+/// A way out where some rule could give one.
+fn network(policy: &Policy, facts: &Facts) -> NetworkPlan {
+    let published = policy.ports.iter().filter(|port| port.value.publish.is_some()).count();
+    let ports: Vec<u16> = policy.network.allow.iter().map(|host| host.value.port).collect();
+    if ports.is_empty() && published == 0 {
+        return NetworkPlan::Loopback;
+    }
+    NetworkPlan::Proxied(Box::new(Proxied::new(&ports, published, facts.ipv6)))
 }
 
 /// Which limits the cgroup carries; what it cannot carry is refused or becomes a gap.
@@ -241,10 +236,12 @@ fn landlock(
     policy: &Policy,
     facts: &Facts,
     mounts: &[super::MountStep],
+    network: &NetworkPlan,
     gaps: &mut Vec<Gap>,
 ) -> Result<Option<super::LandlockPlan>, Failure> {
     let listen: Vec<u16> = policy.ports.iter().map(|port| port.value.listen).collect();
-    let tcp = Tcp { loopback: policy.network.loopback.value, listen: &listen };
+    let proxied = matches!(network, NetworkPlan::Proxied(_));
+    let tcp = Tcp { loopback: policy.network.loopback.value, proxied, listen: &listen };
     let Some(plan) = landlock::plan(facts.landlock_abi, mounts, &tcp) else {
         let why = "this kernel has no Landlock, or it is not in the lsm= list";
         let fix = "boot a kernel ≥ 5.13 with `landlock` in lsm=";

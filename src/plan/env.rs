@@ -1,6 +1,7 @@
 //! The environment inside: made from nothing.
 
-use super::{Facts, INSIDE_HOME, INSIDE_USER};
+use super::{Facts, INSIDE_HOME, INSIDE_USER, NetworkPlan};
+use crate::egress::config::{HTTP_PORT, PROXY_V4};
 use crate::policy::{EnvValue, Policy};
 use crate::resolve::Resolved;
 use std::collections::BTreeMap;
@@ -14,11 +15,28 @@ pub const PASSED: [&str; 4] = ["LANG", "LC_ALL", "TZ", "TERM"];
 const OFFLINE: [(&str, &str); 3] =
     [("npm_config_offline", "true"), ("npm_config_update_notifier", "false"), ("UV_OFFLINE", "1")];
 
+/// Every spelling that some client reads: curl, git and wget no capitals for http, others nothing else.
+/// Node asks for a flag as well. `no_proxy` names the jail's own loopback and nothing else: clients do
+/// not agree on what a name there stands for.
+fn proxied() -> Vec<(&'static str, String)> {
+    let http = format!("http://{PROXY_V4}:{HTTP_PORT}");
+    let mut all: Vec<_> = ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]
+        .into_iter()
+        .map(|name| (name, http.clone()))
+        .collect();
+    for name in ["no_proxy", "NO_PROXY"] {
+        all.push((name, "localhost,127.0.0.1,::1".to_owned()));
+    }
+    all.push(("NODE_USE_ENV_PROXY", "1".to_owned()));
+    all
+}
+
 /// Name and value of every variable but the secrets, sorted.
 pub(super) fn environment(
     policy: &Policy,
     facts: &Facts,
     resolved: &Resolved,
+    network: &NetworkPlan,
 ) -> Vec<(OsString, OsString)> {
     let mut env: BTreeMap<String, OsString> = BTreeMap::new();
     env.insert("PATH".into(), search_path(facts, resolved));
@@ -32,8 +50,13 @@ pub(super) fn environment(
     ] {
         env.insert(name.into(), value.into());
     }
-    for (name, value) in OFFLINE {
-        env.insert(name.into(), value.into());
+    match network {
+        NetworkPlan::Loopback => {
+            env.extend(OFFLINE.map(|(name, value)| (name.to_owned(), value.into())));
+        }
+        NetworkPlan::Proxied(_) => {
+            env.extend(proxied().into_iter().map(|(name, value)| (name.to_owned(), value.into())));
+        }
     }
     for name in PASSED {
         if let Some(value) = facts.environment.get(name) {

@@ -2,7 +2,7 @@
 
 use super::{Plan, Stage, human};
 use crate::confine::{
-    capabilities, identity, limits, network, no_new_privs, pivot, process as process_stage,
+    capabilities, identity, limits,  no_new_privs, pivot, process as process_stage,
 };
 use crate::policy::{Origin, SecretTarget, Setting, Workspace};
 use serde_json::{Value, json};
@@ -38,7 +38,7 @@ pub fn steps(plan: &Plan, stage: Stage) -> Vec<String> {
             }));
             steps
         }
-        Stage::Network => own(&network::STEPS),
+        Stage::Network => plan.network.steps(),
         Stage::Mounts => plan.mounts.iter().map(ToString::to_string).collect(),
         Stage::Pivot => own(&pivot::STEPS),
         Stage::Capabilities => own(&capabilities::STEPS),
@@ -121,10 +121,13 @@ fn landlock(plan: &Plan) -> Vec<String> {
         .collect();
     let tcp = if landlock.handled_net == 0 {
         "TCP left to the network namespace".to_owned()
-    } else if landlock.bind_ports.is_empty() {
-        "no TCP bind or connect".to_owned()
     } else {
-        format!("no TCP connect; bind only {:?}", landlock.bind_ports)
+        let connect = landlock.handles_connect();
+        let bind = match landlock.bind_ports.as_slice() {
+            [] => "no TCP bind".to_owned(),
+            ports => format!("TCP bind only {ports:?}"),
+        };
+        format!("{bind}{}", if connect { ", no connect" } else { "" })
     };
     let scope =
         if landlock.scoped == 0 { "" } else { "; abstract sockets and signals stay inside" };

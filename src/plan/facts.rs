@@ -36,6 +36,8 @@ pub struct Facts {
     pub landlock_abi: u32,
     pub time_namespace: bool,
     pub overlay: bool,
+    /// Has this kernel IPv6?
+    pub ipv6: bool,
     pub cgroup: CgroupFacts,
     /// Entries of `/` that are links into `/usr` (`/bin` → `usr/bin`).
     pub root_links: Vec<(String, PathBuf)>,

@@ -30,10 +30,20 @@ pub struct LandlockPlan {
     pub beyond: Vec<String>,
 }
 
+impl LandlockPlan {
+    /// Does it say which TCP ports may be connected to? (It names none.)
+    pub fn handles_connect(&self) -> bool {
+        self.handled_net & BitFlags::from(AccessNet::ConnectTcp).bits() != 0
+    }
+}
+
 /// What the ruleset should say about TCP.
 pub(super) struct Tcp<'a> {
     /// Leave TCP alone: the jail's processes talk to each other on its own loopback.
     pub(super) loopback: bool,
+    /// Leave `connect` alone: which ports lead out is for the proxy to say, and may change while the
+    /// connector runs; a ruleset cannot.
+    pub(super) proxied: bool,
     pub(super) listen: &'a [u16],
 }
 
@@ -44,7 +54,10 @@ pub(super) fn plan(kernel_abi: u32, mounts: &[MountStep], tcp: &Tcp<'_>) -> Opti
     }
     let abi = ABI::from(i32::try_from(kernel_abi).unwrap_or(i32::MAX));
     let fs = AccessFs::from_all(abi);
-    let net = if tcp.loopback { BitFlags::EMPTY } else { AccessNet::from_all(abi) };
+    let mut net = if tcp.loopback { BitFlags::EMPTY } else { AccessNet::from_all(abi) };
+    if tcp.proxied {
+        net &= !BitFlags::from(AccessNet::ConnectTcp);
+    }
     Some(LandlockPlan {
         abi: kernel_abi,
         handled_fs: fs.bits(),

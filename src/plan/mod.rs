@@ -11,6 +11,7 @@ mod facts;
 mod gap;
 mod landlock;
 pub mod mounts;
+pub mod network;
 mod probe;
 mod protect;
 mod stage;
@@ -22,6 +23,7 @@ pub use env::PASSED as PASSED_ENV;
 pub use facts::{CgroupFacts, Facts, PathFact};
 pub use gap::Gap;
 pub use landlock::LandlockPlan;
+pub use network::{NetworkPlan, Proxied};
 pub use probe::{Moment, Probe};
 pub use protect::{OWN, PROTECTED, Protection};
 pub use stage::Stage;
@@ -119,6 +121,7 @@ pub struct Plan {
     /// `CLONE_NEW*` flags.
     pub namespaces: u64,
     pub ids: IdMap,
+    pub network: NetworkPlan,
     pub process: ProcessPlan,
     pub mounts: Vec<MountStep>,
     pub landlock: Option<LandlockPlan>,

@@ -19,10 +19,10 @@ pub enum Stage {
     Lifeline,
     /// Map the single user; deny setgroups (init).
     IdMap,
+    /// The network namespace, or two and the pair between them (init).
+    Network,
     /// Keyring, scheduling, OOM score, host name, namespace sysctls (init).
     Process,
-    /// The network namespace (init).
-    Network,
     /// Build the new root (init).
     Mounts,
     /// pivot_root into it and drop the old one (init).
@@ -53,8 +53,8 @@ impl Stage {
         Self::Namespaces,
         Self::Lifeline,
         Self::IdMap,
-        Self::Process,
         Self::Network,
+        Self::Process,
         Self::Mounts,
         Self::Pivot,
         Self::Capabilities,

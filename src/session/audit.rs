@@ -120,6 +120,22 @@ impl Run {
         self.append(&Event::Applied(Applied::new(self.id.clone(), &stages, proof.collect())))
     }
 
+    /// Something that the proxy refused.
+    pub(super) fn egress_denied(
+        &self,
+        denial: &crate::firewall::Denial,
+        more: u64,
+    ) -> Result<(), Failure> {
+        self.append_late(&Event::Denial(Denial {
+            run: self.id.clone(),
+            mechanism: Mechanism::Proxy,
+            object: denial.target().as_str().into(),
+            reason: format!("{}: {}", denial.reason.code(), denial.reason).as_str().into(),
+            fix: denial.fix().as_deref().map(Into::into),
+            times: u32::try_from(more.saturating_add(1)).unwrap_or(u32::MAX),
+        }))
+    }
+
     pub(super) fn end(
         &self,
         plan: &Plan,
@@ -142,6 +158,8 @@ impl Run {
             cpu_ms: millis(ended.cpu),
             peak_memory: usage.and_then(|usage| usage.memory_peak),
             peak_pids: usage.and_then(|usage| usage.pids_peak),
+            bytes_in: ended.egress.as_ref().map(|counters| counters.bytes_in),
+            bytes_out: ended.egress.as_ref().map(|counters| counters.bytes_out),
             ..self.ended(how)
         }))
     }

@@ -1,6 +1,7 @@
 //! One run from policy to exit code: plan, audit, spawn, supervise, report.
 
 mod audit;
+mod egress;
 pub mod listen;
 mod quarantine;
 mod report;
@@ -9,10 +10,10 @@ pub mod unjailed;
 
 use crate::confine::cgroup::{self, Leaf, Support};
 use crate::failure::{Failure, Kind};
-use crate::plan::{self, CgroupPlan, Plan, SeccompPlan, Stage};
+use crate::plan::{self, CgroupPlan, NetworkPlan, Plan, SeccompPlan, Stage};
 use crate::policy::{Policy, SeccompChoice, load::Sources};
 use crate::resolve::{self, Resolved};
-use crate::spawn::{Prepared, parent, secrets};
+use crate::spawn::{Prepared, handover, parent, secrets};
 use crate::supervise::{Ended, Supervisor};
 use crate::sys::exec::CArray;
 use nix::errno::Errno;
@@ -109,6 +110,11 @@ impl Session {
         let (gate, open_gate) = pipe()?;
         let pty = if plan.exec.terminal { Some(crate::supervise::pty::open()?) } else { None };
         let mask = mask()?;
+        let (handed, sockets) = if matches!(plan.network, NetworkPlan::Proxied(_)) {
+            handover::channel().map(|(from, to)| (Some(from), Some(to)))?
+        } else {
+            (None, None)
+        };
         let (master, slave) = pty.map_or((None, None), |pty| (Some(pty.master), Some(pty.slave)));
         let prepared = Prepared {
             plan,
@@ -122,13 +128,19 @@ impl Session {
             })?,
             stderr,
             gate,
+            egress: handed,
             terminal: slave,
         };
         let jail = parent::start(&prepared, leaf.as_ref().map(Leaf::dir_fd))?;
         // The jail has its own copies; ours would keep the relay from ending, and secrets in memory.
         drop(prepared);
+        // Starts beside the jail, which hands its sockets over when it has made them.
+        let egress = sockets.map(|to| egress::start(plan, to)).transpose()?;
         let mut supervisor = Supervisor::new(plan, jail, relay, master, &mask)?;
         let log = log.insert(self.audit.start(plan)?);
+        if let Some(egress) = egress {
+            supervisor.with_egress(egress, |event| egress::heard(log, event));
+        }
         match nix::unistd::write(&open_gate, &[1]) {
             // EPIPE: the jail has failed already; what it reported says why.
             Ok(_) | Err(Errno::EPIPE) => {}

@@ -42,6 +42,7 @@ pub(super) fn fail(reporter: Reporter<'_>, fault: Fault) -> ! {
 fn set_up(prepared: &Prepared<'_>, reporter: Reporter<'_>) -> Result<Walled, Fault> {
     let Plan {
         ids,
+        network: network_plan,
         process: process_plan,
         mounts: steps,
         landlock: landlock_plan,
@@ -64,8 +65,10 @@ fn set_up(prepared: &Prepared<'_>, reporter: Reporter<'_>) -> Result<Walled, Fau
     // In the supervisor's process group, init would get the terminal's ^C, and the connector two.
     unistd::setsid().sys(Call::Setsid).at(Stage::Lifeline, 1)?;
     let identity = identity::apply(ids)?;
+    // Before the sysctls, which are those of the namespace that the process is in.
+    let network =
+        network::apply(network_plan, prepared.egress.as_ref().map(AsFd::as_fd), reporter)?;
     let process = process::apply(process_plan, reporter)?;
-    let network = network::apply()?;
     let root = mounts::build(steps, &prepared.secrets)?;
     let pivot = pivot::apply(root, steps)?;
     let capabilities = capabilities::apply()?;

@@ -21,6 +21,8 @@
 //! namespace, and the namespaces take mounts and network with them: nothing is left to clean but the
 //! cgroup directory, which the next run sweeps.
 
+pub mod egress;
+pub mod handover;
 pub mod hints;
 pub mod init;
 pub mod parent;
@@ -47,6 +49,8 @@ pub struct Prepared<'a> {
     pub stderr: Option<OwnedFd>,
     /// Read end of the gate: a byte comes when the run is recorded, and only then exec follows.
     pub gate: OwnedFd,
+    /// Where the sockets of a proxied network are handed out; the egress process has the other end.
+    pub egress: Option<OwnedFd>,
     /// The jail's end of a pseudo-terminal.
     pub terminal: Option<OwnedFd>,
 }

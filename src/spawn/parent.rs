@@ -5,12 +5,10 @@ use super::{Prepared, init};
 use crate::failure::{Failure, Kind};
 use crate::plan::Stage;
 use crate::sys::clone::{Cloned, clone3};
-use crate::sys::process::send_signal;
+use crate::sys::process::{reap_pidfd, send_signal};
 use crate::sys::{Call, Sys, SysError, SysResult};
-use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
-use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::{self, pipe2};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -40,8 +38,7 @@ impl Drop for Jail {
             return;
         }
         if send_signal(self.pidfd.as_fd(), libc::SIGKILL).is_ok() {
-            while waitid(Id::PIDFd(self.pidfd.as_fd()), WaitPidFlag::WEXITED) == Err(Errno::EINTR) {
-            }
+            reap_pidfd(self.pidfd.as_fd());
         }
     }
 }

@@ -1,6 +1,7 @@
 //! How a run ended.
 
 use super::Told;
+use crate::egress::Counters;
 use crate::exit;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
@@ -29,6 +30,8 @@ pub struct Ended {
     pub cpu: Duration,
     /// The last lines of its stderr, where the supervisor relayed it.
     pub stderr_tail: Vec<u8>,
+    /// What went through the egress process, where there was one.
+    pub egress: Option<Counters>,
     pub told: Told,
 }
 

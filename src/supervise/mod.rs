@@ -3,6 +3,7 @@
 //! One thread, one poll(2). stdin and stdout are the connector's own descriptors; the supervisor only
 //! watches whether their other ends are still there.
 
+mod egress;
 mod ended;
 pub mod pty;
 mod stderr;
@@ -10,8 +11,10 @@ mod streams;
 
 pub use ended::{Ended, EndedBy};
 
+use crate::egress::{Counters, Event};
 use crate::failure::{Failure, Kind};
 use crate::plan::{Plan, Probe, Stage};
+use crate::spawn::egress::Egress;
 use crate::spawn::hints;
 use crate::spawn::parent::{self, Jail};
 use crate::spawn::wire::{Fault, Message};
@@ -56,6 +59,7 @@ pub struct Told {
 }
 
 type OnConfined<'a> = Box<dyn FnOnce(&Told) -> Result<(), Failure> + 'a>;
+type OnEvent<'a> = Box<dyn FnMut(&Event) -> Result<(), Failure> + 'a>;
 
 /// A jail under supervision.
 pub struct Supervisor<'a> {
@@ -65,6 +69,9 @@ pub struct Supervisor<'a> {
     stderr: Relay,
     streams: Streams,
     terminal: Option<pty::Session>,
+    egress: Option<egress::Link>,
+    /// Why the egress process is no more.
+    lost: Option<Failure>,
     started: Instant,
     told: Told,
     deadline: Option<(Instant, EndedBy)>,
@@ -74,6 +81,8 @@ pub struct Supervisor<'a> {
     early: Vec<i32>,
     /// Runs once, when every stage but exec is done.
     on_confined: Option<OnConfined<'a>>,
+    /// Runs for everything that the egress process tells but its counters.
+    on_event: Option<OnEvent<'a>>,
 }
 
 impl<'a> Supervisor<'a> {
@@ -103,6 +112,8 @@ impl<'a> Supervisor<'a> {
             stderr: Relay::new(stderr),
             streams: Streams::watch(plan.eof_grace),
             terminal: pty::Session::start(terminal)?,
+            egress: None,
+            lost: None,
             started,
             told: Told::default(),
             deadline: plan.timeout.map(|limit| (started + limit, EndedBy::Timeout)),
@@ -110,6 +121,7 @@ impl<'a> Supervisor<'a> {
             cause: None,
             early: Vec::new(),
             on_confined: None,
+            on_event: None,
         })
     }
 
@@ -117,6 +129,16 @@ impl<'a> Supervisor<'a> {
     /// to matter.
     pub fn on_confined(&mut self, act: impl FnOnce(&Told) -> Result<(), Failure> + 'a) {
         self.on_confined = Some(Box::new(act));
+    }
+
+    /// Watches over the egress process as well; without it the connector is ended.
+    pub fn with_egress(
+        &mut self,
+        egress: Egress,
+        act: impl FnMut(&Event) -> Result<(), Failure> + 'a,
+    ) {
+        self.egress = Some(egress::Link::new(egress));
+        self.on_event = Some(Box::new(act));
     }
 
     /// Supervises until no process of the connector is left. init itself may still be leaving.
@@ -129,7 +151,8 @@ impl<'a> Supervisor<'a> {
         if let Some(session) = &mut self.terminal {
             session.drain();
         }
-        self.finish(killed_by)
+        let counters = self.end_egress()?;
+        self.finish(killed_by, counters)
     }
 
     fn watch(&mut self) -> Result<(), Failure> {
@@ -148,6 +171,9 @@ impl<'a> Supervisor<'a> {
             if ready.stderr {
                 self.stderr.step();
             }
+            if ready.egress {
+                self.hear_egress()?;
+            }
             if ready.init {
                 while report_open && self.receive()? {}
                 return Ok(());
@@ -155,6 +181,7 @@ impl<'a> Supervisor<'a> {
             if let Some(session) = self.terminal.as_mut().filter(|_| ready.terminal) {
                 session.step();
             }
+            self.keep_egress()?;
             self.streams.look(ready.hangup);
             self.keep_deadlines()?;
         }
@@ -171,6 +198,10 @@ impl<'a> Supervisor<'a> {
         }
         let relay = self.stderr.poll_fd().map(|fd| {
             fds.push(fd);
+            fds.len() - 1
+        });
+        let egress = self.egress.as_ref().map(|link| {
+            fds.push(link.poll_fd());
             fds.len() - 1
         });
         let streams = fds.len();
@@ -194,6 +225,7 @@ impl<'a> Supervisor<'a> {
             signal: any(1),
             report: report.is_some_and(any),
             stderr: relay.is_some_and(any),
+            egress: egress.is_some_and(any),
             hangup: (streams..terminal).any(any),
             terminal: (terminal..fds.len()).any(any),
         })
@@ -238,6 +270,40 @@ impl<'a> Supervisor<'a> {
             }
         }
         Ok(true)
+    }
+
+    fn hear_egress(&mut self) -> Result<(), Failure> {
+        let Some(link) = &mut self.egress else { return Ok(()) };
+        match link.receive() {
+            Ok(events) => self.pass_on(&events),
+            // A jail that cannot be set up hands out no sockets, and its own report says more.
+            Err(failure) => {
+                self.egress = None;
+                self.lost = Some(failure);
+                Ok(())
+            }
+        }
+    }
+
+    /// A connector that runs without its egress process is ended, by the end of its supervisor.
+    fn keep_egress(&mut self) -> Result<(), Failure> {
+        if !self.told.confined {
+            return Ok(());
+        }
+        self.lost.take().map_or(Ok(()), Err)
+    }
+
+    fn pass_on(&mut self, events: &[Event]) -> Result<(), Failure> {
+        let Some(act) = &mut self.on_event else { return Ok(()) };
+        events.iter().try_for_each(|event| act(event))
+    }
+
+    /// What went out and in, if anything could.
+    fn end_egress(&mut self) -> Result<Option<Counters>, Failure> {
+        let Some(mut link) = self.egress.take() else { return Ok(None) };
+        let events = link.finish();
+        self.pass_on(&events)?;
+        Ok(Some(std::mem::take(&mut link.counters)))
     }
 
     fn forward(&mut self) -> Result<(), Failure> {
@@ -302,7 +368,11 @@ impl<'a> Supervisor<'a> {
         }
     }
 
-    fn finish(self, killed_by: Option<i32>) -> Result<(Ended, Jail), Failure> {
+    fn finish(
+        self,
+        killed_by: Option<i32>,
+        egress: Option<Counters>,
+    ) -> Result<(Ended, Jail), Failure> {
         if let Some(fault) = self.told.failed {
             return Err(hints::refusal(self.plan, fault));
         }
@@ -324,6 +394,7 @@ impl<'a> Supervisor<'a> {
             wall: self.started.elapsed(),
             cpu: self.told.ended.map_or_else(ended::cpu_of_children, |(_, cpu)| cpu),
             stderr_tail: self.stderr.tail(),
+            egress,
             told: self.told,
         };
         Ok((ended, self.jail))
@@ -336,6 +407,7 @@ struct Ready {
     signal: bool,
     report: bool,
     stderr: bool,
+    egress: bool,
     hangup: bool,
     terminal: bool,
 }

@@ -94,6 +94,21 @@ pub fn own_standard(stream: RawFd) -> SysResult<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// Duplicates a descriptor to the lowest free number from `least`, close-on-exec.
+pub fn duplicate(fd: BorrowedFd<'_>, least: RawFd) -> SysResult<OwnedFd> {
+    // WHY: OwnedFd::try_clone cannot ask for a number.
+    // SAFETY: only duplicates. man: fcntl(2)
+    let copy = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, least) };
+    check(Call::Dup, copy.into())?;
+    Ok(adopt(copy))
+}
+
+/// Takes over a descriptor that the kernel has just given us, in a control message.
+pub fn adopt(fd: RawFd) -> OwnedFd {
+    // SAFETY: SCM_RIGHTS makes a new descriptor for the receiver, which nobody else owns. man: unix(7)
+    unsafe { OwnedFd::from_raw_fd(fd) }
+}
+
 /// Bytes that wait unread in a pipe or socket; `None` where the kernel cannot tell.
 pub fn unread(fd: BorrowedFd<'_>) -> Option<usize> {
     let mut count: libc::c_int = 0;

@@ -11,9 +11,11 @@ pub mod fd;
 pub mod landlock;
 pub mod mount;
 pub mod net;
+pub mod netlink;
 pub mod probe;
 pub mod process;
 pub mod seccomp;
+pub mod socket;
 pub mod terminal;
 pub mod xattr;
 

@@ -135,6 +135,12 @@ pub fn send_signal(pidfd: BorrowedFd<'_>, signal: libc::c_int) -> SysResult<()> 
     check(Call::SendSignal, returned).map(drop)
 }
 
+/// Waits for the end of a child of ours and reaps it. One that is reaped already needs nothing.
+pub fn reap_pidfd(pidfd: BorrowedFd<'_>) {
+    use nix::sys::wait::{Id, WaitPidFlag, waitid};
+    while waitid(Id::PIDFd(pidfd), WaitPidFlag::WEXITED) == Err(Errno::EINTR) {}
+}
+
 /// Gives a signal its default action; an ignored one would stay ignored over exec.
 pub fn default_action(signal: libc::c_int) -> SysResult<()> {
     // WHY: nix's sigaction wrapper cannot be used on a plain number.

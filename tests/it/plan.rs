@@ -21,6 +21,7 @@ fn facts() -> Facts {
         landlock_abi: 7,
         time_namespace: true,
         overlay: true,
+        ipv6: true,
         cgroup: CgroupFacts {
             why: "no controller is delegated".into(),
             fix: "run in a systemd user session".into(),

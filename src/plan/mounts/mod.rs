@@ -4,7 +4,8 @@ mod grants;
 mod order;
 mod protections;
 
-use super::{Bind, Facts, INSIDE_HOME, INSIDE_ID, INSIDE_USER, MountStep, Protection};
+use super::{Bind, Facts, INSIDE_HOME, INSIDE_ID, INSIDE_USER, MountStep, NetworkPlan, Protection};
+use crate::egress::config::PROXY_V4;
 use crate::failure::{Failure, Kind as FailureKind};
 use crate::plan::Stage;
 use crate::policy::{Policy, SecretTarget, SystemTree};
@@ -34,8 +35,9 @@ pub fn steps(
     policy: &Policy,
     facts: &Facts,
     resolved: &Resolved,
+    network: &NetworkPlan,
 ) -> Result<(Vec<MountStep>, Vec<Protection>), Failure> {
-    let mut tree = Tree { facts, steps: Vec::new(), dirs: BTreeSet::new() };
+    let mut tree = Tree { facts, network, steps: Vec::new(), dirs: BTreeSet::new() };
     tree.system(policy);
     tree.etc(policy);
     tree.pseudo();
@@ -54,6 +56,7 @@ pub fn steps(
 
 struct Tree<'a> {
     facts: &'a Facts,
+    network: &'a NetworkPlan,
     steps: Vec<MountStep>,
     dirs: BTreeSet<PathBuf>,
 }
@@ -82,12 +85,18 @@ impl Tree<'_> {
         );
         let group = format!("root:x:0:\n{INSIDE_USER}:x:{INSIDE_ID}:\nnogroup:x:65534:\n");
         let hosts = "127.0.0.1 localhost\n::1 localhost\n";
+        let resolver = match self.network {
+            NetworkPlan::Loopback => "# no resolver in this jail\noptions attempts:1 timeout:1\n".to_owned(),
+            NetworkPlan::Proxied(_) => {
+                format!("nameserver {PROXY_V4}\noptions attempts:2 timeout:5\n")
+            }
+        };
         for (name, text) in [
             ("passwd", passwd.as_str()),
             ("group", group.as_str()),
             ("hosts", hosts),
             ("hostname", &format!("{}\n", hostname(policy))),
-            ("resolv.conf", "# no resolver in this jail\noptions attempts:1 timeout:1\n"),
+            ("resolv.conf", &resolver),
             ("nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"),
             ("host.conf", "multi on\n"),
         ] {

@@ -1,0 +1,95 @@
+//! From a question to its answer: asks the gate, looks up, vets, remembers.
+
+use super::super::gate::{Gate, Grant};
+use super::super::resolve::{Family, NotResolved, Path, path};
+use super::question::{Asked, Question, Refusal, read};
+use crate::firewall::{Denial, Door, Host, Reason};
+use hickory_proto::op::{Message, ResponseCode};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// The answer to a message, and how many bytes of it a datagram may have.
+pub(super) async fn answer(gate: &Gate, bytes: &[u8]) -> Option<(Message, u16)> {
+    match read(bytes) {
+        Asked::Nothing => None,
+        Asked::Refused(reply, Refusal { name, why }) => {
+            let reason = if reply.metadata.response_code == ResponseCode::NXDomain {
+                Reason::BadHost { why }
+            } else {
+                Reason::Malformed { why }
+            };
+            gate.denied(&Denial::of_text(&gate.config.who, &name, 0, Door::Dns, reason));
+            Some((*reply, 512))
+        }
+        Asked::Name(question) => Some((name(gate, &question).await, question.room())),
+    }
+}
+
+async fn name(gate: &Gate, question: &Question) -> Message {
+    let host = Host::Name(question.host.clone());
+    if question.host.as_str() == "localhost" {
+        // RFC 6761, 6.3: the jail's own loopback, which nobody else needs to know about.
+        return question.answer(&[Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
+    }
+    let grant = match gate.ask(&host, 0, Door::Dns) {
+        Ok(grant) => grant,
+        Err(denial) => {
+            gate.denied(&denial);
+            return question.error(ResponseCode::NXDomain);
+        }
+    };
+    let Some(v6) = question.wants_v6() else {
+        // The name exists, and has nothing of that kind. HTTPS and SVCB records would lead clients to
+        // other ports, to QUIC and to encrypted names.
+        return question.answer(&[]);
+    };
+    match look_up(gate, &grant, question, v6).await {
+        Ok(addresses) => {
+            gate.names.borrow_mut().answered(&question.host, &addresses);
+            question.answer(&addresses)
+        }
+        Err(code) => question.error(code),
+    }
+}
+
+async fn look_up(
+    gate: &Gate,
+    grant: &Grant,
+    question: &Question,
+    v6: bool,
+) -> Result<Vec<IpAddr>, ResponseCode> {
+    let deny = |reason, code| {
+        gate.denied(&gate.denial(grant, reason));
+        Err(code)
+    };
+    if let Err(reason) = gate.may_look_up(grant) {
+        return deny(reason, ResponseCode::ServFail);
+    }
+    let family = if v6 { Family::V6 } else { Family::V4 };
+    let lookup = gate.resolver.lookup(&question.host, family);
+    let patience = gate.config.limits.dial;
+    let found = match tokio::time::timeout(patience, lookup).await {
+        Ok(Ok(found)) => found,
+        Ok(Err(NotResolved::NoSuchName)) => {
+            let why = NotResolved::NoSuchName.to_string();
+            return deny(Reason::NoAddress { why }, ResponseCode::NXDomain);
+        }
+        Ok(Err(NotResolved::Failed(why))) => {
+            return deny(Reason::NoAddress { why }, ResponseCode::ServFail);
+        }
+        Err(_) => {
+            let why = "no answer in time".to_owned();
+            return deny(Reason::NoAddress { why }, ResponseCode::ServFail);
+        }
+    };
+    if found.is_empty() {
+        return Ok(found);
+    }
+    match gate.vet(grant, found) {
+        // Without a route, a client would only try in vain; and some do not try the other family.
+        Ok(vetted) => Ok(vetted
+            .into_iter()
+            .filter(|address| address.is_ipv4() || path(*address) != Path::None)
+            .collect()),
+        Err(reason) => deny(reason, ResponseCode::NXDomain),
+    }
+}

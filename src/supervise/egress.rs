@@ -1,0 +1,92 @@
+//! The supervisor's end of the egress process: what it tells, and its end.
+
+use crate::egress::{Counters, Event};
+use crate::failure::{Failure, Kind};
+use crate::spawn::egress::Egress;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+/// For the last counters, when the connector has ended.
+const PARTING: Duration = Duration::from_secs(1);
+
+/// One event has at most some kilobytes; a line that does not end is none of ours.
+const LINE_MAX: usize = 256 << 10;
+
+pub(super) struct Link {
+    egress: Egress,
+    buffer: Vec<u8>,
+    /// The newest ones.
+    pub(super) counters: Counters,
+}
+
+impl Link {
+    pub(super) fn new(egress: Egress) -> Self {
+        Self { egress, buffer: Vec::new(), counters: Counters::default() }
+    }
+
+    pub(super) fn poll_fd(&self) -> PollFd<'_> {
+        PollFd::new(self.egress.events.as_fd(), PollFlags::POLLIN)
+    }
+
+    /// What has arrived; an error where the process has ended or speaks nonsense.
+    pub(super) fn receive(&mut self) -> Result<Vec<Event>, Failure> {
+        match self.read() {
+            Ok(0) => Err(gone("it ended")),
+            Ok(_) => self.events(),
+            Err(Errno::EAGAIN | Errno::EINTR) => Ok(Vec::new()),
+            Err(errno) => Err(gone(errno.desc())),
+        }
+    }
+
+    /// Ends the process; what it still had to tell.
+    pub(super) fn finish(&mut self) -> Vec<Event> {
+        let mut all = Vec::new();
+        drop(self.egress.stop.take());
+        let until = Instant::now() + PARTING;
+        while let left = until.saturating_duration_since(Instant::now())
+            && !left.is_zero()
+        {
+            let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
+            match poll(&mut [self.poll_fd()], timeout) {
+                Ok(1..) => {}
+                Err(Errno::EINTR) => continue,
+                Ok(_) | Err(_) => break,
+            }
+            match self.receive() {
+                Ok(events) => all.extend(events),
+                // Its end, as it was told.
+                Err(_) => break,
+            }
+        }
+        all
+    }
+
+    fn read(&mut self) -> nix::Result<usize> {
+        let mut chunk = [0u8; 16 << 10];
+        // Only called when poll(2) says that there is something.
+        let got = nix::unistd::read(&self.egress.events, &mut chunk)?;
+        self.buffer.extend_from_slice(chunk.get(..got).unwrap_or_default());
+        Ok(got)
+    }
+
+    fn events(&mut self) -> Result<Vec<Event>, Failure> {
+        let mut events = Vec::new();
+        while let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.buffer.drain(..=end).collect();
+            let event = serde_json::from_slice(&line).map_err(|error| gone(&error.to_string()))?;
+            match event {
+                Event::Counters(counters) => self.counters = counters,
+                event => events.push(event),
+            }
+        }
+        if self.buffer.len() > LINE_MAX { Err(gone("a line without end")) } else { Ok(events) }
+    }
+}
+
+fn gone(why: &str) -> Failure {
+    Failure::new(Kind::Refused, "the egress process failed, and the connector was ended")
+        .because(why)
+        .hint("without it there is no way out of the jail; run again, and report this if it repeats")
+}
