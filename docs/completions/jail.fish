@@ -41,7 +41,10 @@ complete -c jail -n "__fish_jail_using_subcommand run" -l listen -d 'Serve conne
 complete -c jail -n "__fish_jail_using_subcommand run" -l read -d 'Let it read this path' -r -F
 complete -c jail -n "__fish_jail_using_subcommand run" -l write -d 'Let it read and write this path' -r -F
 complete -c jail -n "__fish_jail_using_subcommand run" -l env -d 'Set a variable; without a value it is the one of your own environment' -r
-complete -c jail -n "__fish_jail_using_subcommand run" -l allow -d 'Let it reach this host; the port is 443 unless given' -r
+complete -c jail -n "__fish_jail_using_subcommand run" -l allow -d 'Let it reach this host, or all below it (*.example.com); the port is 443 unless given' -r
+complete -c jail -n "__fish_jail_using_subcommand run" -l deny -d 'Never let it reach this host, whatever else allows it; at all ports unless one is given' -r
+complete -c jail -n "__fish_jail_using_subcommand run" -l network -d 'The way out: proxy (what rules allow) or none' -r
+complete -c jail -n "__fish_jail_using_subcommand run" -l publish -d 'Offer a port of it on this machine\'s loopback: 3000, 8080:3000 or 127.0.0.1:8080:3000' -r
 complete -c jail -n "__fish_jail_using_subcommand run" -l memory -d 'Memory: 512M, 1G' -r
 complete -c jail -n "__fish_jail_using_subcommand run" -l cpus -d 'Processors: 1, 0.5' -r
 complete -c jail -n "__fish_jail_using_subcommand run" -l pids -d 'Processes and threads' -r
@@ -65,7 +68,10 @@ complete -c jail -n "__fish_jail_using_subcommand run" -s V -l version -d 'Print
 complete -c jail -n "__fish_jail_using_subcommand explain" -l read -d 'Let it read this path' -r -F
 complete -c jail -n "__fish_jail_using_subcommand explain" -l write -d 'Let it read and write this path' -r -F
 complete -c jail -n "__fish_jail_using_subcommand explain" -l env -d 'Set a variable; without a value it is the one of your own environment' -r
-complete -c jail -n "__fish_jail_using_subcommand explain" -l allow -d 'Let it reach this host; the port is 443 unless given' -r
+complete -c jail -n "__fish_jail_using_subcommand explain" -l allow -d 'Let it reach this host, or all below it (*.example.com); the port is 443 unless given' -r
+complete -c jail -n "__fish_jail_using_subcommand explain" -l deny -d 'Never let it reach this host, whatever else allows it; at all ports unless one is given' -r
+complete -c jail -n "__fish_jail_using_subcommand explain" -l network -d 'The way out: proxy (what rules allow) or none' -r
+complete -c jail -n "__fish_jail_using_subcommand explain" -l publish -d 'Offer a port of it on this machine\'s loopback: 3000, 8080:3000 or 127.0.0.1:8080:3000' -r
 complete -c jail -n "__fish_jail_using_subcommand explain" -l memory -d 'Memory: 512M, 1G' -r
 complete -c jail -n "__fish_jail_using_subcommand explain" -l cpus -d 'Processors: 1, 0.5' -r
 complete -c jail -n "__fish_jail_using_subcommand explain" -l pids -d 'Processes and threads' -r

@@ -4,7 +4,8 @@
 //! connector has: nothing is inferred from a version, and no other process stands in.
 
 use crate::egress::config::{JAIL_V4, JAIL_V6};
-use crate::plan::{Moment, Probe, Stage};
+use crate::plan::probe::{outside_v4, outside_v6};
+use crate::plan::{Moment, NetworkPlan, Probe, Stage};
 use crate::spawn::wire::{At, Batch, Fault, Message, Reporter};
 use crate::sys::{Call, SysError, attempt};
 use nix::errno::Errno;
@@ -17,8 +18,7 @@ pub struct Enforced(());
 pub struct Target<'a> {
     pub probes: &'a [Probe],
     pub canary: &'a Path,
-    /// Is there a veth pair to the proxy?
-    pub proxied: bool,
+    pub network: &'a NetworkPlan,
     pub reporter: Reporter<'a>,
 }
 
@@ -56,8 +56,10 @@ fn attempt_all(target: &Target<'_>, moment: Moment) -> Result<(), Fault> {
 }
 
 fn run(probe: Probe, target: &Target<'_>) -> Result<(), Errno> {
-    let v4 = target.proxied.then_some(JAIL_V4);
-    let v6 = target.proxied.then_some(JAIL_V6);
+    let (v4, v6, closed) = match target.network {
+        NetworkPlan::Loopback => (None, None, 9),
+        NetworkPlan::Proxied(plan) => (Some(JAIL_V4), Some(JAIL_V6), plan.closed),
+    };
     match probe {
         Probe::WriteRoot => attempt::open(c"/.jail-proof", true, true),
         Probe::WriteSystem => attempt::open(c"/usr/.jail-proof", true, true)
@@ -66,9 +68,9 @@ fn run(probe: Probe, target: &Target<'_>) -> Result<(), Errno> {
         Probe::InitExe => attempt::open(c"/proc/1/exe", false, false),
         Probe::InitMemory => attempt::open(c"/proc/1/mem", false, false),
         Probe::Sysctl => attempt::open(c"/proc/sys/kernel/core_pattern", true, false),
-        Probe::Connect4 => attempt::reach_ipv4(false, v4),
-        Probe::Connect6 => attempt::reach_ipv6(v6),
-        Probe::Udp4 => attempt::reach_ipv4(true, v4),
+        Probe::Connect4 => attempt::reach_ipv4(outside_v4(closed), false, v4),
+        Probe::Connect6 => attempt::reach_ipv6(outside_v6(closed), v6),
+        Probe::Udp4 => attempt::reach_ipv4(outside_v4(closed), true, v4),
         Probe::RawSocket => {
             attempt::create_socket(libc::AF_INET, libc::SOCK_RAW, libc::IPPROTO_ICMP)
         }

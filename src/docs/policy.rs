@@ -50,14 +50,17 @@ fn defaults() -> String {
     };
     let grace = policy.eof_grace.value.map_or("never".to_owned(), |grace| format!("{grace:?}"));
     let mut out = "\n## Defaults\n\n\
-        What is not here is empty or not set. `eof_grace` is for connectors with a manifest; a command \
-        after `--` may live on after its input ended.\n\n"
+        What is not here is empty or not set. `eof_grace` and `network.mode` are for connectors with a manifest: \
+        a command after `--` may live on after its input ended, and has a way out only where some rule \
+        allows something.\n\n"
         .to_owned();
     out += &head(&["field", "default"]);
     for (name, value) in [
         ("filesystem.workspace", workspace),
         ("filesystem.system", policy.filesystem.system.value.name().to_owned()),
         ("filesystem.scratch", human(policy.filesystem.scratch.value.0)),
+        ("network.mode", policy.network.mode.value.name().to_owned()),
+        ("network.connections", policy.network.connections.value.to_string()),
         ("network.loopback", policy.network.loopback.value.to_string()),
         ("limits.memory", human(limits.memory.value.0)),
         ("limits.cpus", (f64::from(limits.cpus.value.0) / 1000.0).to_string()),
@@ -91,8 +94,8 @@ fn below(root: &Value, field: &Value, path: &str, rows: &mut Vec<String>) {
     if let Some(inner) = resolved(root, field) {
         fields(root, inner, path, rows);
     }
-    if let Some(inner) = field.get("items").and_then(|items| resolved(root, items)) {
-        fields(root, inner, &format!("{path}[]"), rows);
+    if let Some(items) = field.get("items") {
+        below(root, items, &format!("{path}[]"), rows);
     }
     for inner in field.get("anyOf").and_then(Value::as_array).into_iter().flatten() {
         if let Some(inner) = resolved(root, inner) {
@@ -117,6 +120,7 @@ fn form(root: &Value, field: &Value) -> String {
     if let Some(items) = field.get("items") {
         return match resolved(root, items) {
             Some(_) => "list of mappings".to_owned(),
+            None if items.get("anyOf").is_some() => "list of texts or mappings".to_owned(),
             None => match form(root, items) {
                 plain if plain == "text" => "list of texts".to_owned(),
                 other => format!("list of {other}"),

@@ -2,8 +2,8 @@
 
 use super::markdown::{head, row};
 use crate::confine::{capabilities, identity, limits, no_new_privs, pivot, process};
-use crate::plan::network;
 use crate::plan::Stage;
+use crate::plan::network;
 
 pub(super) fn page() -> String {
     let mut out = "# The stages of a run\n\n\

@@ -93,3 +93,75 @@ fn in_turn(addresses: &[IpAddr]) -> Vec<IpAddr> {
     }
     order
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::world::{World, allow, host, ip, listener, private, run};
+    use super::*;
+    use crate::firewall::Door;
+    use hickory_proto::rr::RecordType;
+
+    #[test]
+    fn families_take_turns_and_ipv6_begins() {
+        let order = in_turn(&["1.1.1.1", "1.0.0.1", "2606::1", "2606::2", "2606::3"].map(ip));
+        assert_eq!(order, ["2606::1", "1.1.1.1", "2606::2", "1.0.0.1", "2606::3"].map(ip));
+    }
+
+    #[test]
+    fn a_name_that_changes_its_address_is_resolved_once_for_each_dial() {
+        run(async {
+            let (listener, at) = listener("127.0.0.1").await;
+            let world = World::of(vec![private("rebind.example", at.port())]).await;
+            world.zone.put("rebind.example", &[&["127.0.0.1"], &["169.254.77.1"]]);
+            let host = host("rebind.example");
+            let grant = world.gate.ask(&host, at.port(), Door::Connect).unwrap();
+            let (dialled, accepted) =
+                tokio::join!(world.gate.dial(&grant, None), listener.accept());
+            assert_eq!(dialled.unwrap().peer_addr().unwrap(), at);
+            assert!(accepted.is_ok());
+            assert_eq!(world.zone.asked("rebind.example", RecordType::A), 1);
+            let second = world.gate.dial(&grant, None).await.unwrap_err();
+            assert_eq!(second.reason.code(), "no-address", "the new address is vetted, too");
+            assert_eq!(world.zone.asked("rebind.example", RecordType::A), 2);
+        });
+    }
+
+    #[test]
+    fn the_dialled_address_is_vetted_again() {
+        run(async {
+            let world = World::of(vec![allow("a.example", 443)]).await;
+            let grant = world.gate.ask(&host("a.example"), 443, Door::Transparent).unwrap();
+            let denial = world.gate.dial(&grant, Some(ip("127.0.0.1"))).await.unwrap_err();
+            assert_eq!(denial.reason.code(), "not-public");
+            assert_eq!(world.zone.asked_in_all(), 0);
+        });
+    }
+
+    #[test]
+    fn a_closed_port_does_not_end_the_race() {
+        run(async {
+            let (listener, at) = listener("127.0.0.1").await;
+            let addresses = ["127.0.0.3", "127.0.0.2", "127.0.0.1"].map(ip);
+            let (dialled, _) = tokio::join!(race(&addresses, at.port()), listener.accept());
+            assert_eq!(dialled.unwrap().peer_addr().unwrap(), at);
+            assert!(race(&["127.0.0.4"].map(ip), at.port()).await.is_err());
+        });
+    }
+
+    #[test]
+    fn a_host_that_never_answers_is_given_up() {
+        run(async {
+            let mut world = World::of(vec![private("slow.example", 9)]).await;
+            let silent = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+            let mut server = hickory_resolver::config::NameServerConfig::udp(ip("127.0.0.1"));
+            server.connections[0].port = silent.local_addr().unwrap().port();
+            let servers = hickory_resolver::config::ResolverConfig::from_name_servers(vec![server]);
+            let gate = Rc::get_mut(&mut world.gate).unwrap();
+            gate.resolver = super::super::resolve::Resolver::of(servers);
+            gate.config.limits.dial = Duration::from_millis(50);
+            let grant = world.gate.ask(&host("slow.example"), 9, Door::Connect).unwrap();
+            let denial = world.gate.dial(&grant, None).await.unwrap_err();
+            assert_eq!(denial.reason.to_string(), "cannot be reached: no answer within 50ms");
+        });
+    }
+}

@@ -4,6 +4,7 @@ use super::doors::{Doors, is_v6};
 use super::gate::Gate;
 use super::transparent::candidates;
 use crate::firewall::{Denial, Door, Host, Reason};
+use crate::plan::probe::is_outside;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg};
 use socket2::{Protocol, SockRef};
 use std::io::{self, IoSliceMut};
@@ -40,6 +41,8 @@ pub(super) fn watch(gate: &Rc<Gate>, doors: &Rc<Doors>, socket: OwnedFd) -> io::
         loop {
             let fd = socket.as_raw_fd();
             match socket.async_io(Interest::READABLE, || receive(fd, v6, udp)).await {
+                // The jail's own proof knocked there before the connector started.
+                Ok(Some(knock)) if is_outside(knock.to) => {}
                 Ok(Some(knock)) if knock.udp || !doors.is_open(knock.to.port()) => {
                     gate.denied(&denial(&gate, knock));
                 }

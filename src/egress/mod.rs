@@ -32,6 +32,8 @@ pub mod tls;
 pub mod transparent;
 pub mod tunnel;
 mod upstream;
+#[cfg(test)]
+mod world;
 
 pub use close::refuse;
 pub use config::{Config, Limits, Sockets, Upstream};

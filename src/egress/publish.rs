@@ -68,13 +68,13 @@ impl Pool {
     }
 }
 
-/// Listens at the host's address for the jail's port.
+/// Listens at the host's address for the jail's port; says where.
 pub(super) fn start(
     gate: &Rc<Gate>,
     pool: &Rc<Pool>,
     at: SocketAddr,
     port: u16,
-) -> Result<(), Failure> {
+) -> Result<SocketAddr, Failure> {
     let failed = |error: io::Error| {
         Failure::new(Kind::Io, format!("cannot publish port {port} at {at}"))
             .because(error)
@@ -85,6 +85,7 @@ pub(super) fn start(
     }
     let listener = StdListener::bind(at).map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
+    let at = listener.local_addr().map_err(failed)?;
     let listener = TcpListener::from_std(listener).map_err(failed)?;
     let (gate, pool) = (Rc::clone(gate), Rc::clone(pool));
     tokio::task::spawn_local(async move {
@@ -98,7 +99,7 @@ pub(super) fn start(
             }
         }
     });
-    Ok(())
+    Ok(at)
 }
 
 async fn serve(gate: Rc<Gate>, pool: Rc<Pool>, mut client: TcpStream, port: u16) {
@@ -164,5 +165,111 @@ async fn drain(socket: &OwnedFd) {
             return;
         }
         tokio::time::sleep(STEP).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::world::{World, listener, run};
+    use super::*;
+    use socket2::{Domain, Socket, Type};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    fn sockets(domain: Domain, count: usize) -> Vec<OwnedFd> {
+        let one = |_| Socket::new(domain, Type::STREAM, None).unwrap().into();
+        (0..count).map(one).collect()
+    }
+
+    /// Says what it hears, and with whom it talks.
+    async fn echo(listener: TcpListener) {
+        while let Ok((mut stream, from)) = listener.accept().await {
+            let mut said = Vec::new();
+            if stream.read_to_end(&mut said).await.is_ok() {
+                said.extend(format!(" {}", from.ip()).bytes());
+                stream.write_all(&said).await.unwrap();
+            }
+        }
+    }
+
+    async fn talk(at: SocketAddr, words: &[u8]) -> io::Result<String> {
+        let mut client = TcpStream::connect(at).await?;
+        client.write_all(words).await?;
+        client.shutdown().await?;
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await?;
+        Ok(answer)
+    }
+
+    async fn wait_for(pool: &Pool, count: usize) {
+        while pool.0.borrow().len() != count {
+            tokio::time::sleep(STEP).await;
+        }
+    }
+
+    #[test]
+    fn one_socket_serves_many_connections_one_after_the_other() {
+        run(async {
+            for (domain, at) in [(Domain::IPV4, "127.0.0.1"), (Domain::IPV6, "127.0.0.1")] {
+                let mut world = World::of(vec![]).await;
+                let (listener, server) = listener(at).await;
+                tokio::task::spawn_local(echo(listener));
+                let pool = Rc::new(Pool::new(sockets(domain, 1)).unwrap());
+                let at = start(&world.gate, &pool, "127.0.0.1:0".parse().unwrap(), server.port());
+                let at = at.unwrap();
+                for turn in 0..20 {
+                    let words = format!("{turn}").repeat(10_000);
+                    let answer = talk(at, words.as_bytes()).await.unwrap();
+                    assert_eq!(answer, format!("{words} 127.0.0.1"), "{domain:?}");
+                    wait_for(&pool, 1).await;
+                }
+                assert!(world.events.try_recv().is_err(), "no warning");
+            }
+        });
+    }
+
+    #[test]
+    fn a_server_on_the_ipv6_loopback_alone_is_reached_too() {
+        run(async {
+            let world = World::of(vec![]).await;
+            let (listener, server) = listener("::1").await;
+            tokio::task::spawn_local(echo(listener));
+            let pool = Rc::new(Pool::new(sockets(Domain::IPV6, 2)).unwrap());
+            let at = start(&world.gate, &pool, "127.0.0.1:0".parse().unwrap(), server.port());
+            let at = at.unwrap();
+            for _ in 0..20 {
+                assert_eq!(talk(at, b"hello").await.unwrap(), "hello ::1");
+                wait_for(&pool, 2).await;
+            }
+        });
+    }
+
+    #[test]
+    fn without_a_socket_or_a_server_a_client_is_refused_and_told_about() {
+        run(async {
+            let (listener, server) = listener("127.0.0.1").await;
+            for (count, word) in [(0, "too many"), (1, "refused")] {
+                let mut world = World::of(vec![]).await;
+                let pool = Rc::new(Pool::new(sockets(Domain::IPV4, count)).unwrap());
+                let port = if count == 0 { server.port() } else { 1 };
+                let at = start(&world.gate, &pool, "127.0.0.1:0".parse().unwrap(), port).unwrap();
+                assert!(talk(at, b"hello").await.is_err());
+                let Some(Event::Warning { why, .. }) = world.events.recv().await else {
+                    panic!("no warning");
+                };
+                assert!(why.contains(word), "{why}");
+                wait_for(&pool, count).await;
+            }
+            drop(listener);
+        });
+    }
+
+    #[test]
+    fn nothing_is_published_beyond_this_machine() {
+        run(async {
+            let world = World::of(vec![]).await;
+            let pool = Rc::new(Pool::default());
+            let error = start(&world.gate, &pool, "0.0.0.0:0".parse().unwrap(), 3000).unwrap_err();
+            assert!(!error.hints.is_empty());
+        });
     }
 }

@@ -143,3 +143,7 @@ async fn silence(last: &Cell<Instant>, idle: Duration) {
         tokio::time::sleep_until(end).await;
     }
 }
+
+#[cfg(test)]
+#[path = "relay_tests.rs"]
+mod tests;

@@ -293,3 +293,7 @@ impl Gate {
         Denial::new(&self.config.who, &grant.host, port, grant.door, reason)
     }
 }
+
+#[cfg(test)]
+#[path = "resolve_tests.rs"]
+mod tests;

@@ -143,3 +143,7 @@ async fn tick(gate: Rc<Gate>) {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "serve_tests.rs"]
+mod tests;

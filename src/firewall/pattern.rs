@@ -57,6 +57,17 @@ impl HostPattern {
             (Self::Below(_), Host::Address(_)) => false,
         }
     }
+
+    /// True where it matches whatever the other one matches.
+    pub fn covers(&self, other: &Self) -> bool {
+        match other {
+            Self::Exact(host) => self.matches(host),
+            Self::Below(name) => match self {
+                Self::Exact(_) => false,
+                Self::Below(own) => own == name || name.is_below(own),
+            },
+        }
+    }
 }
 
 impl FromStr for HostPattern {

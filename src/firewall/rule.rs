@@ -1,7 +1,8 @@
 //! Rules: values, without the file that they came from.
 
-use super::{HostPattern, Ports};
+use super::{Endpoint, HostPattern, Ports};
 use crate::policy::{Origin, ToolId};
+use std::fmt;
 use std::time::SystemTime;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +66,21 @@ impl Rule {
     pub fn counts(&self, tool: Option<&ToolId>, now: SystemTime) -> bool {
         self.tool.as_ref().is_none_or(|own| Some(own) == tool)
             && self.expires.is_none_or(|end| now < end)
+    }
+}
+
+/// What it is about, without its effect: `db.example.com:5432 (raw, private)`. The value that is
+/// injected is a secret's name.
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let endpoint = Endpoint { host: self.host.clone(), port: self.ports.one() };
+        endpoint.fmt(f)?;
+        let inject = self.inject.as_ref();
+        let inject = inject.map(|inject| format!("{} from {}", inject.header, inject.secret));
+        let flags = [("raw", self.raw), ("private", self.private), ("ech", self.ech)];
+        let set = flags.into_iter().filter(|(_, set)| *set).map(|(name, _)| name.to_owned());
+        let conditions: Vec<String> = set.chain(inject).collect();
+        if conditions.is_empty() { Ok(()) } else { write!(f, " ({})", conditions.join(", ")) }
     }
 }
 

@@ -3,12 +3,13 @@
 mod paths;
 
 use crate::confine::cgroup::{Controller, Controllers, How, Support};
-use crate::plan::{CgroupFacts, Facts, Kind};
+use crate::plan::{CgroupFacts, Facts, FirewallFacts, Kind};
 use crate::policy::{EnvValue, Policy, Workspace};
 use crate::resolve::Resolved;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// Where programs are looked up inside, after the folders that the command needs.
 const SEARCH_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
@@ -38,7 +39,12 @@ const PROC_MASKS_OF_ROOT: &[&str] = &[
 ];
 
 /// Gathers what the plan of this policy needs to know.
-pub fn facts(policy: &Policy, resolved: &Resolved, home: Option<&Path>) -> Facts {
+pub fn facts(
+    policy: &Policy,
+    resolved: &Resolved,
+    home: Option<&Path>,
+    firewall: FirewallFacts,
+) -> Facts {
     let uid = nix::unistd::geteuid().as_raw();
     let copies = matches!(policy.filesystem.workspace.value, Workspace::Copy { .. });
     Facts {
@@ -50,6 +56,8 @@ pub fn facts(policy: &Policy, resolved: &Resolved, home: Option<&Path>) -> Facts
         overlay: copies && has_overlay(),
         ipv6: Path::new("/proc/net/if_inet6").exists(),
         cgroup: cgroup(policy),
+        firewall,
+        now: SystemTime::now(),
         root_links: paths::root_links(),
         paths: paths::gather(policy, resolved),
         proc_masks: proc_masks(uid),

@@ -3,11 +3,11 @@
 use super::landlock::{self, Tcp};
 use super::{
     CgroupPlan, ExecPlan, Facts, Gap, INSIDE_WORKSPACE, IdMap, NetworkPlan, Plan, Probe,
-    ProcessPlan, Rlimit,
-    Proxied, SeccompPlan, Stage, Sysctl, env, mounts,
+    ProcessPlan, Proxied, Rlimit, SeccompPlan, Stage, Sysctl, env, mounts,
 };
 use crate::failure::{Failure, Kind};
-use crate::policy::{Backend, Control, Origin, Policy, Workspace};
+use crate::firewall::Rules;
+use crate::policy::{Backend, Control, NetworkMode, Origin, Policy, Workspace};
 use crate::resolve::Resolved;
 use nix::sys::resource::Resource;
 use std::path::{Path, PathBuf};
@@ -143,14 +143,24 @@ fn namespaces(facts: &Facts) -> u64 {
     flags as u64
 }
 
-/// A way out where some rule could give one.
+/// A way out where one was asked for, or where some rule could allow something.
 fn network(policy: &Policy, facts: &Facts) -> NetworkPlan {
+    let own = &policy.network;
     let published = policy.ports.iter().filter(|port| port.value.publish.is_some()).count();
-    let ports: Vec<u16> = policy.network.allow.iter().map(|host| host.value.port).collect();
-    if ports.is_empty() && published == 0 {
+    let tool = policy.tool.as_ref().map(|tool| &tool.value);
+    let mut rules = Rules(own.rules.clone());
+    rules.0.extend(facts.firewall.rules.0.iter().cloned());
+    let ports = rules.allowed_ports(tool, facts.now);
+    let wanted = match own.mode.value {
+        NetworkMode::None => false,
+        NetworkMode::Proxy => true,
+        NetworkMode::Auto => !ports.is_empty() || published > 0,
+    };
+    if !wanted {
         return NetworkPlan::Loopback;
     }
-    NetworkPlan::Proxied(Box::new(Proxied::new(&ports, published, facts.ipv6)))
+    let dir = facts.firewall.dir.clone();
+    NetworkPlan::Proxied(Box::new(Proxied::new(&ports, published, facts.ipv6, dir)))
 }
 
 /// Which limits the cgroup carries; what it cannot carry is refused or becomes a gap.

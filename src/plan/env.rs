@@ -20,10 +20,11 @@ const OFFLINE: [(&str, &str); 3] =
 /// not agree on what a name there stands for.
 fn proxied() -> Vec<(&'static str, String)> {
     let http = format!("http://{PROXY_V4}:{HTTP_PORT}");
-    let mut all: Vec<_> = ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]
-        .into_iter()
-        .map(|name| (name, http.clone()))
-        .collect();
+    let mut all: Vec<_> =
+        ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]
+            .into_iter()
+            .map(|name| (name, http.clone()))
+            .collect();
     for name in ["no_proxy", "NO_PROXY"] {
         all.push((name, "localhost,127.0.0.1,::1".to_owned()));
     }

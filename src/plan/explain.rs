@@ -2,9 +2,10 @@
 
 use super::{Plan, Stage, human};
 use crate::confine::{
-    capabilities, identity, limits,  no_new_privs, pivot, process as process_stage,
+    capabilities, identity, limits, no_new_privs, pivot, process as process_stage,
 };
-use crate::policy::{Origin, SecretTarget, Setting, Workspace};
+use crate::firewall::Effect;
+use crate::policy::{Network, Origin, SecretTarget, Setting, Workspace};
 use serde_json::{Value, json};
 use std::fmt::{Display, Write};
 
@@ -83,6 +84,7 @@ fn secret(setting: &Setting<crate::policy::Secret>) -> String {
     let to = match &setting.value.target {
         SecretTarget::Env(name) => format!("${name}"),
         SecretTarget::File(name) => format!("/run/secrets/{name}"),
+        SecretTarget::Egress => "the proxy, not into the jail".to_owned(),
     };
     format!("read {} into {to} — set by {}", setting.value.name, setting.origin)
 }
@@ -230,8 +232,7 @@ fn settings(plan: &Plan) -> Vec<(String, String, Origin)> {
     rows.push(row("scratch", &policy.filesystem.scratch, scratch));
     let system = format!("{:?}", policy.filesystem.system.value).to_lowercase();
     rows.push(row("system", &policy.filesystem.system, system));
-    let loopback = if policy.network.loopback.value { "TCP between its processes" } else { "none" };
-    rows.push(row("network", &policy.network.loopback, loopback));
+    rows.extend(network(&policy.network));
     let grace = policy.eof_grace.value.map_or("never".to_owned(), |grace| format!("{grace:?}"));
     rows.push(row("eof-grace", &policy.eof_grace, grace));
     for port in &policy.ports {
@@ -242,6 +243,27 @@ fn settings(plan: &Plan) -> Vec<(String, String, Origin)> {
     }
     for entry in &policy.env {
         rows.push(row("env", entry, &entry.value.name));
+    }
+    rows
+}
+
+fn network(network: &Network) -> Vec<(String, String, Origin)> {
+    let row = |name: &str, value: String, from: &Origin| (name.to_owned(), value, from.clone());
+    let loopback = if network.loopback.value { "TCP between its processes" } else { "none" };
+    let mut rows = vec![
+        row("network", network.mode.value.name().to_owned(), &network.mode.origin),
+        row("loopback", loopback.to_owned(), &network.loopback.origin),
+        row("connections", network.connections.value.to_string(), &network.connections.origin),
+    ];
+    if let Some(bandwidth) = &network.bandwidth {
+        rows.push(row("bandwidth", format!("{}/s", human(bandwidth.value.0)), &bandwidth.origin));
+    }
+    for rule in &network.rules {
+        let name = match rule.effect {
+            Effect::Allow => "allow",
+            Effect::Deny => "deny",
+        };
+        rows.push(row(name, rule.to_string(), &rule.origin));
     }
     rows
 }

@@ -1,9 +1,11 @@
 //! What the plan needs to know of this machine: gathered once, before, by `host`.
 
 use super::Kind;
+use crate::firewall::Rules;
 use crate::sys::fd::Identity;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// A path of the host as it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +29,14 @@ pub struct CgroupFacts {
     pub fix: String,
 }
 
+/// The workspace's firewall as it was when the run was planned.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FirewallFacts {
+    /// `.cloned/policy`, whether it exists or not.
+    pub dir: Option<PathBuf>,
+    pub rules: Rules,
+}
+
 /// Host facts. Plain values: a test writes them by hand.
 #[derive(Debug, Clone)]
 pub struct Facts {
@@ -39,6 +49,9 @@ pub struct Facts {
     /// Has this kernel IPv6?
     pub ipv6: bool,
     pub cgroup: CgroupFacts,
+    pub firewall: FirewallFacts,
+    /// When it was planned: rules expire.
+    pub now: SystemTime,
     /// Entries of `/` that are links into `/usr` (`/bin` → `usr/bin`).
     pub root_links: Vec<(String, PathBuf)>,
     /// System paths that exist here, by name.

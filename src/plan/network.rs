@@ -13,7 +13,9 @@ mod messages;
 
 pub use messages::{Batch, Requests};
 
+use super::probe;
 use crate::egress::config::{HTTP_PORT, SOCKS_PORT};
+use std::path::PathBuf;
 
 /// Sockets for ports that a rule allows while the connector runs, of each family.
 const SPARES: u16 = 8;
@@ -35,22 +37,29 @@ pub struct Proxied {
     pub ipv6: bool,
     pub spares: u16,
     pub inward: u16,
+    /// Nobody listens there: where the proof knocks.
+    pub closed: u16,
+    /// The workspace's firewall, which the egress process follows.
+    pub policy_dir: Option<PathBuf>,
     pub requests: Requests,
 }
 
 impl Proxied {
     /// `allowed` are the ports of the rules, `published` how many ports are published.
-    pub fn new(allowed: &[u16], published: usize, ipv6: bool) -> Self {
+    pub fn new(allowed: &[u16], published: usize, ipv6: bool, policy_dir: Option<PathBuf>) -> Self {
         let mut ports = vec![53, SOCKS_PORT, HTTP_PORT];
         ports.extend(allowed);
         ports.sort_unstable();
         ports.dedup();
+        let closed = probe::closed_port(&ports);
         let published = u16::try_from(published.min(16)).unwrap_or(16);
         Self {
             ports,
             ipv6,
             spares: SPARES,
             inward: published * INWARD,
+            closed,
+            policy_dir,
             requests: Requests::new(ipv6),
         }
     }

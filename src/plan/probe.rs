@@ -1,6 +1,38 @@
 //! What a jail must not be able to do: tried from inside before the connector starts.
 
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+
+/// Addresses outside that nobody has: TEST-NET-1 (RFC 5737) and its like (RFC 3849).
+pub const OUTSIDE_V4: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+pub const OUTSIDE_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
+
+/// Where the network probes knock. `closed`: a port at which the proxy does not listen.
+pub fn outside_v4(closed: u16) -> SocketAddrV4 {
+    SocketAddrV4::new(OUTSIDE_V4, closed)
+}
+
+/// The same for IPv6.
+pub fn outside_v6(closed: u16) -> SocketAddrV6 {
+    SocketAddrV6::new(OUTSIDE_V6, closed, 0, 0)
+}
+
+/// Did a probe knock there, rather than the connector? The proxy's log leaves these out.
+pub fn is_outside(address: SocketAddr) -> bool {
+    address.port() < CLOSED_BELOW
+        && match address.ip() {
+            IpAddr::V4(v4) => v4 == OUTSIDE_V4,
+            IpAddr::V6(v6) => v6 == OUTSIDE_V6,
+        }
+}
+
+/// The probes' port is below this.
+const CLOSED_BELOW: u16 = 1024;
+
+/// The first port that is not one of these, from the discard service's on.
+pub fn closed_port(open: &[u16]) -> u16 {
+    (9..CLOSED_BELOW).find(|port| !open.contains(port)).unwrap_or(9)
+}
 
 /// When a probe is tried: before seccomp it shows that namespaces, capabilities and Landlock hold on
 /// their own; after it, that the filter is in force.

@@ -1,12 +1,14 @@
 //! The text of one policy file to one layer of settings. Pure.
 
 use super::expect::{Malformed, nearest, one_of, quoted, shown};
-use super::layer::{Layer, merge};
+use super::layer::{Layer, Unsaid, merge};
 use super::path::Anchor;
 use super::problem::did_you_mean;
 use super::raw::RawManifest;
 use super::yaml::{self, MAX_BYTES, Marks};
-use super::{ConnectorName, EofGrace, Origin, Policy, Problem, Setting, fields, rules};
+use super::{
+    ConnectorName, EofGrace, NetworkMode, Origin, Policy, Problem, Setting, fields, rules,
+};
 use serde_saphyr::{Error as YamlError, Location};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -32,9 +34,11 @@ pub(super) enum FileKind<'a> {
     Defaults,
 }
 
-/// How long a connector of a manifest lives on after its standard input ended. An ad-hoc command
-/// need not read standard input at all, so it has no such limit.
-pub(super) const MANIFEST_GRACE: EofGrace = EofGrace(Some(Duration::from_secs(10)));
+/// What holds for a connector with a manifest where no layer says otherwise. An ad-hoc command need not
+/// read standard input at all, so it has no limit after its end, and often it needs no network.
+const MANIFEST: Unsaid =
+    Unsaid { eof_grace: EofGrace(Some(Duration::from_secs(10))), mode: NetworkMode::Proxy };
+pub(super) const AD_HOC: Unsaid = Unsaid { eof_grace: EofGrace(None), mode: NetworkMode::Auto };
 
 /// The policy that one manifest makes on its own: no user-wide defaults, no options. `path` is what
 /// problems show; `stem` is the file's name without `.yaml`. All problems that can be told apart are
@@ -59,7 +63,7 @@ pub(super) fn connector(
     let name = ConnectorName::from_str(stem).map_err(|error| nameless(&error.to_string()))?;
     let command = layers.iter().rev().find_map(|layer| layer.command.clone());
     let command = command.ok_or_else(|| nameless("no command and no package"))?;
-    let policy = merge(name, command, MANIFEST_GRACE, layers)?;
+    let policy = merge(name, command, &MANIFEST, layers)?;
     rules::check(policy, places)
 }
 

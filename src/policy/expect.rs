@@ -27,6 +27,12 @@ impl Malformed {
         Self { meant, ..Self::new(one_of(words), found) }
     }
 
+    /// Adds what is wrong with it; `why` quotes no more of the text than a character.
+    pub(super) fn why(mut self, why: impl fmt::Display) -> Self {
+        self.text = format!("{}: {why}", self.text);
+        self
+    }
+
     pub(super) fn meant(mut self, word: impl Into<String>) -> Self {
         self.meant = Some(word.into());
         self

@@ -1,17 +1,19 @@
 //! The fields of a policy file, one by one: raw text to validated settings. Pure.
 
 use super::decode::{Decoder, FileKind};
-use super::expect::{Malformed, shown};
+use super::either::Either;
+use super::expect::{Malformed, nearest, shown};
 use super::layer::{Layer, WORKSPACE_SIZE, place};
+use super::network;
 use super::parse::{self, DESCRIPTORS, FILES, NICE, PIDS};
 use super::raw::{
-    RawFilesystem, RawIo, RawLimits, RawManifest, RawNetwork, RawPort, RawRpc, RawSecret,
-    RawSource, RawTarget, RawWorkspace, RawWorkspaceFields,
+    RawFilesystem, RawIo, RawLimits, RawManifest, RawPort, RawRpc, RawSecret, RawSource, RawTarget,
+    RawWorkspaceFields,
 };
 use super::text::{argument, label, plain_text, unprotected};
 use super::{
-    Bytes, Control, EnvEntry, EnvValue, HostPort, IoLimit, Package, PathRule, Period, PortGrant,
-    Rpc, SeccompChoice, Secret, SecretSource, SecretTarget, Setting, Workspace,
+    Bytes, Control, EnvEntry, EnvValue, IoLimit, Package, PathRule, Period, PortGrant, Rpc,
+    SeccompChoice, Secret, SecretSource, SecretTarget, Setting, Workspace,
 };
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -64,7 +66,7 @@ pub(super) fn layer(decoder: &mut Decoder<'_>, kind: FileKind<'_>, raw: RawManif
         files(decoder, &mut layer, raw);
     }
     if let Some(raw) = network {
-        self::network(decoder, &mut layer, raw);
+        network::network(decoder, &mut layer, raw);
     }
     for (number, raw) in ports.unwrap_or_default().into_iter().enumerate() {
         layer.ports.extend(port(decoder, &format!("ports[{number}]"), raw));
@@ -219,16 +221,38 @@ fn source(decoder: &mut Decoder<'_>, field: &str, raw: RawSource) -> Option<Secr
     }
 }
 
-fn target(decoder: &mut Decoder<'_>, field: &str, raw: RawTarget) -> Option<SecretTarget> {
+fn target(decoder: &mut Decoder<'_>, field: &str, raw: Either<RawTarget>) -> Option<SecretTarget> {
+    const FORMS: &str = "{env: NAME}, {file: NAME} or `egress`";
     match raw {
-        RawTarget { env: Some(text), file: None } => decoder
+        Either::Fields(RawTarget { env: Some(text), file: None, egress: None }) => decoder
             .with(&format!("{field}.env"), &text, parse::env_name)
             .map(|name| SecretTarget::Env(name.value)),
-        RawTarget { env: None, file: Some(text) } => decoder
+        Either::Fields(RawTarget { env: None, file: Some(text), egress: None }) => decoder
             .with(&format!("{field}.file"), &text, label)
             .map(|name| SecretTarget::File(name.value)),
-        _ => {
-            decoder.wrong(field, "expected exactly one of `env` or `file`");
+        Either::Fields(RawTarget { env: None, file: None, egress: Some(true) }) => {
+            Some(SecretTarget::Egress)
+        }
+        Either::Fields(RawTarget { env: None, file: None, egress: Some(false) }) => {
+            let what = "expected `true`; where it goes otherwise, `env` or `file` says";
+            decoder.wrong(&format!("{field}.egress"), what);
+            None
+        }
+        Either::Word(word) if word == "egress" => Some(SecretTarget::Egress),
+        Either::Word(word) => {
+            let error = match nearest(&word, ["egress"].into_iter()) {
+                Some(meant) => Malformed::new(FORMS, &word).meant(meant),
+                None => Malformed::new(FORMS, &word),
+            };
+            decoder.with(field, &word, |_| Err::<(), _>(error));
+            None
+        }
+        Either::Fields(_) => {
+            decoder.wrong(field, "expected exactly one of `env`, `file` or `egress`");
+            None
+        }
+        Either::Other => {
+            decoder.wrong(field, format!("expected {FORMS}"));
             None
         }
     }
@@ -246,23 +270,26 @@ fn files(decoder: &mut Decoder<'_>, layer: &mut Layer, raw: RawFilesystem) {
     layer.unprotect = decoder.list("filesystem.unprotect", unprotect, unprotected);
 }
 
-fn workspace(decoder: &mut Decoder<'_>, raw: RawWorkspace) -> Option<Setting<Workspace>> {
+fn workspace(
+    decoder: &mut Decoder<'_>,
+    raw: Either<RawWorkspaceFields>,
+) -> Option<Setting<Workspace>> {
     const FIELD: &str = "filesystem.workspace";
     const FORMS: &str = "`tmpfs`, {tmpfs: SIZE}, {host: PATH} or {copy: PATH, size: SIZE}";
     let part = |part: &str| format!("{FIELD}.{part}");
     let origin = decoder.marks.place(FIELD);
     let tmpfs = |size| Workspace::Tmpfs { size };
     let workspace = match raw {
-        RawWorkspace::Word(word) if word == "tmpfs" => Some(tmpfs(WORKSPACE_SIZE)),
-        RawWorkspace::Word(word) => {
+        Either::Word(word) if word == "tmpfs" => Some(tmpfs(WORKSPACE_SIZE)),
+        Either::Word(word) => {
             decoder.with(FIELD, &word, |word| Err::<(), _>(Malformed::new(FORMS, word)));
             None
         }
-        RawWorkspace::Other => {
+        Either::Other => {
             decoder.wrong(FIELD, format!("expected {FORMS}"));
             None
         }
-        RawWorkspace::Fields(fields) => match fields {
+        Either::Fields(fields) => match fields {
             RawWorkspaceFields { tmpfs: Some(size), host: None, copy: None, size: None } => {
                 decoder.with(&part("tmpfs"), &size, Bytes::from_str).map(|size| tmpfs(size.value))
             }
@@ -287,13 +314,6 @@ fn workspace(decoder: &mut Decoder<'_>, raw: RawWorkspace) -> Option<Setting<Wor
         },
     };
     workspace.map(|workspace| Setting::new(workspace, origin))
-}
-
-fn network(decoder: &mut Decoder<'_>, layer: &mut Layer, raw: RawNetwork) {
-    let RawNetwork { allow, loopback } = raw;
-    layer.allow = decoder.list("network.allow", allow, HostPort::from_str);
-    let origin = decoder.marks.place("network.loopback");
-    layer.loopback = loopback.map(|loopback| Setting::new(loopback, origin));
 }
 
 fn port(decoder: &mut Decoder<'_>, field: &str, raw: RawPort) -> Option<Setting<PortGrant>> {

@@ -1,8 +1,8 @@
 //! The JSON Schema of values that have a form of their own, for editors; `parse` is what decides.
 
-use super::parse::{DESCRIPTORS, FILES, NICE, PIDS};
-use super::raw::RawWorkspaceFields;
-use super::{Backend, Control, SystemTree};
+use super::parse::{CONNECTIONS, DESCRIPTORS, FILES, NICE, PIDS};
+use super::raw::{RawAllow, RawDeny, RawTarget, RawWorkspaceFields};
+use super::{Backend, Control, NetworkMode, SystemTree};
 use schemars::{Schema, SchemaGenerator, json_schema};
 
 pub(super) fn name(_: &mut SchemaGenerator) -> Schema {
@@ -106,4 +106,31 @@ pub(super) fn words(words: impl Iterator<Item = &'static str>) -> Schema {
 pub(super) fn workspace(generator: &mut SchemaGenerator) -> Schema {
     let fields = generator.subschema_for::<RawWorkspaceFields>();
     json_schema!({ "anyOf": [{ "type": "string", "const": "tmpfs" }, fields] })
+}
+
+pub(super) fn target(generator: &mut SchemaGenerator) -> Schema {
+    let fields = generator.subschema_for::<RawTarget>();
+    json_schema!({ "anyOf": [{ "type": "string", "const": "egress" }, fields] })
+}
+
+pub(super) fn network_mode(_: &mut SchemaGenerator) -> Schema {
+    words(NetworkMode::ALL.iter().map(|value| value.name()))
+}
+
+pub(super) fn allow(generator: &mut SchemaGenerator) -> Schema {
+    let fields = generator.subschema_for::<RawAllow>();
+    json_schema!({ "type": "array", "items": { "anyOf": [{ "type": "string" }, fields] } })
+}
+
+pub(super) fn deny(generator: &mut SchemaGenerator) -> Schema {
+    let fields = generator.subschema_for::<RawDeny>();
+    json_schema!({ "type": "array", "items": { "anyOf": [{ "type": "string" }, fields] } })
+}
+
+pub(super) fn connections(_: &mut SchemaGenerator) -> Schema {
+    count(&CONNECTIONS)
+}
+
+pub(super) fn header_format(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "pattern": "^[^%]*%s[^%]*$", "examples": ["Bearer %s"] })
 }

@@ -1,10 +1,11 @@
 //! One source of settings, and how the sources are laid over each other.
 
 use super::{
-    Backend, Bytes, ConnectorName, Control, Cpus, EnvEntry, EofGrace, Filesystem, HostPort,
-    IoLimit, Limits, Network, Origin, Package, PathRule, Policy, PortGrant, Problem, Rpc,
+    Backend, Bytes, ConnectorName, Control, Cpus, EnvEntry, EofGrace, Filesystem, IoLimit, Limits,
+    Network, NetworkMode, Origin, Package, PathRule, Policy, PortGrant, Problem, Rpc,
     SeccompChoice, Secret, Setting, SystemTree, ToolId, Workspace,
 };
+use crate::firewall::{Effect, HostPattern, Ports, Rule};
 use std::ffi::OsString;
 use std::time::Duration;
 
@@ -22,7 +23,10 @@ pub(super) struct Layer {
     pub(super) system: Option<Setting<SystemTree>>,
     pub(super) scratch: Option<Setting<Bytes>>,
     pub(super) unprotect: Vec<Setting<String>>,
-    pub(super) allow: Vec<Setting<HostPort>>,
+    pub(super) mode: Option<Setting<NetworkMode>>,
+    pub(super) rules: Vec<Rule>,
+    pub(super) connections: Option<Setting<u32>>,
+    pub(super) bandwidth: Option<Setting<Bytes>>,
     pub(super) loopback: Option<Setting<bool>>,
     pub(super) ports: Vec<Setting<PortGrant>>,
     pub(super) memory: Option<Setting<Bytes>>,
@@ -43,8 +47,17 @@ pub(super) struct Layer {
 /// The size of an in-memory workspace, and of a copied one, where nobody says otherwise.
 pub(super) const WORKSPACE_SIZE: Bytes = Bytes(256 << 20);
 
+/// Connections through the proxy at one time: a browser's worth, and no scan of a network.
+const CONNECTIONS: u32 = 256;
+
+/// What holds where no layer says otherwise, and is not the same for every run.
+pub(super) struct Unsaid {
+    pub(super) eof_grace: EofGrace,
+    pub(super) mode: NetworkMode,
+}
+
 /// A policy of built-in defaults: what most connectors were measured to need, and no access.
-fn built_in(name: ConnectorName, command: Setting<Vec<OsString>>, grace: EofGrace) -> Policy {
+fn built_in(name: ConnectorName, command: Setting<Vec<OsString>>, unsaid: &Unsaid) -> Policy {
     Policy {
         name,
         tool: None,
@@ -60,7 +73,13 @@ fn built_in(name: ConnectorName, command: Setting<Vec<OsString>>, grace: EofGrac
             scratch: Setting::built_in(Bytes(64 << 20)),
             unprotect: Vec::new(),
         },
-        network: Network { allow: Vec::new(), loopback: Setting::built_in(false) },
+        network: Network {
+            mode: Setting::built_in(unsaid.mode),
+            rules: Vec::new(),
+            connections: Setting::built_in(CONNECTIONS),
+            bandwidth: None,
+            loopback: Setting::built_in(false),
+        },
         ports: Vec::new(),
         limits: Limits {
             memory: Setting::built_in(Bytes(256 << 20)),
@@ -77,7 +96,7 @@ fn built_in(name: ConnectorName, command: Setting<Vec<OsString>>, grace: EofGrac
         rpc: None,
         sandbox: Setting::built_in(Backend::Namespace),
         allow_missing: Vec::new(),
-        eof_grace: Setting::built_in(grace.0),
+        eof_grace: Setting::built_in(unsaid.eof_grace.0),
     }
 }
 
@@ -86,10 +105,10 @@ fn built_in(name: ConnectorName, command: Setting<Vec<OsString>>, grace: EofGrac
 pub(super) fn merge(
     name: ConnectorName,
     command: Setting<Vec<OsString>>,
-    grace: EofGrace,
+    unsaid: &Unsaid,
     layers: Vec<Layer>,
 ) -> Result<Policy, Vec<Problem>> {
-    let mut policy = built_in(name, command, grace);
+    let mut policy = built_in(name, command, unsaid);
     let mut problems = Vec::new();
     for layer in layers {
         contradictions(&layer, &mut problems);
@@ -112,7 +131,10 @@ fn lay(policy: &mut Policy, layer: Layer) {
         system,
         scratch,
         unprotect,
-        allow,
+        mode,
+        rules,
+        connections,
+        bandwidth,
         loopback,
         ports,
         memory,
@@ -135,7 +157,10 @@ fn lay(policy: &mut Policy, layer: Layer) {
     set(&mut filesystem.workspace, workspace);
     set(&mut filesystem.system, system);
     set(&mut filesystem.scratch, scratch);
-    add(&mut network.allow, allow, HostPort::eq);
+    set(&mut network.mode, mode);
+    add_rules(&mut network.rules, rules);
+    set(&mut network.connections, connections);
+    set_optional(&mut network.bandwidth, bandwidth);
     set(&mut network.loopback, loopback);
     set(&mut limits.memory, memory);
     set(&mut limits.cpus, cpus);
@@ -186,6 +211,55 @@ fn add<T>(old: &mut Vec<Setting<T>>, new: Vec<Setting<T>>, same: impl Fn(&T, &T)
     }
 }
 
+/// Appends; a rule for the same host and ports makes way, so that the command line can say of a host
+/// what the manifest does not.
+fn add_rules(old: &mut Vec<Rule>, new: Vec<Rule>) {
+    for rule in new {
+        old.retain(|other| (other.effect, key(other)) != (rule.effect, key(&rule)));
+        old.push(rule);
+    }
+}
+
+fn key(rule: &Rule) -> (&HostPattern, Ports) {
+    (&rule.host, rule.ports)
+}
+
+/// Rules of one layer that cannot all be meant.
+fn unclear_rules(layer: &Layer, problems: &mut Vec<Problem>) {
+    let of = |effect| layer.rules.iter().filter(move |rule| rule.effect == effect);
+    let mut wrong = |rule: &Rule, what: String, hint: &str| {
+        let field = match rule.effect {
+            Effect::Allow => "network.allow",
+            Effect::Deny => "network.deny",
+        };
+        problems.push(Problem::new(&rule.origin, field, what).hint(hint));
+    };
+    for (number, rule) in layer.rules.iter().enumerate() {
+        let same = |other: &&Rule| (other.effect, key(other)) == (rule.effect, key(rule));
+        if let Some(other) = layer.rules[..number].iter().find(same) {
+            let what = format!("`{}` is listed twice ({})", rule.host, place(&other.origin));
+            wrong(rule, what, "keep one of the two");
+        }
+    }
+    for rule in of(Effect::Allow) {
+        let covers = |deny: &&Rule| {
+            deny.host.covers(&rule.host)
+                && rule.ports.one().is_some_and(|port| deny.ports.contain(port))
+        };
+        if let Some(deny) = of(Effect::Deny).find(covers) {
+            let what = format!("`{}` is denied as well ({})", rule.host, place(&deny.origin));
+            wrong(rule, what, "a rule that denies wins wherever it stands: take one of them out");
+        }
+    }
+    if let (Some(mode), Some(rule)) = (&layer.mode, of(Effect::Allow).next())
+        && mode.value == NetworkMode::None
+    {
+        let what =
+            format!("allows `{}`, but the network is `none` ({})", rule.host, place(&mode.origin));
+        wrong(rule, what, "take out one of the two");
+    }
+}
+
 /// What one layer may not say twice: from two layers the later wins, within one nobody can tell.
 fn contradictions(layer: &Layer, problems: &mut Vec<Problem>) {
     for write in &layer.write {
@@ -198,6 +272,7 @@ fn contradictions(layer: &Layer, problems: &mut Vec<Problem>) {
             );
         }
     }
+    unclear_rules(layer, problems);
     for (number, secret) in layer.secrets.iter().enumerate() {
         let earlier = &layer.secrets[..number];
         if let Some(other) = earlier.iter().find(|other| other.value.name == secret.value.name) {

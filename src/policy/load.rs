@@ -3,13 +3,12 @@
 //! Layers, lowest first: built-in defaults, `$XDG_CONFIG_HOME/jail/defaults.yaml`,
 //! `.cloned/connectors/<name>.yaml`, command-line options.
 
-use super::decode::{self, FileKind, Places};
+use super::decode::{self, AD_HOC, FileKind, Places};
 use super::expect::nearest;
 use super::layer::{Layer, merge};
 use super::problem::did_you_mean;
 use super::{
-    ConnectorName, EofGrace, Origin, Overrides, Policy, Problem, Setting, Workspace, problem,
-    rules, yaml,
+    ConnectorName, Origin, Overrides, Policy, Problem, Setting, Workspace, problem, rules, yaml,
 };
 use crate::failure::{Failure, Kind};
 use std::ffi::OsString;
@@ -168,7 +167,7 @@ pub fn ad_hoc(
     let layered = || -> Result<Policy, Rejection> {
         let mut layers = defaults(sources, &places)?;
         layers.push(overrides.layer(&sources.cwd, sources.home.as_deref())?);
-        let policy = merge(name, command, EofGrace(None), layers)?;
+        let policy = merge(name, command, &AD_HOC, layers)?;
         Ok(real(rules::check(policy, &places)?, &places)?)
     };
     layered().map_err(Failure::from)

@@ -10,11 +10,13 @@
 //! `Duration`s, paths absolute.
 
 mod decode;
+mod either;
 mod expect;
 mod fields;
 mod forms;
 mod layer;
 pub mod load;
+mod network;
 mod origin;
 mod overrides;
 mod package;
@@ -36,7 +38,7 @@ pub use problem::Problem;
 pub use raw::schema;
 pub use types::{
     Backend, Bytes, ConnectorName, Control, Cpus, EnvEntry, EnvValue, EofGrace, Filesystem,
-    HostPort, IoLimit, Limits, Network, PathRule, Period, PortGrant, Rpc, SeccompChoice, Secret,
+    IoLimit, Limits, Network, NetworkMode, PathRule, Period, PortGrant, Rpc, SeccompChoice, Secret,
     SecretSource, SecretTarget, SystemTree, ToolId, Workspace,
 };
 

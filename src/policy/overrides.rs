@@ -2,12 +2,14 @@
 
 use super::expect::Malformed;
 use super::layer::{Layer, WORKSPACE_SIZE};
+use super::network;
 use super::parse::{self, FILES, NICE, PIDS};
 use super::path::Anchor;
 use super::{
-    Backend, Bytes, Control, Cpus, EnvEntry, EnvValue, EofGrace, HostPort, Origin, PathRule,
-    Period, Problem, SeccompChoice, Setting, SystemTree, Workspace,
+    Backend, Bytes, Control, Cpus, EnvEntry, EnvValue, EofGrace, NetworkMode, Origin, PathRule,
+    Period, PortGrant, Problem, SeccompChoice, Setting, SystemTree, Workspace,
 };
+use crate::firewall::{Effect, Endpoint, Rule};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -24,9 +26,18 @@ pub struct Overrides {
     /// Set a variable; without a value it is the one of your own environment.
     #[arg(long, value_name = "NAME[=VALUE]")]
     pub env: Vec<EnvEntry>,
-    /// Let it reach this host; the port is 443 unless given.
-    #[arg(long, value_name = "HOST[:PORT]")]
-    pub allow: Vec<HostPort>,
+    /// Let it reach this host, or all below it (*.example.com); the port is 443 unless given.
+    #[arg(long, value_name = "HOST[:PORT]", value_parser = parse::endpoint)]
+    pub allow: Vec<Endpoint>,
+    /// Never let it reach this host, whatever else allows it; at all ports unless one is given.
+    #[arg(long, value_name = "HOST[:PORT]", value_parser = parse::endpoint)]
+    pub deny: Vec<Endpoint>,
+    /// The way out: proxy (what rules allow) or none.
+    #[arg(long, value_name = "MODE")]
+    pub network: Option<NetworkMode>,
+    /// Offer a port of it on this machine's loopback: 3000, 8080:3000 or 127.0.0.1:8080:3000.
+    #[arg(long, value_name = "[[ADDRESS:]PORT:]PORT")]
+    pub publish: Vec<PortGrant>,
     /// Memory: 512M, 1G.
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<Bytes>,
@@ -125,6 +136,9 @@ impl Overrides {
             write,
             env,
             allow,
+            deny,
+            network,
+            publish,
             memory,
             cpus,
             pids,
@@ -144,7 +158,11 @@ impl Overrides {
             read: paths.rules("--read", read),
             write: paths.rules("--write", write),
             env: env.iter().map(|entry| flag("--env", entry)).collect(),
-            allow: allow.iter().map(|host| flag("--allow", host)).collect(),
+            mode: network.as_ref().map(|mode| flag("--network", mode)),
+            rules: rules("--allow", Effect::Allow, allow)
+                .chain(rules("--deny", Effect::Deny, deny))
+                .collect(),
+            ports: publish.iter().map(|port| flag("--publish", port)).collect(),
             memory: memory.as_ref().map(|value| flag("--memory", value)),
             cpus: cpus.as_ref().map(|value| flag("--cpus", value)),
             pids: pids.as_ref().map(|value| flag("--pids", value)),
@@ -166,6 +184,10 @@ impl Overrides {
 
 fn flag<T: Clone>(name: &'static str, value: &T) -> Setting<T> {
     Setting::new(value.clone(), Origin::Flag(name))
+}
+
+fn rules(name: &'static str, effect: Effect, endpoints: &[Endpoint]) -> impl Iterator<Item = Rule> {
+    endpoints.iter().map(move |endpoint| network::rule(effect, &flag(name, endpoint)))
 }
 
 /// Resolves the paths among the options.

@@ -2,10 +2,12 @@
 
 use super::expect::Malformed;
 use super::types::{
-    Backend, Bytes, ConnectorName, Control, Cpus, EofGrace, HostPort, Period, SeccompChoice,
-    SystemTree, ToolId,
+    Backend, Bytes, ConnectorName, Control, Cpus, EofGrace, NetworkMode, Period, PortGrant,
+    SeccompChoice, SystemTree, ToolId,
 };
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use crate::firewall::Endpoint;
+use crate::firewall::pattern::NotAnEndpoint;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
@@ -22,6 +24,9 @@ pub(super) const PIDS: RangeInclusive<u32> = 1..=4_194_304;
 pub(super) const FILES: RangeInclusive<u32> = 1024..=1_048_576;
 /// Politeness; less than 0 would be a privilege.
 pub(super) const NICE: RangeInclusive<u32> = 0..=19;
+
+/// Connections through the proxy at one time; each costs it two descriptors.
+pub(super) const CONNECTIONS: RangeInclusive<u32> = 1..=65_536;
 
 /// Inherited descriptors; 0 to 2 are the connector's own.
 pub(super) const DESCRIPTORS: RangeInclusive<u32> = 3..=1_048_575;
@@ -155,52 +160,41 @@ impl FromStr for Cpus {
     }
 }
 
-impl FromStr for HostPort {
+impl FromStr for NetworkMode {
     type Err = Malformed;
 
     fn from_str(text: &str) -> Result<Self, Malformed> {
-        let expected = "`host:port` such as `api.github.com:443`, `10.0.0.7:5432` or `[::1]:443`; \
-                        the port may be left out and is then 443";
-        let malformed = || Malformed::new(expected, text);
-        if let Some((_, rest)) = text.split_once("://") {
-            return Err(malformed().meant(rest.split('/').next().unwrap_or_default()));
-        }
-        // Brackets hold an IPv6 address; without them a colon starts the port.
-        let (host, port) = match text.strip_prefix('[') {
-            Some(rest) => {
-                let (host, port) = rest.split_once(']').ok_or_else(malformed)?;
-                host.parse::<Ipv6Addr>().map_err(|_| malformed())?;
-                let port = port.strip_prefix(':').or_else(|| port.is_empty().then_some("443"));
-                (host, port.ok_or_else(malformed)?)
-            }
-            None => text.split_once(':').unwrap_or((text, "443")),
-        };
-        if text.starts_with('[') {
-            let host = host.parse::<Ipv6Addr>().map_err(|_| malformed())?;
-            return Ok(Self { host: host.to_string(), port: self::port(port)? });
-        }
-        if host.chars().any(|c| c.is_ascii_uppercase()) {
-            return Err(malformed().meant(text.to_lowercase()));
-        }
-        if host.parse::<IpAddr>().is_err() && !is_host_name(host) {
-            return Err(malformed());
-        }
-        Ok(Self { host: host.to_owned(), port: self::port(port)? })
+        word(Self::ALL, Self::name, text)
     }
 }
 
-/// Letters, digits and hyphens in labels, as RFC 1123 has it; not of the form of an IPv4 address
-/// (`10.1`, `0x7f.1`), which some resolvers would take for one.
-fn is_host_name(host: &str) -> bool {
-    let label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
-    };
-    let last = host.rsplit('.').next().unwrap_or_default();
-    let numeric = digits(last) || last.starts_with("0x");
-    host.len() <= 253 && host.split('.').all(label) && !numeric
+/// `HOST[:PORT]` of a rule; the firewall reads it.
+pub(super) fn endpoint(text: &str) -> Result<Endpoint, Malformed> {
+    text.parse().map_err(|error: NotAnEndpoint| {
+        let expected = "`host:port` such as `api.github.com:443`, `*.example.com`, \
+                        `10.0.0.7:5432` or `[::1]:443`";
+        let malformed = Malformed::new(expected, text).why(error);
+        match Endpoint::meant(text) {
+            Some(meant) => malformed.meant(meant),
+            None => malformed,
+        }
+    })
+}
+
+impl FromStr for PortGrant {
+    type Err = Malformed;
+
+    /// `[[ADDRESS:]PORT:]PORT`: where the machine offers it, and the port inside of the jail.
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let (outside, inside) = text.rsplit_once(':').unwrap_or((text, text));
+        let listen = port(inside)?;
+        let publish = if digits(outside) {
+            SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port(outside)?)
+        } else {
+            loopback(outside)?
+        };
+        Ok(Self { listen, publish: Some(publish) })
+    }
 }
 
 impl FromStr for SeccompChoice {
@@ -402,60 +396,43 @@ mod tests {
 
     #[test]
     fn hosts_with_ports() {
-        let host = |host: &str, port| HostPort { host: host.to_owned(), port };
-        let right = [
-            ("api.github.com", host("api.github.com", 443)),
-            ("api.github.com:8443", host("api.github.com", 8443)),
-            ("localhost:80", host("localhost", 80)),
-            ("10.0.0.7:5432", host("10.0.0.7", 5432)),
-            ("[::1]", host("::1", 443)),
-            ("[2001:DB8:0::1]:80", host("2001:db8::1", 80)),
-            ("1password.com", host("1password.com", 443)),
-        ];
-        let wrong = [
-            "",
-            ":443",
-            "a:",
-            "a:0",
-            "a:65536",
-            "a:+80",
-            "a:80:80",
-            "A.example",
-            "a.example.",
-            ".a",
-            "a..b",
-            "-a.example",
-            "a-.example",
-            "a_b.example",
-            "*.example",
-            "ex ample",
-            "exämple",
-            "::1",
-            "[::1",
-            "[a]:80",
-            "[10.0.0.1]:80",
-            "[::1]80",
-            "[fe80::1%eth0]:80",
-            "127.1",
-            "0x7f.0.0.0x1",
-            "256.1.1.1",
-            "2130706433",
-            "https://a.example",
-            "a.example/path",
-            "user@a.example",
-            "a\0.example",
-        ];
-        all(&right, &wrong);
-        for (text, value) in right {
-            let again = value.to_string();
-            assert_eq!(again.parse::<HostPort>(), Ok(value), "{text} is shown as {again}");
-        }
-        let label = "a".repeat(63);
+        assert_eq!(endpoint("API.example.com").unwrap().to_string(), "api.example.com");
+        let error = endpoint("https://a.example/x").unwrap_err();
+        assert_eq!(error.meant.as_deref(), Some("a.example"));
         assert!(
-            label.parse::<HostPort>().is_ok() && format!("{label}a").parse::<HostPort>().is_err()
+            error
+                .to_string()
+                .ends_with("found `https://a.example/x`: a rule names hosts, not URLs")
         );
-        let long = [label.as_str(); 4].join(".");
-        assert!(long.parse::<HostPort>().is_err(), "a name has at most 253 characters");
+        for text in ["", "127.1", "*.com", "a:0"] {
+            assert!(endpoint(text).is_err(), "{text:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn published_ports() {
+        let grant = |listen, publish: &str| PortGrant { listen, publish: publish.parse().ok() };
+        all(
+            &[
+                ("3000", grant(3000, "127.0.0.1:3000")),
+                ("8080:3000", grant(3000, "127.0.0.1:8080")),
+                ("127.0.0.2:8080:3000", grant(3000, "127.0.0.2:8080")),
+                ("[::1]:8080:3000", grant(3000, "[::1]:8080")),
+            ],
+            &[
+                "",
+                ":",
+                "0",
+                "0:1",
+                "1:0",
+                "3000:",
+                ":3000",
+                "0.0.0.0:1:1",
+                "10.0.0.1:1:1",
+                "localhost:1:1",
+                "::1:1:1",
+            ],
+        );
     }
 
     #[test]

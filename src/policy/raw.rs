@@ -5,13 +5,11 @@
 //! absent here, also those that a manifest must have. The doc comments of the fields are
 //! what an editor shows.
 
+use super::either::Either;
 use super::forms;
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::collections::BTreeMap;
-use std::fmt;
 
 /// What one connector is and what it may do. What is not listed here it cannot do.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -84,9 +82,10 @@ pub(super) struct RawSecret {
     /// Where it comes from: exactly one.
     #[schemars(with = "RawSource")]
     pub(super) from: Option<RawSource>,
-    /// Where the connector finds it: exactly one.
-    #[schemars(with = "RawTarget")]
-    pub(super) to: Option<RawTarget>,
+    /// Where it goes: a variable or a file of the connector, or `egress`: to the proxy only, for rules
+    /// that inject it.
+    #[schemars(schema_with = "forms::target")]
+    pub(super) to: Option<Either<RawTarget>>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -117,6 +116,9 @@ pub(super) struct RawTarget {
     /// A file name under `/run/secrets`.
     #[schemars(with = "String")]
     pub(super) file: Option<String>,
+    /// `true`: it never enters the jail; rules of `network.allow` inject it on the way out.
+    #[schemars(with = "bool")]
+    pub(super) egress: Option<bool>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -132,7 +134,7 @@ pub(super) struct RawFilesystem {
     pub(super) write: Option<Vec<String>>,
     /// What `/workspace` is: `tmpfs`, `{tmpfs: SIZE}`, `{host: PATH}` or `{copy: PATH, size: SIZE}`.
     #[schemars(schema_with = "forms::workspace")]
-    pub(super) workspace: Option<RawWorkspace>,
+    pub(super) workspace: Option<Either<RawWorkspaceFields>>,
     /// Which of the system's programs it sees: `usr` (all of /usr) or `minimal` (only what the
     /// command needs).
     #[schemars(schema_with = "forms::system")]
@@ -149,12 +151,86 @@ pub(super) struct RawFilesystem {
 #[serde(deny_unknown_fields)]
 #[schemars(extend("required" = []))]
 pub(super) struct RawNetwork {
-    /// `host:port`; without a port it is 443.
-    #[schemars(with = "Vec<String>")]
-    pub(super) allow: Option<Vec<String>>,
+    /// `proxy`: what the rules allow, through jail's proxy; the default of a connector with a manifest.
+    /// `none`: no way out.
+    #[schemars(schema_with = "forms::network_mode")]
+    pub(super) mode: Option<String>,
+    /// Hosts that it may reach, as `HOST:PORT` or with conditions. `*.example.com` is every name below
+    /// example.com; without a port it is 443.
+    #[schemars(schema_with = "forms::allow")]
+    pub(super) allow: Option<Vec<Either<RawAllow>>>,
+    /// Hosts that it may not reach, whatever else allows them; without a port, at no port.
+    #[schemars(schema_with = "forms::deny")]
+    pub(super) deny: Option<Vec<Either<RawDeny>>>,
+    /// Connections at one time.
+    #[schemars(schema_with = "forms::connections")]
+    pub(super) connections: Option<String>,
+    /// Bytes per second in each direction, all connections together.
+    #[schemars(schema_with = "forms::size")]
+    pub(super) bandwidth: Option<String>,
     /// May the connector's own processes talk TCP to each other on its loopback?
     #[schemars(with = "bool")]
     pub(super) loopback: Option<bool>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("required" = ["host"]))]
+pub(super) struct RawAllow {
+    /// `HOST:PORT`.
+    #[schemars(with = "String")]
+    pub(super) host: Option<String>,
+    /// Let any bytes pass: neither TLS nor HTTP is looked for.
+    #[schemars(with = "bool")]
+    pub(super) raw: Option<bool>,
+    /// The name may have addresses that are not public: loopback, private, link-local.
+    #[schemars(with = "bool")]
+    pub(super) private: Option<bool>,
+    /// Let the client hide the server name that it asks for (Encrypted Client Hello).
+    #[schemars(with = "bool")]
+    pub(super) ech: Option<bool>,
+    /// Why the rule is there; shown with it.
+    #[schemars(with = "String")]
+    pub(super) reason: Option<String>,
+    /// A header that the proxy adds to requests; its value never enters the jail.
+    #[schemars(with = "RawInject")]
+    pub(super) inject: Option<RawInject>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("required" = ["host"]))]
+pub(super) struct RawDeny {
+    /// `HOST` or `HOST:PORT`.
+    #[schemars(with = "String")]
+    pub(super) host: Option<String>,
+    /// Why the rule is there; shown with it.
+    #[schemars(with = "String")]
+    pub(super) reason: Option<String>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("required" = ["header", "value"]))]
+pub(super) struct RawInject {
+    /// The header's name, such as `Authorization`.
+    #[schemars(with = "String")]
+    pub(super) header: Option<String>,
+    /// What it says.
+    #[schemars(with = "RawInjectValue")]
+    pub(super) value: Option<RawInjectValue>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("required" = ["secret"]))]
+pub(super) struct RawInjectValue {
+    /// The name of an entry of `secrets`.
+    #[schemars(with = "String")]
+    pub(super) secret: Option<String>,
+    /// The value with `%s` where the secret goes, such as `Bearer %s`; the secret alone without this.
+    #[schemars(schema_with = "forms::header_format")]
+    pub(super) format: Option<String>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -226,15 +302,6 @@ pub(super) struct RawRpc {
     pub(super) max_frame: Option<String>,
 }
 
-/// A word, or a mapping.
-#[derive(Debug)]
-pub(super) enum RawWorkspace {
-    Word(String),
-    Fields(RawWorkspaceFields),
-    /// Neither; `decode` knows the place and so tells it better.
-    Other,
-}
-
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("required" = []))]
@@ -251,52 +318,6 @@ pub(super) struct RawWorkspaceFields {
     /// How large the copy may grow.
     #[schemars(schema_with = "forms::size")]
     pub(super) size: Option<String>,
-}
-
-impl<'de> Deserialize<'de> for RawWorkspace {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either;
-
-        impl<'de> Visitor<'de> for Either {
-            type Value = RawWorkspace;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("`tmpfs`, {tmpfs: SIZE}, {host: PATH} or {copy: PATH, size: SIZE}")
-            }
-
-            fn visit_str<E: de::Error>(self, word: &str) -> Result<RawWorkspace, E> {
-                Ok(RawWorkspace::Word(word.to_owned()))
-            }
-
-            fn visit_bool<E>(self, _: bool) -> Result<RawWorkspace, E> {
-                Ok(RawWorkspace::Other)
-            }
-
-            fn visit_i64<E>(self, _: i64) -> Result<RawWorkspace, E> {
-                Ok(RawWorkspace::Other)
-            }
-
-            fn visit_u64<E>(self, _: u64) -> Result<RawWorkspace, E> {
-                Ok(RawWorkspace::Other)
-            }
-
-            fn visit_f64<E>(self, _: f64) -> Result<RawWorkspace, E> {
-                Ok(RawWorkspace::Other)
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<RawWorkspace, A::Error> {
-                while list.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(RawWorkspace::Other)
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawWorkspace, A::Error> {
-                RawWorkspaceFields::deserialize(MapAccessDeserializer::new(map))
-                    .map(RawWorkspace::Fields)
-            }
-        }
-
-        deserializer.deserialize_any(Either)
-    }
 }
 
 /// The JSON Schema of a manifest.
@@ -355,7 +376,21 @@ mod tests {
             "system",
             "scratch",
             "unprotect",
+            "mode",
             "allow",
+            "deny",
+            "connections",
+            "bandwidth",
+            "raw",
+            "private",
+            "ech",
+            "reason",
+            "inject",
+            "header",
+            "value",
+            "secret",
+            "format",
+            "egress",
             "loopback",
             "listen",
             "publish",
@@ -394,7 +429,18 @@ mod tests {
             .collect();
         let port = serde_json::json!(["listen"]);
         let secret = serde_json::json!(["name", "from", "to"]);
-        assert_eq!(required, [("RawPort", &port), ("RawSecret", &secret)]);
+        let host = serde_json::json!(["host"]);
+        let inject = serde_json::json!(["header", "value"]);
+        let value = serde_json::json!(["secret"]);
+        let expected = [
+            ("RawAllow", &host),
+            ("RawDeny", &host),
+            ("RawInject", &inject),
+            ("RawInjectValue", &value),
+            ("RawPort", &port),
+            ("RawSecret", &secret),
+        ];
+        assert_eq!(required, expected);
     }
 
     /// An editor shows them.

@@ -1,5 +1,7 @@
 //! Contradictions: settings that are right by themselves and wrong together, or wrong here. Pure.
 
+use super::expect::nearest;
+use super::problem::did_you_mean;
 use super::{Places, Policy, Problem, SecretTarget, Setting, Workspace};
 use std::path::Path;
 
@@ -8,6 +10,7 @@ pub(super) fn check(policy: Policy, places: &Places) -> Result<Policy, Vec<Probl
     let mut problems = Vec::new();
     targets(&policy, &mut problems);
     published(&policy, &mut problems);
+    injected(&policy, &mut problems);
     for write in &policy.filesystem.write {
         let path = &write.value.path;
         if let Some(what) = writable(path, places) {
@@ -26,6 +29,10 @@ fn targets(policy: &Policy, problems: &mut Vec<Problem>) {
     for (number, secret) in policy.secrets.iter().enumerate() {
         let target = &secret.value.target;
         let name = &secret.value.name;
+        // The proxy knows them by name, so that any number can go there.
+        if *target == SecretTarget::Egress {
+            continue;
+        }
         let earlier = &policy.secrets[..number];
         if let Some(other) = earlier.iter().find(|other| other.value.target == *target) {
             let what = format!(
@@ -41,6 +48,32 @@ fn targets(policy: &Policy, problems: &mut Vec<Problem>) {
                 entry.origin
             );
             problems.push(Problem::new(&secret.origin, "secrets", what));
+        }
+    }
+}
+
+/// Every header that is injected has its secret, and no host gets two.
+fn injected(policy: &Policy, problems: &mut Vec<Problem>) {
+    const FIELD: &str = "network.allow";
+    let injecting = || policy.network.rules.iter().filter(|rule| rule.inject.is_some());
+    for (number, rule) in injecting().enumerate() {
+        let Some(inject) = &rule.inject else { continue };
+        let names = || policy.secrets.iter().map(|secret| secret.value.name.as_str());
+        if !names().any(|name| name == inject.secret) {
+            let what =
+                format!("injects the secret `{}`, which `secrets` does not have", inject.secret);
+            let problem = Problem::new(&rule.origin, FIELD, what);
+            let known: Vec<&str> = names().collect();
+            problems.push(match nearest(&inject.secret, names()) {
+                Some(name) => problem.hint(did_you_mean(name)),
+                None if known.is_empty() => problem.hint("add it: {name: …, from: …, to: egress}"),
+                None => problem.hint(format!("there are: {}", known.join(", "))),
+            });
+        }
+        // Both would be for plain requests to port 80.
+        if let Some(other) = injecting().take(number).find(|other| other.host == rule.host) {
+            let what = format!("a second header for `{}` ({})", rule.host, other.origin);
+            problems.push(Problem::new(&rule.origin, FIELD, what).hint("keep one of the two"));
         }
     }
 }

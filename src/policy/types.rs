@@ -1,6 +1,7 @@
 //! The validated types of a policy: parsed once, used as parsed.
 
 use super::Setting;
+use crate::firewall::Rule;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -90,6 +91,8 @@ pub enum SecretTarget {
     Env(String),
     /// A file name under `/run/secrets` in the jail.
     File(String),
+    /// Not into the jail: to the proxy, for the rules that inject it.
+    Egress,
 }
 
 /// A host path that the jail sees at the same absolute path.
@@ -141,16 +144,27 @@ impl Filesystem {
     }
 }
 
-/// `host:port` as the manifest names it; matching lives in the firewall.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HostPort {
-    pub host: String,
-    pub port: u16,
+/// Whether there is a way out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NetworkMode {
+    /// Through the proxy, where the rules allow it.
+    Proxy,
+    None,
+    /// For commands without a manifest, where nobody said: `Proxy` if there is any rule, on the command
+    /// line or in the workspace's firewall. The plan decides it. It cannot be written.
+    Auto,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Network {
-    pub allow: Vec<Setting<HostPort>>,
+    pub mode: Setting<NetworkMode>,
+    /// What the manifest and the command line allow and deny; each rule knows where it stands. Those of
+    /// the workspace's firewall are not here.
+    pub rules: Vec<Rule>,
+    /// At one time.
+    pub connections: Setting<u32>,
+    /// Bytes per second in each direction, all connections together.
+    pub bandwidth: Option<Setting<Bytes>>,
     /// May processes of the jail talk TCP to each other on the jail's own loopback?
     pub loopback: Setting<bool>,
 }
@@ -226,6 +240,19 @@ impl SystemTree {
     }
 }
 
+impl NetworkMode {
+    /// Those that can be written.
+    pub const ALL: &'static [Self] = &[Self::Proxy, Self::None];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Proxy => "proxy",
+            Self::None => "none",
+            Self::Auto => "auto",
+        }
+    }
+}
+
 impl Backend {
     pub const ALL: &'static [Self] = &[Self::Namespace, Self::Container, Self::None];
 
@@ -262,16 +289,6 @@ impl fmt::Display for ConnectorName {
 impl fmt::Display for ToolId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
-    }
-}
-
-impl fmt::Display for HostPort {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
-        }
     }
 }
 

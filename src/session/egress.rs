@@ -4,42 +4,42 @@ use super::audit;
 use crate::cli::ui;
 use crate::egress::{Config, Event, Limits};
 use crate::failure::{Failure, Kind};
-use crate::firewall::{Effect, Ports, Rule, Rules, Who};
-use crate::policy::{HostPort, Policy, Setting};
-use crate::plan::Plan;
+use crate::firewall::{Rules, Who};
+use crate::plan::{FirewallFacts, Plan, Proxied};
+use crate::policy::load::Sources;
 use crate::spawn::egress::{self, Egress};
+use crate::spawn::secrets;
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 
 /// Starts it for this plan; `sockets` is where the jail's sockets arrive.
-pub(super) fn start(plan: &Plan, sockets: OwnedFd) -> Result<Egress, Failure> {
-    egress::start(config(plan), sockets)
+pub(super) fn start(plan: &Plan, proxied: &Proxied, sockets: OwnedFd) -> Result<Egress, Failure> {
+    let secrets = secrets::read_for_egress(&plan.policy)?;
+    egress::start(config(plan, proxied, secrets), sockets)
 }
 
-fn config(plan: &Plan) -> Config {
+fn config(plan: &Plan, proxied: &Proxied, secrets: BTreeMap<String, String>) -> Config {
     let policy = &plan.policy;
     let tool = policy.tool.as_ref().map(|tool| tool.value.clone());
-    let publish = policy.ports.iter().filter_map(|port| {
-        port.value.publish.map(|address| (address, port.value.listen))
-    });
+    let publish = policy
+        .ports
+        .iter()
+        .filter_map(|port| port.value.publish.map(|address| (address, port.value.listen)));
+    let network = &policy.network;
+    let limits = Limits {
+        connections: network.connections.value as usize,
+        bandwidth: network.bandwidth.as_ref().map(|limit| limit.value.0),
+        ..Limits::default()
+    };
     Config {
         who: Who { connector: policy.name.clone(), tool },
-        fixed: fixed(policy),
-        policy_dir: None,
-        limits: Limits::default(),
+        fixed: Rules(network.rules.clone()),
+        policy_dir: proxied.policy_dir.clone(),
+        limits,
         upstream: None,
-        secrets: BTreeMap::new(),
+        secrets,
         publish: publish.collect(),
     }
-}
-
-fn fixed(policy: &Policy) -> Rules {
-    let rule = |setting: &Setting<HostPort>| {
-        let host = setting.value.host.parse().ok()?;
-        let ports = Ports::One(setting.value.port);
-        Some(Rule::new(Effect::Allow, host, ports, setting.origin.clone()))
-    };
-    Rules(policy.network.allow.iter().filter_map(rule).collect())
 }
 
 /// One line for the person, one record for the log; an error ends the run.
@@ -67,9 +67,12 @@ pub(super) fn heard(log: &audit::Run, event: &Event) -> Result<(), Failure> {
             ui::line(&format!("jail: {what}: {why}"));
             Ok(())
         }
-        Event::Failed { what, why } => {
-            Err(Failure::new(Kind::Refused, what.clone()).because(why))
-        }
+        Event::Failed { what, why } => Err(Failure::new(Kind::Refused, what.clone()).because(why)),
         Event::Ready | Event::Counters(_) => Ok(()),
     }
+}
+
+/// The workspace's firewall as it is now.
+pub(super) fn firewall(_sources: &Sources) -> Result<FirewallFacts, Failure> {
+    Ok(FirewallFacts::default())
 }

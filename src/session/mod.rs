@@ -46,7 +46,12 @@ impl Session {
     pub fn prepare(policy: Policy, sources: &Sources, options: &Options) -> Result<Self, Failure> {
         let mut policy = policy;
         let resolved = resolve(&mut policy, sources)?;
-        let facts = crate::host::facts(&policy, &resolved, sources.home.as_deref());
+        let facts = crate::host::facts(
+            &policy,
+            &resolved,
+            sources.home.as_deref(),
+            egress::firewall(sources)?,
+        );
         let seccomp = seccomp(&policy.seccomp.value, sources)?;
         let run_id = crate::audit::RunId::fresh().as_str().to_owned();
         let mut plan = plan::build(policy, &facts, &resolved, seccomp, run_id)?;
@@ -110,10 +115,12 @@ impl Session {
         let (gate, open_gate) = pipe()?;
         let pty = if plan.exec.terminal { Some(crate::supervise::pty::open()?) } else { None };
         let mask = mask()?;
-        let (handed, sockets) = if matches!(plan.network, NetworkPlan::Proxied(_)) {
-            handover::channel().map(|(from, to)| (Some(from), Some(to)))?
-        } else {
-            (None, None)
+        let (handed, sockets) = match &plan.network {
+            NetworkPlan::Loopback => (None, None),
+            NetworkPlan::Proxied(proxied) => {
+                let (from, to) = handover::channel()?;
+                (Some(from), Some((proxied, to)))
+            }
         };
         let (master, slave) = pty.map_or((None, None), |pty| (Some(pty.master), Some(pty.slave)));
         let prepared = Prepared {
@@ -135,7 +142,7 @@ impl Session {
         // The jail has its own copies; ours would keep the relay from ending, and secrets in memory.
         drop(prepared);
         // Starts beside the jail, which hands its sockets over when it has made them.
-        let egress = sockets.map(|to| egress::start(plan, to)).transpose()?;
+        let egress = sockets.map(|(proxied, to)| egress::start(plan, proxied, to)).transpose()?;
         let mut supervisor = Supervisor::new(plan, jail, relay, master, &mask)?;
         let log = log.insert(self.audit.start(plan)?);
         if let Some(egress) = egress {

@@ -4,7 +4,7 @@ use super::Prepared;
 use super::init::fail;
 use super::wire::{At, Fault, Message, Reporter};
 use crate::confine::{Confined, Walled, limits, proof, seccomp};
-use crate::plan::{NetworkPlan, Stage};
+use crate::plan::Stage;
 use crate::sys::{Call, Sys, SysError, exec};
 use nix::errno::Errno;
 use std::convert::Infallible;
@@ -29,8 +29,12 @@ fn confine(
     };
     let limits = limits::apply(&plan.rlimits, &streams)?;
     nix::unistd::chdir(prepared.cwd.as_c_str()).sys(Call::Chdir).at(Stage::Limits, 0)?;
-    let proxied = matches!(plan.network, NetworkPlan::Proxied(_));
-    let target = proof::Target { probes: &plan.probes, canary: &plan.canary, proxied, reporter };
+    let target = proof::Target {
+        probes: &plan.probes,
+        canary: &plan.canary,
+        network: &plan.network,
+        reporter,
+    };
     proof::before_seccomp(&target)?;
     let seccomp = seccomp::apply(&plan.seccomp)?;
     let proof = proof::after_seccomp(&target)?;

@@ -3,6 +3,7 @@
 use crate::failure::{Failure, Kind};
 use crate::plan::Stage;
 use crate::policy::{Policy, Secret, SecretSource, SecretTarget};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::Read;
 use std::os::unix::ffi::OsStringExt;
@@ -30,7 +31,9 @@ impl SecretValue {
     }
 }
 
-/// Reads every secret of the policy, in order; `env` gets those that go into variables.
+/// Reads every secret that goes into the jail, in order; `env` gets those that go into variables. Those
+/// of the egress process have an empty place here: init and the connector are born with a copy of our
+/// memory.
 pub fn read(
     policy: &Policy,
     env: &mut Vec<(OsString, OsString)>,
@@ -38,7 +41,11 @@ pub fn read(
     let mut values = Vec::with_capacity(policy.secrets.len());
     for setting in &policy.secrets {
         let secret = &setting.value;
-        let value = SecretValue { bytes: fetch(secret)? };
+        let bytes = match secret.target {
+            SecretTarget::Egress => Vec::new(),
+            SecretTarget::Env(_) | SecretTarget::File(_) => fetch(secret)?,
+        };
+        let value = SecretValue { bytes };
         if let SecretTarget::Env(name) = &secret.target {
             let name = OsString::from(name);
             let value = value.as_env(secret)?;
@@ -46,6 +53,26 @@ pub fn read(
             env.push((name, value));
         }
         values.push(value);
+    }
+    Ok(values)
+}
+
+/// Reads the secrets that rules inject, by name. For after the jail was cloned; its connector starts
+/// later still.
+pub fn read_for_egress(policy: &Policy) -> Result<BTreeMap<String, String>, Failure> {
+    let injected = |secret: &Secret| {
+        policy
+            .network
+            .rules
+            .iter()
+            .filter_map(|rule| rule.inject.as_ref())
+            .any(|inject| inject.secret == secret.name)
+    };
+    let mut values = BTreeMap::new();
+    for secret in policy.secrets.iter().map(|setting| &setting.value).filter(|s| injected(s)) {
+        let value = String::from_utf8(fetch(secret)?)
+            .map_err(|_| failed(secret, "it is not text and cannot be in a header"))?;
+        values.insert(secret.name.clone(), value);
     }
     Ok(values)
 }

@@ -88,5 +88,7 @@ impl Link {
 fn gone(why: &str) -> Failure {
     Failure::new(Kind::Refused, "the egress process failed, and the connector was ended")
         .because(why)
-        .hint("without it there is no way out of the jail; run again, and report this if it repeats")
+        .hint(
+            "without it there is no way out of the jail; run again, and report this if it repeats",
+        )
 }

@@ -5,7 +5,7 @@
 
 use nix::errno::Errno;
 use nix::{NixPath, libc as c};
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 
 fn outcome(returned: c::c_long) -> Result<(), Errno> {
     if returned < 0 { Err(Errno::last()) } else { Ok(()) }
@@ -33,21 +33,21 @@ pub fn create_socket(family: c::c_int, kind: c::c_int, protocol: c::c_int) -> Re
     socket(family, kind, protocol).map(drop)
 }
 
-/// Connects to 192.0.2.1 (TEST-NET-1, RFC 5737), or sends it one datagram. Non-blocking.
+/// Connects to an IPv4 address, or sends it one datagram. Non-blocking.
 ///
 /// Without a route no packet exists, and EINPROGRESS, which means that one left, counts as success.
 /// With `by`, the jail's own end of the veth pair, packets may leave, but only by that end and only to
 /// be refused by the proxy's: anything else counts as success.
-pub fn reach_ipv4(datagram: bool, by: Option<Ipv4Addr>) -> Result<(), Errno> {
+pub fn reach_ipv4(to: SocketAddrV4, datagram: bool, by: Option<Ipv4Addr>) -> Result<(), Errno> {
     let kind = if datagram { c::SOCK_DGRAM } else { c::SOCK_STREAM };
     let fd = socket(c::AF_INET, kind, 0)?;
-    let to = ipv4(Ipv4Addr::new(192, 0, 2, 1));
+    let to = ipv4(to);
     let size = size_of::<c::sockaddr_in>() as c::socklen_t;
     // SAFETY: `to` lives over the call and `size` is its size. man: connect(2)
     let returned = unsafe { c::connect(fd, (&raw const to).cast(), size) };
     let Some(by) = by else { return left(returned) };
     left(returned)?;
-    let mut from = ipv4(Ipv4Addr::UNSPECIFIED);
+    let mut from = to;
     let mut length = size;
     // SAFETY: `from` and `length` live over the call and belong together. man: getsockname(2)
     outcome(unsafe { c::getsockname(fd, (&raw mut from).cast(), &raw mut length) }.into())?;
@@ -57,25 +57,25 @@ pub fn reach_ipv4(datagram: bool, by: Option<Ipv4Addr>) -> Result<(), Errno> {
     refused_there(fd, datagram)
 }
 
-fn ipv4(address: Ipv4Addr) -> c::sockaddr_in {
+fn ipv4(address: SocketAddrV4) -> c::sockaddr_in {
     // SAFETY: all-zero is a valid sockaddr_in.
     let mut to: c::sockaddr_in = unsafe { std::mem::zeroed() };
     to.sin_family = c::AF_INET as c::sa_family_t;
-    to.sin_port = 9u16.to_be();
-    to.sin_addr.s_addr = u32::from(address).to_be();
+    to.sin_port = address.port().to_be();
+    to.sin_addr.s_addr = u32::from(*address.ip()).to_be();
     to
 }
 
-/// The same for 2001:db8::1 (RFC 3849).
-pub fn reach_ipv6(by: Option<Ipv6Addr>) -> Result<(), Errno> {
+/// The same for an IPv6 address.
+pub fn reach_ipv6(to: SocketAddrV6, by: Option<Ipv6Addr>) -> Result<(), Errno> {
     let fd = socket(c::AF_INET6, c::SOCK_STREAM, 0)?;
-    let to = ipv6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1));
+    let to = ipv6(to);
     let size = size_of::<c::sockaddr_in6>() as c::socklen_t;
     // SAFETY: `to` lives over the call and `size` is its size. man: connect(2)
     let returned = unsafe { c::connect(fd, (&raw const to).cast(), size) };
     let Some(by) = by else { return left(returned) };
     left(returned)?;
-    let mut from = ipv6(Ipv6Addr::UNSPECIFIED);
+    let mut from = to;
     let mut length = size;
     // SAFETY: `from` and `length` live over the call and belong together. man: getsockname(2)
     outcome(unsafe { c::getsockname(fd, (&raw mut from).cast(), &raw mut length) }.into())?;
@@ -85,12 +85,12 @@ pub fn reach_ipv6(by: Option<Ipv6Addr>) -> Result<(), Errno> {
     refused_there(fd, false)
 }
 
-fn ipv6(address: Ipv6Addr) -> c::sockaddr_in6 {
+fn ipv6(address: SocketAddrV6) -> c::sockaddr_in6 {
     // SAFETY: all-zero is a valid sockaddr_in6.
     let mut to: c::sockaddr_in6 = unsafe { std::mem::zeroed() };
     to.sin6_family = c::AF_INET6 as c::sa_family_t;
-    to.sin6_port = 9u16.to_be();
-    to.sin6_addr.s6_addr = address.octets();
+    to.sin6_port = address.port().to_be();
+    to.sin6_addr.s6_addr = address.ip().octets();
     to
 }
 
@@ -117,8 +117,7 @@ fn refused_there(fd: c::c_int, datagram: bool) -> Result<(), Errno> {
     let mut length = size_of::<c::c_int>() as c::socklen_t;
     let place = (&raw mut error).cast();
     // SAFETY: SO_ERROR writes one int to the pointer. man: socket(7)
-    let returned =
-        unsafe { c::getsockopt(fd, c::SOL_SOCKET, c::SO_ERROR, place, &raw mut length) };
+    let returned = unsafe { c::getsockopt(fd, c::SOL_SOCKET, c::SO_ERROR, place, &raw mut length) };
     outcome(returned.into())?;
     match error {
         c::ECONNREFUSED => Err(Errno::ECONNREFUSED),

@@ -47,8 +47,10 @@ pub fn filter_knocks(socket: BorrowedFd<'_>, v6: bool, tcp: bool) -> SysResult<(
     const DESTINATION_PORT: u32 = 2;
     // X = length of the IPv4 header; nothing to skip for IPv6.
     let skip = statement(BPF_LDX | BPF_B | BPF_MSH, 0);
-    let load = |size: u32, at: u32| statement(BPF_LD | size | if v6 { BPF_ABS } else { BPF_IND }, at);
-    let (take, leave) = (statement(libc::BPF_RET | BPF_K, SNAP), statement(libc::BPF_RET | BPF_K, 0));
+    let load =
+        |size: u32, at: u32| statement(BPF_LD | size | if v6 { BPF_ABS } else { BPF_IND }, at);
+    let (take, leave) =
+        (statement(libc::BPF_RET | BPF_K, SNAP), statement(libc::BPF_RET | BPF_K, 0));
     let mut program = if tcp {
         let and = statement(BPF_ALU | BPF_AND | BPF_K, SYN_AND_ACK);
         [skip, load(BPF_B, FLAGS), and, jump(SYN, 0, 1), take, leave]

@@ -2,10 +2,11 @@
 
 use clap::Parser;
 use jail::failure::{Failure, Kind};
+use jail::firewall::Effect;
 use jail::policy::load::{self, Sources, WorkspaceRoot};
 use jail::policy::{
-    Backend, Bytes, ConnectorName, Cpus, EnvValue, Origin, Overrides, Policy, SeccompChoice,
-    SecretSource, SecretTarget, SystemTree, Workspace,
+    Backend, Bytes, ConnectorName, Cpus, EnvValue, NetworkMode, Origin, Overrides, Policy,
+    SeccompChoice, SecretSource, SecretTarget, SystemTree, Workspace,
 };
 use std::ffi::OsString;
 use std::fs;
@@ -98,7 +99,9 @@ fn without_settings_the_built_in_defaults_hold() {
     assert_eq!(policy.filesystem.system.value, SystemTree::Usr);
     assert_eq!(policy.seccomp.value, SeccompChoice::BuiltIn("default".into()));
     assert_eq!(policy.sandbox.value, Backend::Namespace);
-    assert!(!policy.network.loopback.value && policy.network.allow.is_empty());
+    assert!(!policy.network.loopback.value && policy.network.rules.is_empty());
+    assert_eq!(policy.network.mode.value, NetworkMode::Proxy);
+    assert_eq!((policy.network.connections.value, policy.network.bandwidth), (256, None));
     assert_eq!(policy.eof_grace.value, Some(Duration::from_secs(10)));
     assert!(!policy.limits.memory.origin.is_explicit());
 }
@@ -145,7 +148,7 @@ fn lists_add_up_and_the_same_key_is_replaced() {
     };
     assert_eq!(paths(&policy.filesystem.read), [Path::new("/one")], "/two became writable");
     assert_eq!(paths(&policy.filesystem.write), [Path::new("/two")]);
-    assert_eq!(policy.network.allow.len(), 2);
+    assert_eq!(policy.network.rules.len(), 2);
 }
 
 #[test]
@@ -178,9 +181,32 @@ fn every_field_arrives() {
     assert_eq!(secrets[2].1, &SecretTarget::Env("API_KEY".into()));
     assert_eq!(secrets[3].0, &SecretSource::Command(words));
     assert_eq!(place(&policy.secrets[1].origin), ("everything.yaml".into(), 18, 11));
-    let shown: Vec<String> =
-        policy.network.allow.iter().map(|host| host.value.to_string()).collect();
-    assert_eq!(shown[2..5], ["10.0.0.7:6379", "[2001:db8::1]:443", "[::1]:443"]);
+    let shown: Vec<String> = policy.network.rules.iter().map(ToString::to_string).collect();
+    let expected = [
+        "api.example.com:443 (Authorization from proxy-only)",
+        "*.example.org:443",
+        "db.example.com:5432 (raw, private)",
+        "10.0.0.7:6379 (raw)",
+        "[2001:db8::1]:443",
+        "[::1]:443 (ech)",
+        "localhost:8080",
+        "metrics.example.org",
+        "*.ads.example.org:80",
+    ];
+    assert_eq!(shown, expected);
+    let [api, .., ads, _] = policy.network.rules.as_slice() else { panic!() };
+    assert_eq!(place(&api.origin), ("everything.yaml".into(), 43, 13));
+    let inject = api.inject.as_ref().unwrap();
+    assert_eq!((inject.secret.as_str(), inject.format.as_str()), ("proxy-only", "Bearer %s"));
+    assert_eq!(
+        (ads.effect, ads.because.as_deref()),
+        (Effect::Deny, Some("tells others what we do"))
+    );
+    assert_eq!(policy.network.connections.value, 32);
+    assert_eq!(policy.network.bandwidth.as_ref().unwrap().value, Bytes(10 << 20));
+    assert_eq!(policy.network.mode.value, NetworkMode::Proxy);
+    assert_eq!(secrets[4].1, &SecretTarget::Egress);
+    assert_eq!(secrets[5].1, &SecretTarget::Egress);
     assert!(policy.network.loopback.value && policy.network.loopback.origin.is_explicit());
     let ports: Vec<_> = policy.ports.iter().map(|it| (it.value.listen, it.value.publish)).collect();
     assert_eq!(ports[2], (3002, None));
@@ -274,6 +300,63 @@ fn a_command_without_a_manifest() {
     assert_eq!(machine.ad_hoc(&["cat"], &[]).unwrap().eof_grace.value, None);
     assert_eq!(machine.ad_hoc(&[], &[]).unwrap_err().kind, Kind::Usage);
     assert_eq!(machine.ad_hoc(&[""], &[]).unwrap_err().kind, Kind::Usage);
+}
+
+#[test]
+fn options_of_the_network_lie_over_the_manifest() {
+    let text = format!(
+        "{SMALL}ports: [{{listen: 3000}}]\nnetwork: {{allow: [a.example, {{host: b.example, raw: true}}]}}\n"
+    );
+    let machine = Machine::new().manifest("a", &text);
+    let shown = |policy: &Policy| -> Vec<String> {
+        let rules = policy.network.rules.iter();
+        rules.map(|rule| format!("{:?} {rule} by {}", rule.effect, rule.origin)).collect()
+    };
+    let options = ["--allow", "B.example.", "--deny", "*.example.com", "--deny", "c.example:80"];
+    let policy = machine.connector("a", &options).unwrap();
+    let manifest = machine.path("w/.cloned/connectors/a.yaml");
+    let expected = [
+        format!("Allow a.example:443 by {}:4", manifest.display()),
+        // Not raw: the later layer says it anew.
+        "Allow b.example:443 by --allow".to_owned(),
+        "Deny *.example.com by --deny".to_owned(),
+        "Deny c.example:80 by --deny".to_owned(),
+    ];
+    assert_eq!(shown(&policy), expected);
+
+    let policy = machine.connector("a", &["--network", "none", "--publish", "8080:3000"]).unwrap();
+    assert_eq!(policy.network.mode.value, NetworkMode::None);
+    assert_eq!(policy.network.mode.origin, Origin::Flag("--network"));
+    assert_eq!(policy.network.rules.len(), 2, "of no use, and no contradiction");
+    let [port] = policy.ports.as_slice() else { panic!("{:?}", policy.ports) };
+    assert_eq!((port.value.listen, port.value.publish), (3000, "127.0.0.1:8080".parse().ok()));
+
+    let modes = [(&[][..], NetworkMode::Auto), (&["--network", "proxy"][..], NetworkMode::Proxy)];
+    for (options, mode) in modes {
+        assert_eq!(machine.ad_hoc(&["cat"], options).unwrap().network.mode.value, mode);
+    }
+}
+
+#[test]
+fn options_of_the_network_that_contradict_are_refused() {
+    let machine = Machine::new();
+    for (options, what) in [
+        (
+            &["--network", "none", "--allow", "a.example"][..],
+            "--allow: allows `a.example`, but the network is `none` (--network)",
+        ),
+        (
+            &["--allow", "a.example", "--deny", "a.example"][..],
+            "--allow: `a.example` is denied as well (--deny)",
+        ),
+        (
+            &["--allow", "a.example", "--allow", "A.example:443"][..],
+            "--allow: `a.example` is listed twice (--allow)",
+        ),
+    ] {
+        let failure = machine.ad_hoc(&["cat"], options).unwrap_err();
+        assert_eq!((failure.kind, failure.what.as_str()), (Kind::Usage, what));
+    }
 }
 
 #[test]

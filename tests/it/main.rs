@@ -2,9 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it fails")]
 
 mod audit;
+mod client_hello;
 mod doctor;
 mod generated;
 mod layers;
 mod manifests;
+mod network;
 mod plan;
+mod socks;
+mod tunnel;
 mod verbs;

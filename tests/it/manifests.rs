@@ -113,13 +113,30 @@ every_file! { bad, refused:
     eof_grace_zero
     files_few
     host_bare_ipv6
+    host_decimal_address
+    host_look_alike
     host_octal_address
     host_port_large
     host_port_zero
-    host_unicode
-    host_upper_case
+    host_punycode
+    host_star_alone
+    host_star_hosting
+    host_star_inside
+    host_star_suffix
     host_url
-    host_wildcard
+    host_with_user
+    host_zone
+    inject_format_with_line_end
+    inject_format_without_place
+    inject_header_of_the_proxy
+    inject_header_with_line_end
+    inject_into_many
+    inject_into_raw
+    inject_secret_in_the_file
+    inject_twice
+    inject_unknown_secret
+    inject_without_secrets
+    inject_without_value_secret
     io_empty
     io_is_a_size
     limits_is_a_list
@@ -139,6 +156,19 @@ every_file! { bad, refused:
     name_of_another_file
     name_upper_case
     name_with_slash
+    network_allow_and_deny
+    network_allow_is_a_list
+    network_allow_is_text
+    network_allow_twice
+    network_allow_without_host
+    network_bandwidth_unit
+    network_connections_zero
+    network_deny_raw
+    network_mode_auto
+    network_mode_unknown
+    network_none_and_allow
+    network_raw_is_a_word
+    network_reason_empty
     nice_negative
     package_latest
     package_option_injection
@@ -180,6 +210,8 @@ every_file! { bad, refused:
     secret_same_name
     secret_same_target
     secret_target_clashes_with_env
+    secret_to_a_word
+    secret_to_egress_false
     secret_to_two_targets
     secret_value_in_the_file
     secret_without_name
@@ -255,9 +287,15 @@ every_file! { good, accepted:
     edges
     empty_lists
     everything
+    hosts
     json_is_yaml
     minimal
     names_with_dots
+    network_deny_other_port
+    network_inject
+    network_limits
+    network_none
+    network_stars
     no_sandbox
     package_npm
     package_pypi

@@ -22,6 +22,8 @@ fn facts() -> Facts {
         time_namespace: true,
         overlay: true,
         ipv6: true,
+        firewall: FirewallFacts::default(),
+        now: std::time::UNIX_EPOCH,
         cgroup: CgroupFacts {
             why: "no controller is delegated".into(),
             fix: "run in a systemd user session".into(),

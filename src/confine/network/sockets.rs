@@ -70,8 +70,7 @@ pub(super) fn knocks(ipv6: bool, to: BorrowedFd<'_>) -> SysResult<()> {
 /// TCP sockets for later: a socket stays in the namespace in which it was made.
 pub(super) fn spares(count: u16, ipv6: bool, to: BorrowedFd<'_>) -> SysResult<()> {
     for family in families(ipv6) {
-        let kind =
-            if family == AddressFamily::Inet { Kind::SpareV4 } else { Kind::SpareV6 };
+        let kind = if family == AddressFamily::Inet { Kind::SpareV4 } else { Kind::SpareV6 };
         for _ in 0..count {
             hand_out(to, kind, &tcp(family)?)?;
         }

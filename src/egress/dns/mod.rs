@@ -8,3 +8,6 @@ mod answer;
 pub mod question;
 pub(super) mod tcp;
 pub(super) mod udp;
+
+#[cfg(test)]
+mod tests;

@@ -86,7 +86,9 @@ impl Tree<'_> {
         let group = format!("root:x:0:\n{INSIDE_USER}:x:{INSIDE_ID}:\nnogroup:x:65534:\n");
         let hosts = "127.0.0.1 localhost\n::1 localhost\n";
         let resolver = match self.network {
-            NetworkPlan::Loopback => "# no resolver in this jail\noptions attempts:1 timeout:1\n".to_owned(),
+            NetworkPlan::Loopback => {
+                "# no resolver in this jail\noptions attempts:1 timeout:1\n".to_owned()
+            }
             NetworkPlan::Proxied(_) => {
                 format!("nameserver {PROXY_V4}\noptions attempts:2 timeout:5\n")
             }

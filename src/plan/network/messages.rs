@@ -242,7 +242,8 @@ mod tests {
                 for batch in [&side.addresses, &side.up, &side.settle, &side.routes] {
                     let (mut at, mut seen) = (0, 0);
                     while at < batch.bytes.len() {
-                        let length = u32::from_ne_bytes(batch.bytes[at..at + 4].try_into().unwrap());
+                        let length =
+                            u32::from_ne_bytes(batch.bytes[at..at + 4].try_into().unwrap());
                         let read = NetlinkMessage::<Message>::deserialize(&batch.bytes[at..]);
                         assert_eq!(read.unwrap().header.sequence_number, seen);
                         at += (length as usize).next_multiple_of(4);
