@@ -30,11 +30,14 @@ mod kit;
 mod requires;
 #[path = "../run.rs"]
 mod run;
+mod scenarios;
+mod talk;
 mod tls;
 mod world;
 
 use harness::{Attack, Env, Verdict};
 use libtest_mimic::{Arguments, Failed, Trial};
+use scenarios::Scenario;
 use std::process::{Command, ExitCode};
 
 fn main() -> ExitCode {
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
     match args.get(1).map(String::as_str) {
         Some("--attack") => return payload(&args[2], &args[3..]),
         Some("--world") => return in_world(&args[2], &args[3]),
+        Some("--client") => return talk::act(&args[2..]),
         Some("--sleep") => {
             std::thread::sleep(std::time::Duration::from_secs(20));
             return ExitCode::SUCCESS;
@@ -56,22 +60,40 @@ fn main() -> ExitCode {
 
 fn trials() -> Vec<Trial> {
     let mut trials: Vec<Trial> = attacks::ALL.iter().map(|attack| trial(attack)).collect();
+    trials.extend(scenarios::all().into_iter().map(scenario));
     trials.push(Trial::test("every_file_is_an_attack", attacks::every_file_is_an_attack));
     trials
 }
 
-/// What every world needs, then what the attack needs.
 fn trial(attack: &'static Attack) -> Trial {
+    let none = || None;
+    trial_of(attack.name, attack.requires, none, move || test(attack))
+}
+
+fn scenario(scenario: Scenario) -> Trial {
+    let name = scenario.name;
+    let run = move || if controls_only() { Ok(()) } else { world_for(name, "scenario") };
+    trial_of(name, scenario.requires, scenario.missing, run)
+}
+
+/// What every world needs, then what this one needs.
+fn trial_of(
+    name: &'static str,
+    needs: &[requires::Need],
+    missing: fn() -> Option<String>,
+    run: impl FnOnce() -> Result<(), Failed> + Send + 'static,
+) -> Trial {
     let world = if unsafe { libc::geteuid() } == 0 { &[][..] } else { requires![userns] };
-    let unmet = requires::unmet(world).or_else(|| requires::unmet(attack.requires));
+    let program = || missing().map(|reason| requires::Unmet { need: "programs".into(), reason });
+    let unmet = requires::unmet(world).or_else(|| requires::unmet(needs)).or_else(program);
     match unmet {
-        None => Trial::test(attack.name, move || test(attack)),
-        Some(unmet) if requires::must_run(attack.name, &unmet) => {
-            Trial::test(attack.name, move || Err(format!("must run, but {}", unmet.reason).into()))
+        None => Trial::test(name, run),
+        Some(unmet) if requires::must_run(name, &unmet) => {
+            Trial::test(name, move || Err(format!("must run, but {}", unmet.reason).into()))
         }
         Some(unmet) => {
-            println!("skip {}: {}", attack.name, unmet.reason);
-            Trial::test(attack.name, || Ok(())).with_ignored_flag(true)
+            println!("skip {name}: {}", unmet.reason);
+            Trial::test(name, || Ok(())).with_ignored_flag(true)
         }
     }
 }
@@ -106,14 +128,16 @@ fn world_for(name: &str, side: &str) -> Result<(), Failed> {
 }
 
 fn in_world(name: &str, side: &str) -> ExitCode {
-    let attack = *attacks::ALL.iter().find(|attack| attack.name == name).expect("an attack");
-    let done = if side == "control" {
-        world::enter(true);
-        harness::control(attack)
-            .map_err(|why| format!("control did not work: this test proves nothing: {why}").into())
-    } else {
-        world::enter(false);
-        harness::jailed(attack)
+    world::enter(side == "control");
+    let attack = || attacks::ALL.iter().find(|attack| attack.name == name).expect("an attack");
+    let done = match side {
+        "control" => harness::control(attack())
+            .map_err(|why| format!("control did not work: this test proves nothing: {why}").into()),
+        "jailed" => harness::jailed(attack()),
+        _ => {
+            let scenario = scenarios::all().into_iter().find(|scenario| scenario.name == name);
+            (scenario.expect("a scenario").check)().map_err(Failed::from)
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
