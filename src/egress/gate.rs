@@ -6,9 +6,9 @@ use super::bandwidth::Bandwidth;
 use super::names::{Names, NewNames};
 use super::reports::Reports;
 use super::resolve::Resolver;
-use super::{Config, Counters, Event};
+use super::{Config, Counters, Event, Trust};
 use crate::firewall::{Decision, Denial, Door, Host, Rule, Rules, decide};
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -38,6 +38,7 @@ pub struct Gate {
     /// Connections that were let out and still are.
     lives: RefCell<BTreeMap<u64, Grant>>,
     next_live: Cell<u64>,
+    trust: OnceCell<Trust>,
 }
 
 /// A host and port that may be reached now.
@@ -94,8 +95,19 @@ impl Gate {
             into: Bandwidth::new(config.limits.bandwidth),
             lives: RefCell::default(),
             next_live: Cell::new(0),
+            trust: OnceCell::new(),
             config,
         })
+    }
+
+    /// Whom the proxy's own TLS believes; without it, no rule that injects works. Set once.
+    pub fn set_trust(&self, trust: Trust) {
+        // The first one stays: nothing changes whom a running proxy believes.
+        drop(self.trust.set(trust));
+    }
+
+    pub fn trust(&self) -> Option<&Trust> {
+        self.trust.get()
     }
 
     /// The rules as they are now.

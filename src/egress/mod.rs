@@ -30,6 +30,7 @@ pub mod serve;
 pub mod socks;
 pub mod tls;
 pub mod transparent;
+pub mod trust;
 pub mod tunnel;
 mod upstream;
 #[cfg(test)]
@@ -38,4 +39,5 @@ mod world;
 pub use close::refuse;
 pub use config::{Config, Limits, Sockets, Upstream};
 pub use event::{Counters, Event};
-pub use serve::{Server, run};
+pub use serve::{Server, Start, run};
+pub use trust::Trust;

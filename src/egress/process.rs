@@ -1,6 +1,6 @@
 //! The life of the egress process after its birth: last things from the host, confinement, service.
 
-use super::{Config, Event, serve};
+use super::{Config, Event, Start, serve};
 use crate::failure::{Failure, Kind};
 use crate::firewall::Rules;
 use crate::spawn::handover;
@@ -37,7 +37,8 @@ fn prepared(
         return Ok(());
     };
     drop(sockets);
-    serve::run(config, Rules::default(), made, |event| tell(out, event), stop, |_| {})
+    let start = Start { config, overlay: Rules::default(), sockets: made, stop };
+    serve::run(start, |event| tell(out, event), |_| {})
 }
 
 /// The soft limit is often 1024; every connection needs two.

@@ -48,20 +48,28 @@ impl Server {
     }
 }
 
-/// Serves until the other end of `stop` (a pipe that nothing is written to) is closed. Called in a
-/// process of its own, which has one thread.
+/// What the process is given.
+pub struct Start {
+    pub config: Config,
+    /// The rules of the firewall's files, as they are at the start.
+    pub overlay: Rules,
+    pub sockets: Sockets,
+    /// The reading end of a pipe that nothing is written to: closed means that the run is over.
+    pub stop: OwnedFd,
+}
+
+/// Serves until the other end of `stop` is closed. Called in a process of its own, which has one
+/// thread.
 ///
 /// `events` is called for each event, in order, on this thread. `started` is called once, after all
 /// doors are open and before [`Event::Ready`]; tasks that it makes with `spawn_local` live as long as
 /// the server.
 pub fn run(
-    config: Config,
-    overlay: Rules,
-    sockets: Sockets,
+    start: Start,
     mut events: impl FnMut(&Event),
-    stop: OwnedFd,
     started: impl FnOnce(&Rc<Server>),
 ) -> Result<(), Failure> {
+    let Start { config, overlay, sockets, stop } = start;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

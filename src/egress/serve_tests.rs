@@ -20,7 +20,8 @@ fn start(config: Config, sockets: Sockets) -> Running {
     let (stop_read, stop) = std::io::pipe().unwrap();
     let thread = std::thread::spawn(move || {
         let tell = move |event: &Event| events_in.send(event.clone()).unwrap();
-        run(config, Rules::default(), sockets, tell, stop_read.into(), |server| {
+        let start = Start { config, overlay: Rules::default(), sockets, stop: stop_read.into() };
+        run(start, tell, |server| {
             let server = Rc::clone(server);
             tokio::task::spawn_local(async move {
                 while let Some(rules) = changes.recv().await {

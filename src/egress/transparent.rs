@@ -70,3 +70,61 @@ fn by_number(mut denial: Denial) -> Denial {
     }
     denial
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::world::{World, allow, ip, name, private, rule, run};
+    use super::*;
+    use crate::firewall::Effect;
+
+    fn asked(world: &World, address: &str, port: u16) -> Result<Vec<String>, &'static str> {
+        let dialled = SocketAddr::new(ip(address), port);
+        match candidates(&world.gate, dialled, Door::Transparent) {
+            Ok(grants) => Ok(grants.iter().map(|grant| grant.host.to_string()).collect()),
+            Err(denial) => Err(denial.reason.code()),
+        }
+    }
+
+    fn hosts(names: &[&str]) -> Result<Vec<String>, &'static str> {
+        Ok(names.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn every_allowed_name_of_an_address_is_a_candidate() {
+        run(async {
+            let world = World::of(vec![
+                allow("a.example", 443),
+                allow("b.example", 443),
+                allow("c.example", 8443),
+                allow("93.184.215.14", 22),
+            ])
+            .await;
+            for answered in ["a.example", "b.example", "c.example"] {
+                world.gate.names.borrow_mut().answered(&name(answered), &[ip("93.184.215.14")]);
+            }
+            let at = "93.184.215.14";
+            assert_eq!(asked(&world, at, 443), hosts(&["b.example", "a.example"]));
+            assert_eq!(asked(&world, at, 8443), hosts(&["c.example"]));
+            assert_eq!(asked(&world, at, 22), hosts(&["93.184.215.14"]));
+            assert_eq!(asked(&world, at, 80), Err("other-port"));
+            assert_eq!(asked(&world, "::ffff:93.184.215.14", 8443), hosts(&["c.example"]));
+            assert_eq!(asked(&world, "93.184.215.15", 443), Err("unknown-address"));
+        });
+    }
+
+    #[test]
+    fn an_address_that_was_answered_is_vetted_again() {
+        run(async {
+            let private = private("a.example", 443);
+            let world = World::of(vec![private]).await;
+            world.gate.names.borrow_mut().answered(&name("a.example"), &[ip("10.0.0.1")]);
+            assert_eq!(asked(&world, "10.0.0.1", 443), hosts(&["a.example"]));
+            let deny = rule(Effect::Deny, "10.0.0.1", 443);
+            world.gate.replace(crate::firewall::Rules(vec![deny]));
+            assert_eq!(asked(&world, "10.0.0.1", 443), Err("denied-by-rule"));
+            let strict = World::of(vec![allow("a.example", 443)]).await;
+            strict.gate.names.borrow_mut().answered(&name("a.example"), &[ip("10.0.0.1")]);
+            assert_eq!(asked(&strict, "10.0.0.1", 443), Err("not-public"));
+        });
+    }
+}

@@ -180,3 +180,97 @@ fn push_short(message: &mut Vec<u8>, text: &[u8]) -> io::Result<()> {
     message.extend(text);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::world::{World, allow, config, host, listener, run};
+    use super::*;
+    use crate::firewall::{Door, Reason};
+
+    /// What the proxy heard until it had answered, and what the dial gave.
+    async fn through(
+        kind: UpstreamKind,
+        credentials: Option<&str>,
+        script: &[(usize, &[u8])],
+    ) -> (Vec<u8>, Result<TcpStream, Reason>) {
+        let (proxy, at) = listener("127.0.0.1").await;
+        let mut config = config(vec![allow("api.example", 443)]);
+        let credentials = credentials.map(str::to_owned);
+        config.upstream =
+            Some(Upstream { kind, host: at.ip().to_string(), port: at.port(), credentials });
+        let world = World::with(config).await;
+        let grant = world.gate.ask(&host("api.example"), 443, Door::Connect).unwrap();
+        let serving = async {
+            let (mut stream, _) = proxy.accept().await.unwrap();
+            let mut heard = Vec::new();
+            for (bytes, answer) in script {
+                let mut part = vec![0; *bytes];
+                stream.read_exact(&mut part).await.unwrap();
+                heard.extend(part);
+                stream.write_all(answer).await.unwrap();
+            }
+            heard
+        };
+        let (dialled, heard) = tokio::join!(world.gate.dial(&grant, None), serving);
+        assert_eq!(world.zone.asked_in_all(), 0, "the upstream proxy resolves");
+        (heard, dialled.map_err(|denial| denial.reason))
+    }
+
+    #[test]
+    fn connect_names_the_host_and_leaves_the_tunnels_bytes() {
+        run(async {
+            let request = "CONNECT api.example:443 HTTP/1.1\r\nHost: api.example:443\r\n\
+                           Proxy-Authorization: Basic dXNlcjpwYXNz\r\n\r\n";
+            let answer = b"HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\nSSH-2.0";
+            let script: &[(usize, &[u8])] = &[(request.len(), answer)];
+            let (heard, dialled) =
+                through(UpstreamKind::HttpConnect, Some("user:pass"), script).await;
+            assert_eq!(String::from_utf8(heard).unwrap(), request);
+            let mut rest = String::new();
+            dialled.unwrap().read_to_string(&mut rest).await.unwrap();
+            assert_eq!(rest, "SSH-2.0");
+        });
+    }
+
+    #[test]
+    fn what_the_proxy_refuses_is_said() {
+        run(async {
+            for (answer, expected) in [
+                (&b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"[..], "credentials"),
+                (b"HTTP/1.0 503 No\x07 way\r\n\r\n", "not HTTP"),
+                (b"HTTP/1.1 502 Bad Gateway\r\n\r\n", "502 Bad Gateway"),
+                (b"SSH-2.0-x\r\n\r\n", "not HTTP"),
+            ] {
+                let script: &[(usize, &[u8])] = &[(59, answer)];
+                let (_, dialled) = through(UpstreamKind::HttpConnect, None, script).await;
+                let Err(Reason::Unreachable { why }) = dialled else { panic!("{dialled:?}") };
+                assert!(why.contains(expected), "{why}");
+            }
+        });
+    }
+
+    #[test]
+    fn socks_names_the_host_too() {
+        run(async {
+            let script: &[(usize, &[u8])] =
+                &[(3, &[5, 2]), (11, &[1, 0]), (18, &[5, 0, 0, 1, 0, 0, 0, 0, 0, 0, b'h', b'i'])];
+            let (heard, dialled) = through(UpstreamKind::Socks5, Some("user:pass"), script).await;
+            assert_eq!(heard[..3], [5, 1, 2]);
+            assert_eq!(&heard[3..14], b"\x01\x04user\x04pass");
+            assert_eq!(&heard[14..], b"\x05\x01\x00\x03\x0bapi.example\x01\xbb");
+            let mut rest = String::new();
+            dialled.unwrap().read_to_string(&mut rest).await.unwrap();
+            assert_eq!(rest, "hi");
+        });
+    }
+
+    #[test]
+    fn what_a_socks_proxy_refuses_is_said() {
+        run(async {
+            let script: &[(usize, &[u8])] = &[(3, &[5, 0]), (18, &[5, 2, 0, 1])];
+            let (_, dialled) = through(UpstreamKind::Socks5, None, script).await;
+            let Err(Reason::Unreachable { why }) = dialled else { panic!("{dialled:?}") };
+            assert!(why.ends_with("it answered 2 (not allowed)"), "{why}");
+        });
+    }
+}

@@ -5,6 +5,7 @@ mod audit;
 mod client_hello;
 mod doctor;
 mod generated;
+mod hosts;
 mod layers;
 mod manifests;
 mod network;
