@@ -9,10 +9,10 @@ use std::os::fd::AsRawFd;
 pub const ATTACK: Attack = Attack {
     name: "bind_to_device",
     about: "SO_BINDTODEVICE, then an unlisted host",
-    attack: |env| {
+    attack: |_| {
         let socket = syscall!(libc::SYS_socket, libc::AF_INET, libc::SOCK_STREAM, 0);
         judge_reply(socket.map(kit::owned).and_then(|fd| {
-            let device = if env.jailed { c"eth0" } else { c"lo" };
+            let device = c"eth0";
             let (level, option) = (libc::SOL_SOCKET, libc::SO_BINDTODEVICE);
             let length = device.count_bytes();
             syscall!(libc::SYS_setsockopt, fd.as_raw_fd(), level, option, device.as_ptr(), length)?;

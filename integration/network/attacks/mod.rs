@@ -84,6 +84,8 @@ attacks! {
     ech_socks,
     flood,
     header_bomb,
+    host_by_address,
+    host_by_name,
     host_header,
     host_in_connect,
     host_in_direct,

@@ -19,7 +19,7 @@ pub const ATTACK: Attack = Attack {
         let socket = syscall!(libc::SYS_socket, libc::AF_PACKET, libc::SOCK_DGRAM, 0x0008);
         judge(socket.map(kit::owned).and_then(|fd| {
             let mut last = Ok(0);
-            for index in 1..=2 {
+            for index in [1, 2, 3, 77] {
                 let mut to: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
                 to.sll_family = libc::AF_PACKET as u16;
                 to.sll_protocol = 0x0800u16.to_be();

@@ -1,4 +1,4 @@
-//! The world's DNS server: over UDP and TCP, at every address, with a time to live of nothing.
+//! The world's DNS server: over UDP and TCP, with a time to live of nothing.
 
 use super::seen::Seen;
 use super::zone::{self, Entry};
@@ -9,12 +9,11 @@ use std::net::IpAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 
-pub async fn serve_udp(socket: UdpSocket) {
+pub async fn serve_udp(socket: UdpSocket, to: IpAddr) {
     let mut bytes = vec![0; 4096];
     loop {
         let Ok((length, peer)) = socket.recv_from(&mut bytes).await else { continue };
-        // On a loopback without a route elsewhere, who asks an address has that address.
-        if let Some(answer) = answer(&bytes[..length], peer.ip()) {
+        if let Some(answer) = answer(&bytes[..length], to) {
             drop(socket.send_to(&answer, peer).await);
         }
     }

@@ -1,7 +1,12 @@
-//! A world: namespaces whose loopback owns addresses of the internet, and the servers behind them.
+//! A world: two network namespaces, a cable between them, and nothing else.
 //!
-//! No interface leads anywhere, so that no packet can leave. `jail` runs inside of it, as on a host:
-//! to the supervisor it looks like a machine that is online. Names and addresses are these:
+//! ```text
+//! host ── eth0 [`HOST`] ──── [`NAMESERVER`] ── internet, whose loopback owns the addresses below
+//!  lo: services of its own
+//! ```
+//!
+//! No interface leads anywhere else, so that no packet can leave. `jail` runs on the host: to the
+//! supervisor it looks like a machine that is online. Names and addresses are these:
 //!
 //! | name | address |
 //! |---|---|
@@ -9,7 +14,7 @@
 //! | `other.test`, `evilallowed.test`, `allowed.test.evil.test` | [`OTHER`], [`OTHER6`] |
 //! | the rest | see [`zone`] |
 //!
-//! Every address answers on every port: 80 and 8080 HTTP, 443 and 8443 TLS with HTTP inside, 53 DNS,
+//! Every address, those of the host too, answers on these ports: 80 and 8080 HTTP, 443 and 8443 TLS with HTTP inside, 53 DNS,
 //! and [`ECHO`]. What arrives is in [`seen`].
 
 pub mod authority;
@@ -38,7 +43,12 @@ pub const REBIND: IpAddr = v4(93, 184, 215, 15);
 pub const MIXED: IpAddr = v4(93, 184, 215, 16);
 /// Of somebody else's resolver.
 pub const RESOLVER: IpAddr = v4(8, 8, 8, 8);
-/// The one of /etc/resolv.conf.
+/// The host's own addresses: one of a home network, and one that looks public.
+pub const HOST: IpAddr = v4(192, 168, 1, 2);
+pub const HOST_PUBLIC: IpAddr = v4(93, 184, 216, 34);
+pub const HOST6: IpAddr = v6([0x2a01, 0x4f8, 1, 0, 0, 0, 0, 2]);
+pub const GATEWAY6: IpAddr = v6([0x2a01, 0x4f8, 1, 0, 0, 0, 0, 1]);
+/// The one of /etc/resolv.conf, and the way out.
 pub const NAMESERVER: IpAddr = v4(192, 168, 1, 1);
 pub const PRIVATE: IpAddr = v4(10, 0, 0, 1);
 pub const SHARED_SPACE: IpAddr = v4(100, 100, 100, 200);
@@ -81,18 +91,16 @@ pub fn get() -> &'static World {
 /// Moves this process into a new world. It must have one thread. `naive`: with a proxy that allows
 /// everything where a jail has its doors.
 pub fn enter(naive: bool) -> &'static World {
-    space::leave_the_host();
+    space::leave_the_machine();
     many_descriptors();
     let folder = tempfile::Builder::new().prefix("jail-world-").tempdir().expect("a temp folder");
     readable(folder.path());
     let authority = authority::Authority::new();
     std::fs::write(folder.path().join("ca.pem"), authority.pem()).expect("the certificate");
     space::mounts(folder.path());
-    space::addresses(naive);
     let world = World { folder, seen: seen::Log::default(), authority };
     assert!(WORLD.set(world).is_ok(), "one world a process");
-    packets::watch();
-    servers::start(naive);
+    space::build(naive);
     get()
 }
 

@@ -1,4 +1,5 @@
-//! Watches the loopback of the world, so that nothing of any protocol passes unseen.
+//! Watches the loopback of the host and all of the internet, so that nothing of any protocol passes
+//! unseen.
 
 use super::seen::Seen;
 use nix::libc;
@@ -13,9 +14,16 @@ const UDP: u8 = 17;
 const SENTINEL: u16 = 9;
 
 static SENT: AtomicU16 = AtomicU16::new(0);
-static CAME: AtomicU64 = AtomicU64::new(0);
+static CAME: [AtomicU64; 2] = [AtomicU64::new(0), AtomicU64::new(0)];
 
-pub fn watch() {
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    Internet,
+    Host,
+}
+
+/// In the namespace of this thread.
+pub fn watch(side: Side) {
     let protocol = i32::from((libc::ETH_P_ALL as u16).to_be());
     let fd =
         unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, protocol) };
@@ -27,10 +35,10 @@ pub fn watch() {
     unsafe {
         libc::setsockopt(fd, libc::SOL_SOCKET, libc::SO_RCVBUF, (&raw const size).cast(), length)
     };
-    std::thread::spawn(move || read(&socket));
+    std::thread::spawn(move || read(&socket, side));
 }
 
-fn read(socket: &OwnedFd) {
+fn read(socket: &OwnedFd, side: Side) {
     let mut bytes = [0u8; 256];
     loop {
         let mut from: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
@@ -48,12 +56,13 @@ fn read(socket: &OwnedFd) {
         };
         // On loopback each packet is seen twice: going out and coming in.
         let Ok(length) = usize::try_from(length) else { continue };
-        if from.sll_pkttype == libc::PACKET_OUTGOING {
+        let loopback = from.sll_ifindex == 1;
+        if from.sll_pkttype == libc::PACKET_OUTGOING || (side == Side::Host && !loopback) {
             continue;
         }
         if let Some((to, protocol, port)) = parse(&bytes[..length]) {
-            if (protocol, port) == (UDP, SENTINEL) && to == super::NAMESERVER {
-                CAME.fetch_add(1, Ordering::SeqCst);
+            if (protocol, port) == (UDP, SENTINEL) {
+                CAME[side as usize].fetch_add(1, Ordering::SeqCst);
             } else {
                 super::get().seen.add_once(Seen::Packet { to, protocol, port });
             }
@@ -86,15 +95,19 @@ fn parse(packet: &[u8]) -> Option<(IpAddr, u8, u16)> {
     Some((to, protocol, port))
 }
 
-/// Comes back when all that was on the loopback before has been recorded.
+/// Comes back when all that was on the way before has been recorded. For threads on the host.
 pub fn settle() {
-    let before = CAME.load(Ordering::SeqCst);
     let socket = UdpSocket::bind("0.0.0.0:0").expect("a socket");
     let until = Instant::now() + Duration::from_secs(10);
-    while CAME.load(Ordering::SeqCst) == before {
-        assert!(Instant::now() < until, "the world does not see its own packets");
-        let mark = SENT.fetch_add(1, Ordering::SeqCst).to_be_bytes();
-        socket.send_to(&mark, (super::NAMESERVER, SENTINEL)).expect("a sentinel");
-        std::thread::sleep(Duration::from_millis(2));
+    let sides = [(Side::Internet, super::NAMESERVER), (Side::Host, Ipv4Addr::LOCALHOST.into())];
+    for (side, address) in sides {
+        let before = CAME[side as usize].load(Ordering::SeqCst);
+        while CAME[side as usize].load(Ordering::SeqCst) == before {
+            assert!(Instant::now() < until, "the world does not see its own packets");
+            let mark = SENT.fetch_add(1, Ordering::SeqCst).to_be_bytes();
+            // An answer that nobody listens may lie in wait as the error of the next one.
+            drop(socket.send_to(&mark, (address, SENTINEL)));
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 }

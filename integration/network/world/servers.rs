@@ -1,4 +1,4 @@
-//! Starts the world's servers, in one thread. All listen at every address of the world.
+//! Starts the servers of one side of the world, in one thread. All listen at every address there.
 
 use super::seen::Seen;
 use super::{ECHO, REACHED, dns, http, naive};
@@ -10,8 +10,17 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio_rustls::LazyConfigAcceptor;
 
+#[derive(Clone, Copy)]
+pub enum Role {
+    Internet,
+    /// `naive`: with a proxy that allows everything where a jail has its doors.
+    Host {
+        naive: bool,
+    },
+}
+
 /// Comes back when all of them listen.
-pub fn start(naive: bool) {
+pub fn start(role: Role) {
     let (ready, is_ready) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -23,19 +32,27 @@ pub fn start(naive: bool) {
                 listen(port, tls);
             }
             ECHO.iter().for_each(|port| listen(*port, echo));
-            listen(53, dns::serve_tcp);
-            for any in [IpAddr::from(Ipv4Addr::UNSPECIFIED), Ipv6Addr::UNSPECIFIED.into()] {
-                tokio::spawn(dns::serve_udp(udp(any, 53)));
-            }
-            if naive {
-                listen(super::HTTP_DOOR, naive::http);
-                listen(super::SOCKS_DOOR, naive::socks);
+            match role {
+                Role::Internet => resolvers(),
+                Role::Host { naive: false } => {}
+                Role::Host { naive: true } => {
+                    listen(super::HTTP_DOOR, naive::http);
+                    listen(super::SOCKS_DOOR, naive::socks);
+                }
             }
             ready.send(()).expect("somebody waits");
             std::future::pending::<()>().await;
         });
     });
     is_ready.recv().expect("the servers start");
+}
+
+fn resolvers() {
+    listen(53, dns::serve_tcp);
+    // Each at its own address, so that it answers from there. The gateway's comes later.
+    for address in [super::NAMESERVER, super::RESOLVER, super::OTHER, super::OTHER6] {
+        tokio::spawn(dns::serve_udp(udp(address, 53), address));
+    }
 }
 
 fn listen<F>(port: u16, serve: fn(TcpStream) -> F)
@@ -72,6 +89,11 @@ fn bound(any: IpAddr, kind: Type, port: u16) -> Socket {
     let socket = Socket::new(Domain::for_address(address), kind, None).expect("a socket");
     socket.set_nonblocking(true).expect("nonblocking");
     socket.set_reuse_address(true).expect("reuse");
+    // Before the address is there.
+    match any {
+        IpAddr::V4(_) => socket.set_freebind_v4(true).expect("freebind"),
+        IpAddr::V6(_) => socket.set_freebind_v6(true).expect("freebind"),
+    }
     if any.is_ipv6() {
         socket.set_only_v6(true).expect("IPv6 only");
     }

@@ -31,6 +31,7 @@ pub fn look_up(name: &str) -> Option<Entry> {
         // What other resolvers say as well; a final dot keeps it from /etc/hosts.
         "loop.test" | "localhost" => vec![loopback],
         "loop6.test" => vec![v6([0, 0, 0, 0, 0, 0, 0, 1])],
+        "host.test" => vec![HOST_PUBLIC],
         "zero.test" => vec![v4(0, 0, 0, 0)],
         "metadata.test" => vec![METADATA],
         "metadata6.test" => vec![METADATA6],
