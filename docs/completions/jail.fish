@@ -29,7 +29,8 @@ complete -c jail -n "__fish_jail_needs_command" -s V -l version -d 'Print versio
 complete -c jail -n "__fish_jail_needs_command" -f -a "run" -d 'Run a connector in a jail: by name (its manifest is .cloned/connectors/NAME.yaml), or a command after `--`'
 complete -c jail -n "__fish_jail_needs_command" -f -a "explain" -d 'Show what `jail run NAME` would do: every value with who set it, every step in order'
 complete -c jail -n "__fish_jail_needs_command" -f -a "audit" -d 'See what ran, what was refused and how it ended, and check that nobody changed the record'
-complete -c jail -n "__fish_jail_needs_command" -f -a "check" -d 'Check manifests: one line per problem. Ends with 1 where there are problems, with 2 where a manifest cannot be read'
+complete -c jail -n "__fish_jail_needs_command" -f -a "check" -d 'Check manifests, and the firewall\'s files where no name is given: one line per problem. Ends with 1 where there are problems, with 2 where a manifest cannot be read'
+complete -c jail -n "__fish_jail_needs_command" -f -a "firewall" -d 'Say which hosts the connectors of this workspace may reach'
 complete -c jail -n "__fish_jail_needs_command" -f -a "init" -d 'Make a `.cloned` folder with an example manifest. Nothing that exists is changed'
 complete -c jail -n "__fish_jail_needs_command" -f -a "schema" -d 'Print the JSON Schema of a file, for editors'
 complete -c jail -n "__fish_jail_needs_command" -f -a "doctor" -d 'Look at the machine: what works, what is missing, how to fix it'
@@ -116,6 +117,55 @@ complete -c jail -n "__fish_jail_using_subcommand audit; and __fish_seen_subcomm
 complete -c jail -n "__fish_jail_using_subcommand check" -l json -d 'Print the result as JSON'
 complete -c jail -n "__fish_jail_using_subcommand check" -s h -l help -d 'Print help'
 complete -c jail -n "__fish_jail_using_subcommand check" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand firewall; and not __fish_seen_subcommand_from list allow deny remove check proxy export" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jail -n "__fish_jail_using_subcommand firewall; and not __fish_seen_subcommand_from list allow deny remove check proxy export" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand firewall; and not __fish_seen_subcommand_from list allow deny remove check proxy export" -f -a "list" -d 'Print the rules of this workspace\'s files, in their order; those of manifests are in `jail explain NAME`'
+complete -c jail -n "__fish_jail_using_subcommand firewall; and not __fish_seen_subcommand_from list allow deny remove check proxy export" -f -a "allow" -d 'Allow a host, at port 443 where none is given. The rule is there once: a second time it gets the conditions of the second command line, and keeps its reason unless another is given'
+complete -c jail -n "__fish_jail_using_subcommand firewall; and not __fish_seen_subcommand_from list allow deny remove check proxy export" -f -a "deny" -d 'Deny a host: at all ports where none is given, whatever else allows it'
+complete -c jail -n "__fish_jail_using_subcommand firewall; and not __fish_seen_subcommand_from list allow deny remove check proxy export" -f -a "remove" -d 'Remove the rules that name exactly this, whether they allow or deny; connections that nothing else allows are cut. Ends with 1 where there is no such rule'
+complete -c jail -n "__fish_jail_using_subcommand firewall; and not __fish_seen_subcommand_from list allow deny remove check proxy export" -f -a "check" -d 'Say whether a connector may reach a host, which rule decides that, and what would change it. Ends with 0 where it may and with 1 where it may not'
+complete -c jail -n "__fish_jail_using_subcommand firewall; and not __fish_seen_subcommand_from list allow deny remove check proxy export" -f -a "proxy" -d 'Show, set or unset the proxy that connections to the world go through'
+complete -c jail -n "__fish_jail_using_subcommand firewall; and not __fish_seen_subcommand_from list allow deny remove check proxy export" -f -a "export" -d 'Print the allowlist as configuration of another program. What that program cannot express is left out, and a comment says so; what nothing allows is refused there, too'
+complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from list" -l tool -d 'Only what counts for this tool: its own rules and the general ones' -r
+complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from list" -l json -d 'Print `{"rules": […], "upstream": …}`. A rule has `effect`, `host`, `port` (null: all), `tool` (null: all), `raw`, `private`, `ech`, `expires`, `expired`, `reason`, `by`, `at`, `file` and `line`; the upstream has `url` and where its `credentials` come from'
+complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from allow" -l tool -d 'For the connector behind this tool only; without this, for all of the workspace' -r
+complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from allow" -l reason -d 'Why; kept with the rule' -r
+complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from allow" -l expires -d 'Until when it counts: a time from now (`2h`, `7days`) or a moment (`2026-12-01T00:00:00Z`)' -r
+complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from allow" -l raw -d 'Any bytes: neither TLS nor HTTP is looked for, so that only the address is checked'
+complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from allow" -l private -d 'The host may have addresses that are not of the public internet (loopback, private, link-local)'
+complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from allow" -l ech -d 'The client may hide the name that it asks for (Encrypted Client Hello)'
+complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from allow" -s h -l help -d 'Print help'
+complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from allow" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from deny" -l tool -d 'For the connector behind this tool only; without this, for all of the workspace' -r
+complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from deny" -l reason -d 'Why; kept with the rule' -r
+complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from deny" -l expires -d 'Until when it counts: a time from now (`2h`, `7days`) or a moment (`2026-12-01T00:00:00Z`)' -r
+complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from deny" -s h -l help -d 'Print help'
+complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from deny" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from remove" -l tool -d 'The rules for this tool; without this, those for all' -r
+complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from remove" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from check" -l tool -d 'The connector behind this tool' -r
+complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from check" -l connector -d 'The connector of this name' -r
+complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from check" -l json -d 'Print `{"host", "port", "allowed", "rule", "reason", "code", "change"}`: `rule` as in `list --json` where one decides, `code` and `reason` where it is refused, and the command that would change it'
+complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from check" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from proxy" -l set -d 'The proxy: `http://HOST:PORT` (CONNECT) or `socks5://HOST:PORT`' -r
+complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from proxy" -l credentials-env -d 'With `--set`: the variable of jail\'s environment that holds `user:password`' -r
+complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from proxy" -l credentials-file -d 'With `--set`: the file that holds `user:password`' -r -F
+complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from proxy" -l credentials-command -d 'With `--set`: the program that prints `user:password`; give each of its words with the option' -r
+complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from proxy" -l unset -d 'Connect directly from now on'
+complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from proxy" -l json -d 'Print `{"url", "credentials"}`, or `null` where there is none'
+complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from proxy" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from proxy" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from export" -l format -d 'For which program' -r -f -a "squid\t'Access rules for squid\'s `conf.d`'
+envoy\t'A bootstrap of Envoy as forward proxy'
+traefik\t'Traefik\'s dynamic configuration: TLS passed through by its server name'
+nftables\t'A table for `nft -f`: addresses; names are sets that you fill'"
+complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from export" -l connector -d 'What this connector may reach; without this, what any connector of the workspace may' -r
+complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from export" -s V -l version -d 'Print version'
 complete -c jail -n "__fish_jail_using_subcommand init" -s h -l help -d 'Print help'
 complete -c jail -n "__fish_jail_using_subcommand init" -s V -l version -d 'Print version'
 complete -c jail -n "__fish_jail_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'

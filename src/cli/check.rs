@@ -3,12 +3,13 @@
 use super::ui;
 use crate::exit;
 use crate::failure::{Failure, Kind};
-use crate::policy::load::{self, Rejection, Sources};
+use crate::firewall::store::{self, Folder};
+use crate::policy::load::{self, Rejection, Sources, WorkspaceRoot};
 use crate::policy::{ConnectorName, Origin, Overrides, Problem};
 use serde::Serialize;
 use std::path::Path;
 
-/// Check manifests: one line per problem. Ends with 1 where there are problems, with 2 where a
+/// Check manifests, and the firewall's files where no name is given: one line per problem. Ends with 1 where there are problems, with 2 where a
 /// manifest cannot be read.
 #[derive(Debug, clap::Args)]
 pub struct CheckArgs {
@@ -57,6 +58,15 @@ pub fn run(args: &CheckArgs) -> Result<u8, Failure> {
                 let new = found.into_iter().filter(|new| !problems.contains(new));
                 problems.extend(new.collect::<Vec<_>>());
             }
+        }
+    }
+    if args.names.is_empty()
+        && let Some(root) = WorkspaceRoot::find(&sources.cwd)
+    {
+        match store::read(&Folder::new(&root, sources.home.as_deref())) {
+            Ok(_) => {}
+            Err(Rejection::Unreadable(failure)) => return Err(failure),
+            Err(Rejection::Wrong(found)) => problems.extend(found),
         }
     }
     let text = if args.json { json(&names, &problems)? } else { lines(&problems) };

@@ -20,7 +20,7 @@ pub struct InitArgs {
 /// The example is commented in full, and is itself a manifest that works.
 pub const EXAMPLE: &str = include_str!("example.yaml");
 /// What belongs to this machine and its runs, not to the project.
-const IGNORED: &str = "state.db\nstate.db-*\naudit.log\naudit.head*\nrun/\n";
+const IGNORED: &str = "state.db\nstate.db-*\naudit.log\naudit.head*\nrun/\npolicy/.lock\n";
 
 pub fn run(args: &InitArgs) -> Result<u8, Failure> {
     let done = make(&args.dir)?;

@@ -5,6 +5,7 @@ pub mod check;
 pub mod completions;
 pub mod doctor;
 pub mod explain;
+pub mod firewall;
 pub mod init;
 pub mod run;
 pub mod schema;
@@ -29,6 +30,7 @@ pub enum Verb {
     Explain(Box<explain::ExplainArgs>),
     Audit(audit::AuditArgs),
     Check(check::CheckArgs),
+    Firewall(firewall::FirewallArgs),
     Init(init::InitArgs),
     Schema(schema::SchemaArgs),
     /// Look at the machine: what works, what is missing, how to fix it
@@ -63,6 +65,7 @@ pub fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Verb::Explain(args) => explain::run(&args),
         Verb::Audit(args) => audit::run(&args),
         Verb::Check(args) => check::run(&args),
+        Verb::Firewall(args) => firewall::run(&args),
         Verb::Init(args) => init::run(&args),
         Verb::Schema(args) => schema::run(&args),
         Verb::Doctor(args) => doctor::run(&args),

@@ -1,10 +1,10 @@
 //! What the egress process is given before it starts.
 
+use crate::firewall::store::Folder;
 use crate::firewall::{Rules, Who};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// The proxy's own addresses in every jail; each jail has a network of its own, so that all can have
@@ -98,7 +98,7 @@ pub struct Config {
     /// Rules of the manifest and of the command line, which do not change during the run.
     pub fixed: Rules,
     /// The workspace's `.cloned/policy`, which may change at any time.
-    pub policy_dir: Option<PathBuf>,
+    pub firewall: Option<Folder>,
     pub limits: Limits,
     pub upstream: Option<Upstream>,
     /// Values of the secrets that rules inject, by name.

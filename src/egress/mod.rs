@@ -12,6 +12,7 @@
 mod bandwidth;
 pub mod close;
 pub mod config;
+mod confine;
 pub mod dial;
 pub mod dns;
 mod doors;

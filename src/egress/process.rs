@@ -1,23 +1,30 @@
 //! The life of the egress process after its birth: last things from the host, confinement, service.
 
-use super::{Config, Event, Start, serve};
+use super::{Config, Event, Server, Start, Trust, confine, serve};
 use crate::failure::{Failure, Kind};
 use crate::firewall::Rules;
+use crate::firewall::store::Folder;
+use crate::firewall::watch::{State, Watch};
 use crate::spawn::handover;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+
+/// What the process is born with.
+pub struct Birth {
+    pub config: Config,
+    /// The firewall's rules as they were when the run was planned.
+    pub overlay: Rules,
+    /// False only where the owner allowed Landlock to be missing.
+    pub landlock: bool,
+}
 
 /// Serves until the other end of `stop` is closed. What fails is told through `events` as well.
-pub fn run(
-    config: Config,
-    events: OwnedFd,
-    stop: OwnedFd,
-    sockets: OwnedFd,
-) -> Result<(), Failure> {
+pub fn run(birth: Birth, events: OwnedFd, stop: OwnedFd, sockets: OwnedFd) -> Result<(), Failure> {
     let mut out = File::from(events);
-    let result = prepared(config, &mut out, stop, sockets);
+    let result = prepared(birth, &mut out, stop, sockets);
     if let Err(failure) = &result {
         let why = failure.causes.join(": ");
         tell(&mut out, &Event::Failed { what: failure.what.clone(), why });
@@ -25,20 +32,66 @@ pub fn run(
     result
 }
 
-fn prepared(
-    config: Config,
-    out: &mut File,
-    stop: OwnedFd,
-    sockets: OwnedFd,
-) -> Result<(), Failure> {
+fn prepared(birth: Birth, out: &mut File, stop: OwnedFd, sockets: OwnedFd) -> Result<(), Failure> {
+    let Birth { config, overlay, landlock } = birth;
     all_descriptors()?;
+    let trust = trust(&config, out)?;
     let Some(made) = handover::receive(sockets.as_fd())? else {
         // The jail could not be set up; what it reported says why.
         return Ok(());
     };
     drop(sockets);
-    let start = Start { config, overlay: Rules::default(), sockets: made, stop };
-    serve::run(start, |event| tell(out, event), |_| {})
+    let folder = config.firewall.clone();
+    confine::apply(folder.as_ref(), landlock)?;
+    let planned = Ok(overlay.clone());
+    let start = Start { config, overlay, sockets: made, stop };
+    serve::run(
+        start,
+        |event| tell(out, event),
+        |server| {
+            if let Some(trust) = trust {
+                server.gate().set_trust(trust);
+            }
+            if let Some(folder) = folder {
+                tokio::task::spawn_local(follow(Rc::clone(server), folder, planned));
+            }
+        },
+    )
+}
+
+/// Whom the proxy's own TLS believes: from the machine's files, which are out of reach later. Only a
+/// rule that injects needs it.
+fn trust(config: &Config, out: &mut File) -> Result<Option<Trust>, Failure> {
+    if config.secrets.is_empty() {
+        return Ok(None);
+    }
+    let (trust, problems) = Trust::load().map_err(|error| {
+        Failure::new(Kind::Io, "cannot read this machine's certificates").because(error)
+    })?;
+    for why in problems {
+        let what = "a certificate of this machine cannot be used".to_owned();
+        tell(out, &Event::Warning { what, why });
+    }
+    Ok(Some(trust))
+}
+
+/// Hands every change of the firewall's files on.
+async fn follow(server: Rc<Server>, folder: Folder, planned: State) {
+    let mut watch = match Watch::new(folder) {
+        Ok(watch) => watch,
+        Err(error) => {
+            let why = format!("cannot watch the firewall's files: {error}");
+            return server.rules_changed(Err(why));
+        }
+    };
+    let mut last = planned;
+    loop {
+        let state = watch.next().await;
+        if state != last {
+            server.rules_changed(state.clone());
+            last = state;
+        }
+    }
 }
 
 /// The soft limit is often 1024; every connection needs two.

@@ -47,7 +47,7 @@ pub(super) fn config(rules: Vec<Rule>) -> Config {
     Config {
         who: Who { connector: ConnectorName::of_command("test".as_ref()), tool: None },
         fixed: Rules(rules),
-        policy_dir: None,
+        firewall: None,
         limits: Limits::default(),
         upstream: None,
         secrets: Default::default(),

@@ -56,6 +56,7 @@ impl Door {
 /// the one of the tool before the general one, and an exact host before a pattern. What no rule names
 /// is denied. For [`Door::Dns`] the port does not count: a name may be looked up if any port of it may
 /// be reached.
+#[expect(clippy::too_many_arguments, reason = "each is a part of the question")]
 pub fn decide<'a>(
     who: &Who,
     rules: &'a Rules,

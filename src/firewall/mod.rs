@@ -6,11 +6,14 @@
 pub mod address;
 pub mod decide;
 pub mod denial;
+pub mod export;
 pub mod host;
 pub mod pattern;
 pub mod rule;
+pub mod store;
 #[cfg(test)]
 mod tests;
+pub mod watch;
 
 pub use decide::{Decision, Door, Who, decide};
 pub use denial::{Denial, Reason};

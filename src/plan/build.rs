@@ -159,8 +159,9 @@ fn network(policy: &Policy, facts: &Facts) -> NetworkPlan {
     if !wanted {
         return NetworkPlan::Loopback;
     }
-    let dir = facts.firewall.dir.clone();
-    NetworkPlan::Proxied(Box::new(Proxied::new(&ports, published, facts.ipv6, dir)))
+    let mut plan = Proxied::new(&ports, published, facts.ipv6);
+    plan.firewall = facts.firewall.clone();
+    NetworkPlan::Proxied(Box::new(plan))
 }
 
 /// Which limits the cgroup carries; what it cannot carry is refused or becomes a gap.

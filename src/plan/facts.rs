@@ -2,6 +2,8 @@
 
 use super::Kind;
 use crate::firewall::Rules;
+use crate::firewall::store::{Folder, UpstreamRef};
+use crate::policy::Setting;
 use crate::sys::fd::Identity;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -33,8 +35,9 @@ pub struct CgroupFacts {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FirewallFacts {
     /// `.cloned/policy`, whether it exists or not.
-    pub dir: Option<PathBuf>,
+    pub folder: Option<Folder>,
     pub rules: Rules,
+    pub upstream: Option<Setting<UpstreamRef>>,
 }
 
 /// Host facts. Plain values: a test writes them by hand.

@@ -13,9 +13,8 @@ mod messages;
 
 pub use messages::{Batch, Requests};
 
-use super::probe;
+use super::{FirewallFacts, probe};
 use crate::egress::config::{HTTP_PORT, SOCKS_PORT};
-use std::path::PathBuf;
 
 /// Sockets for ports that a rule allows while the connector runs, of each family.
 const SPARES: u16 = 8;
@@ -40,13 +39,13 @@ pub struct Proxied {
     /// Nobody listens there: where the proof knocks.
     pub closed: u16,
     /// The workspace's firewall, which the egress process follows.
-    pub policy_dir: Option<PathBuf>,
+    pub firewall: FirewallFacts,
     pub requests: Requests,
 }
 
 impl Proxied {
     /// `allowed` are the ports of the rules, `published` how many ports are published.
-    pub fn new(allowed: &[u16], published: usize, ipv6: bool, policy_dir: Option<PathBuf>) -> Self {
+    pub fn new(allowed: &[u16], published: usize, ipv6: bool) -> Self {
         let mut ports = vec![53, SOCKS_PORT, HTTP_PORT];
         ports.extend(allowed);
         ports.sort_unstable();
@@ -59,7 +58,7 @@ impl Proxied {
             spares: SPARES,
             inward: published * INWARD,
             closed,
-            policy_dir,
+            firewall: FirewallFacts::default(),
             requests: Requests::new(ipv6),
         }
     }

@@ -4,11 +4,11 @@ use super::expect::{Malformed, nearest, one_of, quoted, shown};
 use super::layer::{Layer, Unsaid, merge};
 use super::path::Anchor;
 use super::problem::did_you_mean;
-use super::raw::RawManifest;
 use super::yaml::{self, MAX_BYTES, Marks};
 use super::{
     ConnectorName, EofGrace, NetworkMode, Origin, Policy, Problem, Setting, fields, rules,
 };
+use serde::de::DeserializeOwned;
 use serde_saphyr::{Error as YamlError, Location};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -83,20 +83,25 @@ pub(super) fn file(
     };
     decoder.nulls();
     if decoder.problems.is_empty() {
-        let raw = shape(&marks, text).map_err(|problem| vec![problem])?;
+        let raw = shape(&marks, text, "name: …").map_err(|problem| vec![problem])?;
         let layer = fields::layer(&mut decoder, kind, raw);
         if decoder.problems.is_empty() {
             return Ok(layer);
         }
     }
-    decoder.problems.sort_by_key(|problem| match problem.origin {
+    Err(in_order(decoder.problems))
+}
+
+/// Problems of one file as they stand in it.
+pub(crate) fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
+    problems.sort_by_key(|problem| match problem.origin {
         Origin::File { line, column, .. } => (line, column),
         Origin::BuiltIn(_) | Origin::Flag(_) => (0, 0),
     });
-    Err(decoder.problems)
+    problems
 }
 
-fn text<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a str, Problem> {
+pub(crate) fn text<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a str, Problem> {
     if bytes.len() > MAX_BYTES {
         let what = format!("the file is larger than {} KiB", MAX_BYTES / 1024);
         return Err(Problem::new(&yaml::origin(path, 1, 1), "", what));
@@ -124,9 +129,13 @@ fn end(text: &str) -> (u32, u32) {
 
 // === the shape ===
 
-fn shape(marks: &Marks<'_>, text: &str) -> Result<RawManifest, Problem> {
+pub(crate) fn shape<T: DeserializeOwned>(
+    marks: &Marks<'_>,
+    text: &str,
+    example: &str,
+) -> Result<T, Problem> {
     if !marks.is_mapping() {
-        let what = "expected fields such as `name: …`, found something else";
+        let what = format!("expected fields such as `{example}`, found something else");
         return Err(Problem::new(&marks.place(""), "", what));
     }
     let options = serde_saphyr::options! {
@@ -182,10 +191,10 @@ fn plain(expected: &str) -> &str {
 // === impl Decoder ===
 
 /// Turns raw values into settings and gathers what is wrong with them.
-pub(super) struct Decoder<'a> {
-    pub(super) marks: &'a Marks<'a>,
-    pub(super) anchor: Anchor<'a>,
-    pub(super) problems: Vec<Problem>,
+pub(crate) struct Decoder<'a> {
+    pub(crate) marks: &'a Marks<'a>,
+    pub(crate) anchor: Anchor<'a>,
+    pub(crate) problems: Vec<Problem>,
 }
 
 impl Decoder<'_> {
@@ -206,16 +215,16 @@ impl Decoder<'_> {
         }
     }
 
-    pub(super) fn wrong(&mut self, field: &str, what: impl Into<String>) {
+    pub(crate) fn wrong(&mut self, field: &str, what: impl Into<String>) {
         self.problems.push(Problem::new(&self.marks.place(field), field, what));
     }
 
-    pub(super) fn wrong_with(&mut self, field: &str, what: impl Into<String>, hint: &str) {
+    pub(crate) fn wrong_with(&mut self, field: &str, what: impl Into<String>, hint: &str) {
         self.problems.push(Problem::new(&self.marks.place(field), field, what).hint(hint));
     }
 
     /// Parses one value with the parser that `parse` is.
-    pub(super) fn with<T>(
+    pub(crate) fn with<T>(
         &mut self,
         field: &str,
         text: &str,
@@ -232,7 +241,7 @@ impl Decoder<'_> {
     }
 
     /// Parses one value, where there is one, by its type.
-    pub(super) fn value<T>(&mut self, field: &str, text: Option<String>) -> Option<Setting<T>>
+    pub(crate) fn value<T>(&mut self, field: &str, text: Option<String>) -> Option<Setting<T>>
     where
         T: FromStr<Err = Malformed>,
     {
@@ -240,7 +249,7 @@ impl Decoder<'_> {
     }
 
     /// Parses each entry of a list.
-    pub(super) fn list<T>(
+    pub(crate) fn list<T>(
         &mut self,
         field: &str,
         texts: Option<Vec<String>>,
@@ -253,7 +262,7 @@ impl Decoder<'_> {
         texts.iter().enumerate().filter_map(entry).collect()
     }
 
-    pub(super) fn path(&mut self, field: &str, text: &str) -> Option<Setting<PathBuf>> {
+    pub(crate) fn path(&mut self, field: &str, text: &str) -> Option<Setting<PathBuf>> {
         let anchor = self.anchor.clone();
         self.with(field, text, |text| anchor.resolve(text))
     }

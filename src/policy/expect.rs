@@ -12,17 +12,17 @@ pub struct Malformed {
 
 impl Malformed {
     /// `expected` says what is accepted (lower case, no final period); `found` is quoted.
-    pub(super) fn new(expected: impl fmt::Display, found: &str) -> Self {
+    pub(crate) fn new(expected: impl fmt::Display, found: &str) -> Self {
         Self { text: format!("expected {expected}, found {}", quoted(found)), meant: None }
     }
 
     /// For texts whose fault has a better name than "expected …, found …".
-    pub(super) fn because(text: impl Into<String>) -> Self {
+    pub(crate) fn because(text: impl Into<String>) -> Self {
         Self { text: text.into(), meant: None }
     }
 
     /// `found` is none of `words`: lists them all and remembers the nearest.
-    pub(super) fn word(words: &[&str], found: &str) -> Self {
+    pub(crate) fn word(words: &[&str], found: &str) -> Self {
         let meant = nearest(found, words.iter().copied()).map(str::to_owned);
         Self { meant, ..Self::new(one_of(words), found) }
     }
@@ -33,7 +33,7 @@ impl Malformed {
         self
     }
 
-    pub(super) fn meant(mut self, word: impl Into<String>) -> Self {
+    pub(crate) fn meant(mut self, word: impl Into<String>) -> Self {
         self.meant = Some(word.into());
         self
     }
@@ -58,12 +58,12 @@ pub(super) fn one_of(words: &[&str]) -> String {
 }
 
 /// Text of a file as it may be shown: on one line, escaped, and not longer than a line.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     format!("`{}`", shown(text, 60))
 }
 
 /// The first `most` characters of a text, escaped; `…` where more follow.
-pub(super) fn shown(text: &str, most: usize) -> String {
+pub(crate) fn shown(text: &str, most: usize) -> String {
     let mut shown: String = text.chars().take(most).flat_map(visible).collect();
     if text.chars().nth(most).is_some() {
         shown.push('…');

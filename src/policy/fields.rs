@@ -191,7 +191,11 @@ fn secret(decoder: &mut Decoder<'_>, field: &str, raw: RawSecret) -> Option<Sett
     Some(Setting::new(value, name.origin))
 }
 
-fn source(decoder: &mut Decoder<'_>, field: &str, raw: RawSource) -> Option<SecretSource> {
+pub(crate) fn source(
+    decoder: &mut Decoder<'_>,
+    field: &str,
+    raw: RawSource,
+) -> Option<SecretSource> {
     let part = |part: &str| format!("{field}.{part}");
     match raw {
         RawSource { file: Some(text), fd: None, env: None, command: None } => {

@@ -242,7 +242,7 @@ fn defaults(sources: &Sources, places: &Places) -> Result<Vec<Layer>, Rejection>
 }
 
 /// At most one byte more than a policy may have; `None` where there is no such file.
-fn read(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
+pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
     // Without O_NONBLOCK a named pipe in this place would make us wait for ever.
     let flags = nix::fcntl::OFlag::O_NONBLOCK.bits();
     let file = match File::options().read(true).custom_flags(flags).open(path) {
@@ -278,7 +278,7 @@ fn trusted(path: &Path, file: &File) -> Result<(), Failure> {
     Ok(())
 }
 
-fn cannot_read(path: &Path, error: &io::Error) -> Failure {
+pub(crate) fn cannot_read(path: &Path, error: &io::Error) -> Failure {
     Failure::new(Kind::Io, format!("cannot read {}", path.display())).because(error)
 }
 

@@ -9,10 +9,10 @@
 //! `load` is the only file that reads. Sizes are bytes, shares of processors thousandths, times
 //! `Duration`s, paths absolute.
 
-mod decode;
+pub(crate) mod decode;
 mod either;
-mod expect;
-mod fields;
+pub(crate) mod expect;
+pub(crate) mod fields;
 mod forms;
 mod layer;
 pub mod load;
@@ -20,14 +20,14 @@ mod network;
 mod origin;
 mod overrides;
 mod package;
-mod parse;
-mod path;
-mod problem;
-mod raw;
+pub(crate) mod parse;
+pub(crate) mod path;
+pub(crate) mod problem;
+pub(crate) mod raw;
 mod rules;
-mod text;
+pub(crate) mod text;
 mod types;
-mod yaml;
+pub(crate) mod yaml;
 
 pub use decode::{Places, manifest};
 pub use expect::Malformed;

@@ -257,7 +257,7 @@ pub(super) fn count(text: &str, range: &RangeInclusive<u32>) -> Result<u32, Malf
 }
 
 /// A port that a process may listen on or connect to.
-pub(super) fn port(text: &str) -> Result<u16, Malformed> {
+pub(crate) fn port(text: &str) -> Result<u16, Malformed> {
     let number = digits(text).then(|| text.parse::<u16>().ok()).flatten();
     number
         .filter(|&number| number != 0)
@@ -273,7 +273,7 @@ pub(super) fn loopback(text: &str) -> Result<SocketAddr, Malformed> {
 }
 
 /// The name of an environment variable.
-pub(super) fn env_name(text: &str) -> Result<String, Malformed> {
+pub(crate) fn env_name(text: &str) -> Result<String, Malformed> {
     let starts = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     let fits = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     if starts && fits && text.len() <= 256 {

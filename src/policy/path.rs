@@ -5,9 +5,9 @@ use std::path::{Component, Path, PathBuf};
 
 /// What relative paths and `~` stand for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Anchor<'a> {
-    pub(super) base: &'a Path,
-    pub(super) home: Option<&'a Path>,
+pub(crate) struct Anchor<'a> {
+    pub(crate) base: &'a Path,
+    pub(crate) home: Option<&'a Path>,
 }
 
 impl Anchor<'_> {

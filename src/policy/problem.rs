@@ -20,24 +20,24 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(super) fn new(origin: &Origin, field: &str, what: impl Into<String>) -> Self {
+    pub(crate) fn new(origin: &Origin, field: &str, what: impl Into<String>) -> Self {
         Self { origin: origin.clone(), field: field.to_owned(), what: what.into(), hint: None }
     }
 
-    pub(super) fn malformed(origin: &Origin, field: &str, error: &Malformed) -> Self {
+    pub(crate) fn malformed(origin: &Origin, field: &str, error: &Malformed) -> Self {
         let mut problem = Self::new(origin, field, error.to_string());
         problem.hint = error.meant.as_deref().map(did_you_mean);
         problem
     }
 
-    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 }
 
 /// The hint for a word that was probably meant.
-pub(super) fn did_you_mean(word: &str) -> String {
+pub(crate) fn did_you_mean(word: &str) -> String {
     format!("did you mean {}?", expect::quoted(word))
 }
 
@@ -59,7 +59,7 @@ impl fmt::Display for Problem {
 }
 
 /// One failure for all problems: the first in full, the others counted.
-pub(super) fn failure(problems: &[Problem]) -> Failure {
+pub(crate) fn failure(problems: &[Problem]) -> Failure {
     let Some((first, rest)) = problems.split_first() else {
         return Failure::new(Kind::Policy, "the policy is wrong");
     };

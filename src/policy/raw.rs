@@ -91,19 +91,19 @@ pub(super) struct RawSecret {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("required" = [], "minProperties" = 1, "maxProperties" = 1))]
-pub(super) struct RawSource {
+pub(crate) struct RawSource {
     /// A file of the host.
     #[schemars(with = "String")]
-    pub(super) file: Option<String>,
+    pub(crate) file: Option<String>,
     /// A descriptor that jail inherits, from 3.
     #[schemars(schema_with = "forms::descriptor")]
-    pub(super) fd: Option<String>,
+    pub(crate) fd: Option<String>,
     /// A variable of jail's own environment.
     #[schemars(with = "String")]
-    pub(super) env: Option<String>,
+    pub(crate) env: Option<String>,
     /// A program of the host that prints it, with its arguments.
     #[schemars(schema_with = "forms::texts")]
-    pub(super) command: Option<Vec<String>>,
+    pub(crate) command: Option<Vec<String>>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

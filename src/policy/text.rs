@@ -11,7 +11,7 @@ pub(super) fn argument(text: &str) -> Result<String, Malformed> {
 }
 
 /// A word that is shown, compared and logged: what is seen must be what is there.
-pub(super) fn plain_text(text: &str) -> Result<String, Malformed> {
+pub(crate) fn plain_text(text: &str) -> Result<String, Malformed> {
     let hidden = |c: char| c.is_control() || is_invisible(c);
     if text.is_empty() || text.len() > 256 || text.chars().any(hidden) {
         let expected = "a text of 1 to 256 bytes without control or invisible characters";

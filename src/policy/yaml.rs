@@ -11,7 +11,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 /// Most bytes that a policy file may have.
-pub(super) const MAX_BYTES: usize = 256 * 1024;
+pub(crate) const MAX_BYTES: usize = 256 * 1024;
 /// Deepest nesting; the fields need six.
 const MAX_DEPTH: usize = 8;
 /// Most values and keys; together with MAX_KEY this bounds the memory that the marks take.
@@ -23,7 +23,7 @@ const MAX_KEY: usize = 256;
 
 /// Every value of a file with its place.
 #[derive(Debug)]
-pub(super) struct Marks<'a> {
+pub(crate) struct Marks<'a> {
     path: &'a Path,
     /// In document order.
     nodes: Vec<Mark>,
@@ -42,7 +42,7 @@ struct Mark {
 
 impl<'a> Marks<'a> {
     /// Walks `text` and notes each value's place; refuses what a policy may not use.
-    pub(super) fn of(path: &'a Path, text: &str) -> Result<Self, Problem> {
+    pub(crate) fn of(path: &'a Path, text: &str) -> Result<Self, Problem> {
         let marks = Self { path, nodes: Vec::new(), values: HashMap::new() };
         let mut walk = Walk { marks, stack: Vec::new(), documents: 0 };
         let parser = Parser::new_from_str_with_options(text, options());
@@ -63,7 +63,7 @@ impl<'a> Marks<'a> {
     }
 
     /// The place of a field's value; of the nearest enclosing value where it is absent.
-    pub(super) fn place(&self, field: &str) -> Origin {
+    pub(crate) fn place(&self, field: &str) -> Origin {
         let mut name = field;
         loop {
             if let Some(mark) = self.values.get(name).and_then(|&number| self.nodes.get(number)) {
@@ -74,6 +74,18 @@ impl<'a> Marks<'a> {
             }
             name = &name[..name.rfind(['.', '[']).unwrap_or(0)];
         }
+    }
+
+    /// Line and column of a field's value, where the file has it.
+    pub(crate) fn value(&self, field: &str) -> Option<(u32, u32)> {
+        let mark = self.nodes.get(*self.values.get(field)?)?;
+        Some((mark.line, mark.column))
+    }
+
+    /// The same of its key.
+    pub(crate) fn key(&self, field: &str) -> Option<(u32, u32)> {
+        let mark = self.nodes.iter().find(|mark| mark.key && mark.field == field)?;
+        Some((mark.line, mark.column))
     }
 
     /// The field whose key stands at this place.
@@ -99,12 +111,12 @@ impl<'a> Marks<'a> {
     }
 
     /// The fields that have a key and no value.
-    pub(super) fn nulls(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn nulls(&self) -> impl Iterator<Item = &str> {
         self.nodes.iter().filter(|mark| mark.null).map(|mark| mark.field.as_str())
     }
 
     /// Does the file as a whole hold a mapping with something in it?
-    pub(super) fn is_mapping(&self) -> bool {
+    pub(crate) fn is_mapping(&self) -> bool {
         self.nodes.get(1).is_some_and(|mark| mark.key)
     }
 }
@@ -118,7 +130,7 @@ fn options() -> Options {
     options
 }
 
-pub(super) fn origin(path: &Path, line: u32, column: u32) -> Origin {
+pub(crate) fn origin(path: &Path, line: u32, column: u32) -> Origin {
     Origin::File { path: path.to_owned(), line, column }
 }
 

@@ -65,6 +65,11 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     BUILT_IN.iter().map(|profile| profile.name)
 }
 
+/// The names of those that a connector can be given; the others are for processes of jail itself.
+pub fn for_connectors() -> impl Iterator<Item = &'static str> {
+    names().filter(|name| !["init", "egress"].contains(name))
+}
+
 /// Compiles a profile of the user's.
 ///
 /// `cache` is a folder (`$XDG_CACHE_HOME/jail/seccomp`) that remembers which profiles were proven; a

@@ -2,11 +2,12 @@
 
 use super::audit;
 use crate::cli::ui;
-use crate::egress::{Config, Event, Limits};
+use crate::egress::{Config, Event, Limits, Upstream};
 use crate::failure::{Failure, Kind};
+use crate::firewall::store::{self, Folder, UpstreamRef};
 use crate::firewall::{Rules, Who};
 use crate::plan::{FirewallFacts, Plan, Proxied};
-use crate::policy::load::Sources;
+use crate::policy::load::{Sources, WorkspaceRoot};
 use crate::spawn::egress::{self, Egress};
 use crate::spawn::secrets;
 use std::collections::BTreeMap;
@@ -15,10 +16,24 @@ use std::os::fd::OwnedFd;
 /// Starts it for this plan; `sockets` is where the jail's sockets arrive.
 pub(super) fn start(plan: &Plan, proxied: &Proxied, sockets: OwnedFd) -> Result<Egress, Failure> {
     let secrets = secrets::read_for_egress(&plan.policy)?;
-    egress::start(config(plan, proxied, secrets), sockets)
+    let upstream = proxied.firewall.upstream.as_ref();
+    let upstream = upstream.map(|setting| upstream_of(&setting.value)).transpose()?;
+    let config = Config { upstream, secrets, ..config(plan, proxied) };
+    egress::start(config, proxied.firewall.rules.clone(), plan.landlock.is_some(), sockets)
 }
 
-fn config(plan: &Plan, proxied: &Proxied, secrets: BTreeMap<String, String>) -> Config {
+fn upstream_of(upstream: &UpstreamRef) -> Result<Upstream, Failure> {
+    let credentials = upstream.credentials.as_ref();
+    Ok(Upstream {
+        kind: upstream.kind.clone(),
+        host: upstream.host.clone(),
+        port: upstream.port,
+        credentials: credentials.map(|from| secrets::read_text("upstream", from)).transpose()?,
+    })
+}
+
+/// Without what is read after the plan.
+fn config(plan: &Plan, proxied: &Proxied) -> Config {
     let policy = &plan.policy;
     let tool = policy.tool.as_ref().map(|tool| tool.value.clone());
     let publish = policy
@@ -34,10 +49,10 @@ fn config(plan: &Plan, proxied: &Proxied, secrets: BTreeMap<String, String>) -> 
     Config {
         who: Who { connector: policy.name.clone(), tool },
         fixed: Rules(network.rules.clone()),
-        policy_dir: proxied.policy_dir.clone(),
+        firewall: proxied.firewall.folder.clone(),
         limits,
         upstream: None,
-        secrets,
+        secrets: BTreeMap::new(),
         publish: publish.collect(),
     }
 }
@@ -73,6 +88,12 @@ pub(super) fn heard(log: &audit::Run, event: &Event) -> Result<(), Failure> {
 }
 
 /// The workspace's firewall as it is now.
-pub(super) fn firewall(_sources: &Sources) -> Result<FirewallFacts, Failure> {
-    Ok(FirewallFacts::default())
+pub(super) fn firewall(sources: &Sources) -> Result<FirewallFacts, Failure> {
+    let Some(root) = WorkspaceRoot::find(&sources.cwd) else {
+        return Ok(FirewallFacts::default());
+    };
+    let folder = Folder::new(&root, sources.home.as_deref());
+    let overlay = store::read(&folder)?;
+    let rules = overlay.rules();
+    Ok(FirewallFacts { folder: Some(folder), rules, upstream: overlay.upstream })
 }

@@ -210,11 +210,11 @@ fn resolve(policy: &mut Policy, sources: &Sources) -> Result<Resolved, Failure> 
 fn seccomp(choice: &SeccompChoice, sources: &Sources) -> Result<SeccompPlan, Failure> {
     match choice {
         SeccompChoice::BuiltIn(name) => match crate::seccomp::built_in(name) {
-            Some(program) if name != "init" => {
+            Some(program) if crate::seccomp::for_connectors().any(|known| known == name) => {
                 Ok(SeccompPlan { name: name.clone(), program: program.into() })
             }
             _ => {
-                let names: Vec<_> = crate::seccomp::names().filter(|n| *n != "init").collect();
+                let names: Vec<_> = crate::seccomp::for_connectors().collect();
                 Err(Failure::new(Kind::Policy, format!("there is no seccomp profile `{name}`"))
                     .hint(format!("built in are {}; a path must contain a `/`", names.join(", "))))
             }

@@ -3,8 +3,10 @@
 //! It parses what the connector sends, so it is confined as well: no descriptor of the supervisor, no
 //! capability, no file but the firewall's and the resolver's, no exec.
 
+use crate::egress::process::Birth;
 use crate::egress::{self, Config};
 use crate::failure::{Failure, Kind};
+use crate::firewall::Rules;
 use crate::sys::clone::{Cloned, clone3, leave};
 use crate::sys::fd::{close_between, dup_onto, duplicate};
 use crate::sys::{Call, Sys, SysError, SysResult, process};
@@ -40,21 +42,29 @@ impl Drop for Egress {
 
 /// Starts it. `sockets` is the receiving end of [`super::handover::channel`]; the sockets arrive while the
 /// jail sets itself up, beside which this process starts.
-pub fn start(config: Config, sockets: OwnedFd) -> Result<Egress, Failure> {
+pub fn start(
+    config: Config,
+    overlay: Rules,
+    landlock: bool,
+    sockets: OwnedFd,
+) -> Result<Egress, Failure> {
     let pipe = || pipe2(OFlag::O_CLOEXEC).map_err(|errno| refused(errno.desc()));
     let (events, tell) = pipe()?;
     let (stopped, stop) = pipe()?;
     match clone3(0, None).map_err(refused)? {
         Cloned::Parent { pid, pidfd } => Ok(Egress { pid, pidfd, events, stop: Some(stop) }),
-        Cloned::Child => leave(main(config, [tell.as_fd(), stopped.as_fd(), sockets.as_fd()])),
+        Cloned::Child => {
+            let birth = Birth { config, overlay, landlock };
+            leave(main(birth, [tell.as_fd(), stopped.as_fd(), sockets.as_fd()]))
+        }
     }
 }
 
 /// Single-threaded, as its parent was when it was cloned: it may allocate.
-fn main(config: Config, descriptors: [BorrowedFd<'_>; 3]) -> i32 {
+fn main(birth: Birth, descriptors: [BorrowedFd<'_>; 3]) -> i32 {
     let result = detach(descriptors)
         .map_err(refused)
-        .and_then(|[events, stop, sockets]| egress::process::run(config, events, stop, sockets));
+        .and_then(|[events, stop, sockets]| egress::process::run(birth, events, stop, sockets));
     i32::from(result.is_err())
 }
 

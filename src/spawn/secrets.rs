@@ -77,6 +77,13 @@ pub fn read_for_egress(policy: &Policy) -> Result<BTreeMap<String, String>, Fail
     Ok(values)
 }
 
+/// Reads one text that is no entry of `secrets`: the credentials of a proxy.
+pub fn read_text(name: &str, source: &SecretSource) -> Result<String, Failure> {
+    let target = SecretTarget::Egress;
+    let secret = Secret { name: name.to_owned(), source: source.clone(), target };
+    String::from_utf8(fetch(&secret)?).map_err(|_| failed(&secret, "it is not text"))
+}
+
 fn fetch(secret: &Secret) -> Result<Vec<u8>, Failure> {
     let mut bytes = match &secret.source {
         SecretSource::File(path) => {

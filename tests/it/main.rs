@@ -4,6 +4,8 @@
 mod audit;
 mod client_hello;
 mod doctor;
+mod exports;
+mod firewall;
 mod generated;
 mod hosts;
 mod layers;

@@ -46,7 +46,7 @@ impl World {
         let config = Config {
             who: Who { connector: "a".parse().unwrap(), tool: None },
             fixed: Rules::default(),
-            policy_dir: None,
+            firewall: None,
             limits,
             upstream: None,
             secrets: std::collections::BTreeMap::new(),

@@ -34,7 +34,7 @@ pub(super) fn config(limits: Limits) -> Config {
     Config {
         who: Who { connector, tool: None },
         fixed: Rules::default(),
-        policy_dir: None,
+        firewall: None,
         limits,
         upstream: None,
         secrets: [("key".to_owned(), "s3cret".to_owned())].into(),

@@ -1,0 +1,168 @@
+//! `jail firewall`: which hosts the connectors of this workspace may reach.
+
+mod check;
+mod export;
+mod list;
+mod proxy;
+mod put;
+mod remove;
+
+use super::ui;
+use crate::failure::{Failure, Kind};
+use crate::firewall::store::{Folder, target};
+use crate::firewall::{Effect, Endpoint, Ports, Rule};
+use crate::policy::load::{self, Sources, WorkspaceRoot};
+use crate::policy::{ConnectorName, Origin, ToolId};
+use serde::Serialize;
+use std::path::Path;
+use std::time::SystemTime;
+
+/// Say which hosts the connectors of this workspace may reach.
+///
+/// The rules are in `.cloned/policy/*.yaml`, and those of a connector in its manifest. What no rule
+/// allows is refused; a rule that denies beats every rule that allows. A change reaches running
+/// connectors at once, and `remove` and `deny` cut the connections that are open.
+///
+/// HOST is `api.example.com`, an address, or `*.example.com` for every name below it (not for
+/// `example.com` itself).
+#[derive(Debug, clap::Args)]
+pub struct FirewallArgs {
+    #[command(subcommand)]
+    act: Act,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Act {
+    List(list::ListArgs),
+    Allow(put::AllowArgs),
+    Deny(put::DenyArgs),
+    Remove(remove::RemoveArgs),
+    Check(check::CheckArgs),
+    Proxy(proxy::ProxyArgs),
+    Export(export::ExportArgs),
+}
+
+pub fn run(args: &FirewallArgs) -> Result<u8, Failure> {
+    match &args.act {
+        Act::List(args) => list::run(args),
+        Act::Allow(args) => put::allow(args),
+        Act::Deny(args) => put::deny(args),
+        Act::Remove(args) => remove::run(args),
+        Act::Check(args) => check::run(args),
+        Act::Proxy(args) => proxy::run(args),
+        Act::Export(args) => export::run(args),
+    }
+}
+
+/// The workspace that `jail run` would take here.
+fn place() -> Result<(Sources, Folder), Failure> {
+    let sources = Sources::of_process()?;
+    let root = WorkspaceRoot::find(&sources.cwd).ok_or_else(|| load::no_workspace(&sources.cwd))?;
+    let folder = Folder::new(&root, sources.home.as_deref());
+    Ok((sources, folder))
+}
+
+/// The rules of a connector's manifest, and the tool that it stands behind.
+fn manifest(
+    name: &ConnectorName,
+    sources: &Sources,
+) -> Result<(Vec<Rule>, Option<ToolId>), Failure> {
+    let policy = load::connector(name, sources, &crate::policy::Overrides::default())?;
+    Ok((policy.network.rules, policy.tool.map(|tool| tool.value)))
+}
+
+/// A rule in words: `allow api.example.com for a.b@v1`.
+fn words(rule: &Rule) -> String {
+    let verb = verb(rule.effect);
+    let target = target::of(&rule.host, rule.ports, rule.effect);
+    match &rule.tool {
+        Some(tool) => format!("{verb} {target} for {tool}"),
+        None => format!("{verb} {target}"),
+    }
+}
+
+fn verb(effect: Effect) -> &'static str {
+    match effect {
+        Effect::Allow => "allow",
+        Effect::Deny => "deny",
+    }
+}
+
+/// The command with this verb about exactly this rule.
+fn command(verb: &str, rule: &Rule) -> String {
+    let target = target::of(&rule.host, rule.ports, rule.effect);
+    about(verb, rule.tool.as_ref(), &target)
+}
+
+fn about(verb: &str, tool: Option<&ToolId>, target: &Endpoint) -> String {
+    // A star is the shell's otherwise.
+    let text = target.to_string();
+    let text = if text.contains(['*', '[']) { format!("'{text}'") } else { text };
+    let tool = tool.map(|tool| format!("--tool {tool} ")).unwrap_or_default();
+    format!("jail firewall {verb} {tool}{text}")
+}
+
+/// A rule's place as a person looks for it: from the current folder where it is below that.
+fn shown(origin: &Origin, cwd: &Path) -> String {
+    match origin {
+        Origin::File { path, line, .. } => {
+            format!("{}:{line}", path.strip_prefix(cwd).unwrap_or(path).display())
+        }
+        other => other.to_string(),
+    }
+}
+
+/// What `--json` prints of a rule.
+#[derive(Debug, Serialize)]
+struct RuleJson {
+    effect: &'static str,
+    host: String,
+    /// `null`: all ports.
+    port: Option<u16>,
+    /// `null`: every connector.
+    tool: Option<String>,
+    raw: bool,
+    private: bool,
+    ech: bool,
+    expires: Option<String>,
+    expired: bool,
+    reason: Option<String>,
+    file: Option<String>,
+    line: Option<u32>,
+}
+
+impl RuleJson {
+    fn of(rule: &Rule, now: SystemTime) -> Self {
+        let (file, line) = match &rule.origin {
+            Origin::File { path, line, .. } => (Some(path.display().to_string()), Some(*line)),
+            Origin::BuiltIn(_) | Origin::Flag(_) => (None, None),
+        };
+        Self {
+            effect: verb(rule.effect),
+            host: rule.host.to_string(),
+            port: match rule.ports {
+                Ports::One(port) => Some(port),
+                Ports::All => None,
+            },
+            tool: rule.tool.as_ref().map(ToString::to_string),
+            raw: rule.raw,
+            private: rule.private,
+            ech: rule.ech,
+            expires: rule.expires.map(crate::firewall::store::write::stamp),
+            expired: rule.expires.is_some_and(|end| end <= now),
+            reason: rule.because.clone(),
+            file,
+            line,
+        }
+    }
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    ui::data(text).map_err(|error| Failure::new(Kind::Io, "cannot print the result").because(error))
+}
+
+fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| Failure::new(Kind::Io, "cannot print the result").because(error))?;
+    print(&format!("{text}\n"))
+}

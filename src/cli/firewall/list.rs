@@ -1,0 +1,122 @@
+//! `jail firewall list`.
+
+use super::{RuleJson, place, print, print_json, shown, verb};
+use crate::cli::ui;
+use crate::exit;
+use crate::failure::Failure;
+use crate::firewall::store::{self, Entry, Overlay, target};
+use crate::policy::ToolId;
+use serde::Serialize;
+use std::path::Path;
+use std::time::SystemTime;
+
+/// Print the rules of this workspace's files, in their order; those of manifests are in
+/// `jail explain NAME`.
+#[derive(Debug, clap::Args)]
+pub(super) struct ListArgs {
+    /// Only what counts for this tool: its own rules and the general ones.
+    #[arg(long, value_name = "ID")]
+    tool: Option<ToolId>,
+    /// Print `{"rules": […], "upstream": …}`. A rule has `effect`, `host`, `port` (null: all), `tool`
+    /// (null: all), `raw`, `private`, `ech`, `expires`, `expired`, `reason`, `by`, `at`, `file` and
+    /// `line`; the upstream has `url` and where its `credentials` come from.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    rules: Vec<EntryJson>,
+    upstream: Option<UpstreamJson>,
+}
+
+#[derive(Debug, Serialize)]
+struct EntryJson {
+    #[serde(flatten)]
+    rule: RuleJson,
+    by: Option<String>,
+    at: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct UpstreamJson {
+    url: String,
+    credentials: Option<String>,
+}
+
+pub(super) fn run(args: &ListArgs) -> Result<u8, Failure> {
+    let (sources, folder) = place()?;
+    let mut overlay = store::read(&folder)?;
+    if let Some(tool) = &args.tool {
+        let counts = |entry: &Entry| entry.rule.tool.as_ref().is_none_or(|own| own == tool);
+        overlay.entries.retain(counts);
+    }
+    let now = SystemTime::now();
+    if args.json {
+        print_json(&report(&overlay, now))?;
+        return Ok(exit::OK);
+    }
+    print(&table(&overlay, now, &sources.cwd))?;
+    if overlay.entries.is_empty() {
+        ui::line("no rules; `jail firewall allow HOST` makes one");
+    }
+    Ok(exit::OK)
+}
+
+fn report(overlay: &Overlay, now: SystemTime) -> Report {
+    let entry = |entry: &Entry| EntryJson {
+        rule: RuleJson::of(&entry.rule, now),
+        by: entry.by.clone(),
+        at: entry.at.map(store::write::stamp),
+    };
+    let upstream = overlay.upstream.as_ref().map(|upstream| UpstreamJson {
+        url: upstream.value.url(),
+        credentials: upstream.value.credentials(),
+    });
+    Report { rules: overlay.entries.iter().map(entry).collect(), upstream }
+}
+
+fn table(overlay: &Overlay, now: SystemTime, cwd: &Path) -> String {
+    let row = |entry: &Entry| {
+        let rule = &entry.rule;
+        let mut notes: Vec<String> =
+            [("raw", rule.raw), ("private", rule.private), ("ech", rule.ech)]
+                .iter()
+                .filter(|(_, set)| *set)
+                .map(|(name, _)| (*name).to_owned())
+                .collect();
+        if let Some(end) = rule.expires {
+            let word = if end <= now { "expired" } else { "until" };
+            notes.push(format!("{word} {}", store::write::stamp(end)));
+        }
+        notes.extend(rule.because.as_ref().map(|reason| format!("({reason})")));
+        [
+            verb(rule.effect).to_owned(),
+            target::of(&rule.host, rule.ports, rule.effect).to_string(),
+            rule.tool.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string),
+            shown(&rule.origin, cwd),
+            notes.join(" "),
+        ]
+    };
+    let rows: Vec<[String; 5]> = overlay.entries.iter().map(row).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+    let widths = [width(0), width(1), width(2), width(3)];
+    let mut out = String::new();
+    for row in &rows {
+        let line: Vec<String> = row
+            .iter()
+            .enumerate()
+            .map(|(n, cell)| format!("{cell:width$}", width = widths.get(n).copied().unwrap_or(0)))
+            .collect();
+        out += line.join("  ").trim_end();
+        out.push('\n');
+    }
+    if let Some(upstream) = &overlay.upstream {
+        out += &format!("upstream {}", upstream.value.url());
+        if let Some(source) = upstream.value.credentials() {
+            out += &format!(", credentials from {source}");
+        }
+        out.push('\n');
+    }
+    out
+}

@@ -1,0 +1,67 @@
+//! The egress process reads what a connector sends, so it is confined before the first byte: no
+//! capability, no new privileges, no file but the few that it needs, no signal to anybody, no program.
+
+use crate::failure::{Failure, Kind};
+use crate::firewall::store::Folder;
+use crate::sys::process;
+use landlock::{
+    ABI, Access, AccessFs, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
+    RulesetCreatedAttr, RulesetStatus, Scope,
+};
+use std::path::{Path, PathBuf};
+
+/// What says how names are resolved, and where those files usually lead.
+const RESOLVER: [&str; 6] = [
+    "/etc/resolv.conf",
+    "/etc/hosts",
+    "/run/systemd/resolve",
+    "/run/NetworkManager",
+    "/run/resolvconf",
+    "/run/connman",
+];
+
+/// Confines this process for good. `landlock`: whether it must be there.
+pub(super) fn apply(firewall: Option<&Folder>, landlock: bool) -> Result<(), Failure> {
+    process::drop_bounding_set()
+        .or_else(|error| {
+            // Without CAP_SETPCAP the bounding set stays; no_new_privs makes it empty in effect.
+            if nix::unistd::geteuid().is_root() { Err(error) } else { Ok(()) }
+        })
+        .and_then(|()| process::drop_capabilities())
+        .and_then(|()| process::no_new_privs())
+        .map_err(failed)?;
+    files(firewall, landlock)?;
+    let program = crate::seccomp::built_in("egress")
+        .ok_or_else(|| failed("its seccomp profile is not in this binary"))?;
+    crate::sys::seccomp::load(program).map_err(|errno| failed(errno.desc()))
+}
+
+fn files(firewall: Option<&Folder>, required: bool) -> Result<(), Failure> {
+    let read = AccessFs::ReadFile | AccessFs::ReadDir;
+    let mut rules: Vec<PathBuf> = RESOLVER.iter().map(PathBuf::from).collect();
+    // The folder may come and go: `.cloned` stays, and holds no secret's value.
+    rules.extend(firewall.and_then(|folder| folder.path().parent().map(Path::to_owned)));
+    let status = (|| {
+        let mut ruleset = Ruleset::default()
+            .set_compatibility(CompatLevel::BestEffort)
+            .handle_access(AccessFs::from_all(ABI::V7))?
+            .scope(Scope::from_all(ABI::V7))?
+            .create()?;
+        for path in rules {
+            // One that is not there cannot be read either.
+            let Ok(fd) = PathFd::new(&path) else { continue };
+            let access = if path.is_dir() { read } else { AccessFs::ReadFile.into() };
+            ruleset = ruleset.add_rule(PathBeneath::new(fd, access))?;
+        }
+        ruleset.restrict_self()
+    })()
+    .map_err(|error: landlock::RulesetError| failed(error))?;
+    if status.ruleset == RulesetStatus::NotEnforced && required {
+        return Err(failed("Landlock is not enforced"));
+    }
+    Ok(())
+}
+
+fn failed(why: impl std::fmt::Display) -> Failure {
+    Failure::new(Kind::Refused, "cannot confine the egress process").because(why)
+}
