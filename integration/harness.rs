@@ -110,7 +110,8 @@ pub fn test(attack: &'static Attack) -> Result<(), Failed> {
     Ok(())
 }
 
-fn control(attack: &'static Attack) -> Result<(), String> {
+/// Does the attack work where nothing stops it?
+pub fn control(attack: &'static Attack) -> Result<(), String> {
     let fixture = Fixture::new(attack, false);
     let outcome = fixture.run(attack);
     let effect = attack.effect.map(|effect| effect(&fixture, &outcome));
@@ -124,7 +125,8 @@ fn control(attack: &'static Attack) -> Result<(), String> {
     }
 }
 
-fn jailed(attack: &'static Attack) -> Result<(), Failed> {
+/// Is it refused in a jail?
+pub fn jailed(attack: &'static Attack) -> Result<(), Failed> {
     let fixture = Fixture::new(attack, true);
     let outcome = fixture.run(attack);
     let effect = attack.effect.and_then(|effect| effect(&fixture, &outcome));

@@ -20,6 +20,7 @@ pub enum Need {
     Alg,
     Sctp,
     Mptcp,
+    UdpLite,
     /// /proc/sys path with this value.
     Sysctl(&'static str, &'static str),
     /// A virtual console.
@@ -59,6 +60,7 @@ pub mod need {
     pub const alg: Need = Need::Alg;
     pub const sctp: Need = Need::Sctp;
     pub const mptcp: Need = Need::Mptcp;
+    pub const udp_lite: Need = Need::UdpLite;
     pub const console: Need = Need::Console;
     pub const git: Need = Need::Git;
     pub const su: Need = Need::Su;
@@ -121,6 +123,9 @@ fn check(need: Need) -> (bool, String) {
         Need::Alg => (socket(libc::AF_ALG, libc::SOCK_SEQPACKET, 0), "no AF_ALG in this kernel"),
         Need::Sctp => (socket(libc::AF_INET, libc::SOCK_STREAM, 132), "no SCTP in this kernel"),
         Need::Mptcp => (socket(libc::AF_INET, libc::SOCK_STREAM, 262), "no MPTCP in this kernel"),
+        Need::UdpLite => {
+            (socket(libc::AF_INET, libc::SOCK_DGRAM, 136), "no UDP-Lite in this kernel")
+        }
         Need::Console => (Path::new("/dev/tty1").exists(), "no virtual console"),
         Need::Git => (Path::new("/usr/bin/git").exists(), "git is not installed"),
         Need::Su => (Path::new("/usr/bin/su").exists(), "/usr/bin/su is not there"),

@@ -22,6 +22,8 @@ pub enum Reason {
         rule: String,
     },
     OtherTool {
+        // Flattened into a denial, which has a `tool` already.
+        #[serde(rename = "only")]
         tool: String,
     },
     /// The name is no host name.
@@ -54,6 +56,8 @@ pub enum Reason {
     },
     /// The `Host` of a request is not the target.
     HostMismatch {
+        // Flattened into a denial, which has a `host` already.
+        #[serde(rename = "asked")]
         host: String,
     },
     /// TLS is not made on behalf of a client that sent `https://` in absolute form.
@@ -200,4 +204,45 @@ impl fmt::Display for Reason {
 
 fn list<T: ToString>(items: &[T]) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_survives_the_way_to_the_supervisor() {
+        let text = || "x".to_owned();
+        let address = IpAddr::from([10, 0, 0, 1]);
+        let reasons = [
+            Reason::NotListed,
+            Reason::DeniedByRule { rule: text() },
+            Reason::OtherPort { allowed: vec![80] },
+            Reason::Expired { rule: text() },
+            Reason::OtherTool { tool: text() },
+            Reason::BadHost { why: text() },
+            Reason::AddressNotListed,
+            Reason::NotPublic { address, class: text() },
+            Reason::NoAddress { why: text() },
+            Reason::UnknownAddress,
+            Reason::Ambiguous { names: vec![text()] },
+            Reason::NotTls,
+            Reason::NoSni,
+            Reason::Ech,
+            Reason::SniMismatch { sni: text() },
+            Reason::HostMismatch { host: text() },
+            Reason::HttpsAbsoluteForm,
+            Reason::Malformed { why: text() },
+            Reason::Limit { what: text() },
+            Reason::NotTcp { protocol: text() },
+            Reason::Unreachable { why: text() },
+            Reason::Revoked,
+        ];
+        for reason in reasons {
+            let tool = Some("cloned.mcp.web@v1".to_owned());
+            let denial = Denial { host: text(), port: 443, door: Door::Connect, reason, tool };
+            let json = serde_json::to_string(&denial).unwrap();
+            assert_eq!(serde_json::from_str::<Denial>(&json).unwrap(), denial, "{json}");
+        }
+    }
 }

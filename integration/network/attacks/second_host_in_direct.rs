@@ -1,0 +1,19 @@
+//! The first request of a tunnel is for the allowed host, the second for another, by the transparent door.
+//!
+//! Stopped by: Host is checked on each request, in tunnels too.
+
+use super::prelude::*;
+
+pub const ATTACK: Attack = Attack {
+    name: "second_host_in_direct",
+    about: "a second request for another Host at port 80, by the transparent door",
+    attack: |_| {
+        drop(client::resolve("allowed.test"));
+        let first = b"GET /first HTTP/1.1\r\nHost: allowed.test\r\n\r\n";
+        let both = [first, &client::get("other.test")[..]].concat();
+        drop(client::dial(ALLOWED, 80).and_then(|s| client::exchange_whole(s, &both)));
+        Verdict::Tried("sent".into())
+    },
+    effect: Some(|_, _| world::get().seen.request_with("host: other.test")),
+    ..BASE
+};

@@ -1,0 +1,54 @@
+//! Many jails at the same time, each with a list of its own.
+
+use super::*;
+use crate::world::seen::Seen;
+use crate::world::{self, zone};
+
+const JAILS: u8 = 200;
+
+pub fn all() -> Vec<Scenario> {
+    vec![Scenario { name: "two_hundred_lists", check: two_hundred, ..Scenario::BASE }]
+}
+
+/// Jail N may reach host N, and tries its neighbours' too. Paths say who asked.
+fn two_hundred() -> Check {
+    let fixture = fixture();
+    let mut jails = Vec::new();
+    for n in 0..JAILS {
+        let allow = format!("{}:80", host(n));
+        let jail = Session::jailed(&fixture, &["--allow", &allow]);
+        jails.push(jail.map_err(|why| format!("jail {n}: {why}"))?);
+    }
+    // All of them live now. Each is asked before any answer is read.
+    for (n, jail) in (0..JAILS).zip(&mut jails) {
+        for goal in [n, (n + 1) % JAILS, (n + 77) % JAILS, n] {
+            jail.tell(&format!("get {} 80 /by-{n}-", host(goal)));
+        }
+    }
+    for (n, jail) in (0..JAILS).zip(&mut jails) {
+        for (own, goal) in
+            [(true, "its own"), (false, "the next"), (false, "a far"), (true, "its own")]
+        {
+            let said = jail.line()?;
+            must((said == "open") == own, || format!("jail {n}, {goal} host: {said}"))?;
+        }
+    }
+    for n in 0..JAILS {
+        let address = zone::many(n);
+        let (mine, name) = (format!("GET /by-{n}- "), format!("Host: {}", host(n)));
+        let foreign = world::get().seen.find(|seen| {
+            matches!(seen, Seen::Request { to, head, .. } if to.ip() == address
+                && !(head.starts_with(&mine) && head.contains(&name)))
+        });
+        must(foreign.is_none(), || format!("host {n} was asked by another: {foreign:?}"))?;
+        let own = world::get()
+            .seen
+            .count(|seen| matches!(seen, Seen::Request { to, .. } if to.ip() == address));
+        must(own == 2, || format!("host {n} got {own} requests, not 2"))?;
+    }
+    jails.into_iter().try_for_each(Session::end)
+}
+
+fn host(n: u8) -> String {
+    format!("host-{n}.many.test")
+}
