@@ -124,12 +124,12 @@ fn landlock(plan: &Plan) -> Vec<String> {
     let tcp = if landlock.handled_net == 0 {
         "TCP left to the network namespace".to_owned()
     } else {
-        let connect = landlock.handles_connect();
-        let bind = match landlock.bind_ports.as_slice() {
-            [] => "no TCP bind".to_owned(),
-            ports => format!("TCP bind only {ports:?}"),
-        };
-        format!("{bind}{}", if connect { ", no connect" } else { "" })
+        match (landlock.handles_connect(), landlock.bind_ports.as_slice()) {
+            (true, []) => "no TCP bind or connect".to_owned(),
+            (true, ports) => format!("no TCP connect; bind only {ports:?}"),
+            (false, []) => "no TCP bind".to_owned(),
+            (false, ports) => format!("TCP bind only {ports:?}"),
+        }
     };
     let scope =
         if landlock.scoped == 0 { "" } else { "; abstract sockets and signals stay inside" };

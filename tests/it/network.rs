@@ -23,7 +23,9 @@ pub(crate) fn host(text: &str) -> Host {
 
 pub(crate) fn rule(text: &str, port: u16) -> Rule {
     let pattern = HostPattern::Exact(host(text));
-    Rule::new(Effect::Allow, pattern, Ports::One(port), Origin::Flag("--allow"))
+    let rule = Rule::new(Effect::Allow, pattern, Ports::One(port), Origin::Flag("--allow"));
+    // The servers of the tests are on loopback.
+    Rule { private: true, ..rule }
 }
 
 pub(crate) fn raw(text: &str, port: u16) -> Rule {
