@@ -107,6 +107,7 @@ attacks! {
     setuid_program,
     socket_in_grant,
     state_rewrite,
+    stream_as_stdin,
     swap_race,
     system_files,
     tcp_fast_open,

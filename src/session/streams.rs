@@ -6,7 +6,8 @@
 //! unix socket). A socket that can be given another peer reaches the host's network.
 
 use crate::failure::{Failure, Kind};
-use crate::plan::{Plan, Stage};
+use crate::plan::{LandlockPlan, Plan, Stage};
+use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::socket::{
     AddressFamily, SockType, SockaddrLike, SockaddrStorage, getsockname, getsockopt, sockopt,
@@ -15,12 +16,24 @@ use nix::sys::stat::{SFlag, fstat};
 use std::io::{stdin, stdout};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
-/// Refuses what must not be passed on; a stream that is closed is the connector's to find out.
+/// Refuses what must not be passed on, and what cannot be looked at.
 pub(super) fn check(plan: &Plan) -> Result<(), Failure> {
-    // Landlock's TCP rules count for a socket of the host's network as well.
-    let tcp_is_held = plan.landlock.as_ref().is_some_and(|landlock| landlock.handled_net != 0);
+    // Landlock's TCP rules count for a socket of the host's network as well. A jail with a way out has
+    // none for connect.
+    let tcp_is_held = plan.landlock.as_ref().is_some_and(LandlockPlan::handles_connect);
     for (fd, name) in [(stdin().as_fd(), "stdin"), (stdout().as_fd(), "stdout")] {
-        if let Some((what, why)) = leads_out(fd, tcp_is_held) {
+        let found = match leads_out(fd, tcp_is_held) {
+            // Closed: the connector's to find out.
+            Err(Errno::EBADF) => continue,
+            found => found,
+        };
+        let found = found.map_err(|errno| {
+            Failure::new(Kind::Refused, format!("cannot tell what {name} is"))
+                .at(Stage::Resolve)
+                .because(errno.desc())
+                .hint(format!("give {name} a pipe, a file, a terminal or /dev/null"))
+        })?;
+        if let Some((what, why)) = found {
             return Err(Failure::new(Kind::Refused, format!("{name} is {what}"))
                 .at(Stage::Resolve)
                 .because(why)
@@ -30,26 +43,30 @@ pub(super) fn check(plan: &Plan) -> Result<(), Failure> {
     Ok(())
 }
 
-fn leads_out(fd: BorrowedFd<'_>, tcp_is_held: bool) -> Option<(&'static str, &'static str)> {
-    let kind = SFlag::from_bits_truncate(fstat(fd).ok()?.st_mode) & SFlag::S_IFMT;
-    let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL).ok()?);
+/// What it is, and why it may not be passed on.
+type Found = Option<(&'static str, &'static str)>;
+
+fn leads_out(fd: BorrowedFd<'_>, tcp_is_held: bool) -> nix::Result<Found> {
+    let kind = SFlag::from_bits_truncate(fstat(fd)?.st_mode) & SFlag::S_IFMT;
+    let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);
     if kind == SFlag::S_IFDIR {
-        return Some(("a folder", "every path of the host can be walked from it"));
+        return Ok(Some(("a folder", "every path of the host can be walked from it")));
     }
     if flags.contains(OFlag::O_PATH) {
-        return Some(("a place (O_PATH)", "it names a file of the host without having opened it"));
+        let why = "it names a file of the host without having opened it";
+        return Ok(Some(("a place (O_PATH)", why)));
     }
     if kind != SFlag::S_IFSOCK {
-        return None;
+        return Ok(None);
     }
     let another = "it can be given another peer, which is out of the jail's reach otherwise";
     if !matches!(getsockopt(&fd, sockopt::SockType), Ok(SockType::Stream | SockType::SeqPacket)) {
-        return Some(("a socket without a connection", another));
+        return Ok(Some(("a socket without a connection", another)));
     }
     if getsockopt(&fd, sockopt::AcceptConn).unwrap_or(true) {
-        return Some(("a listening socket", "it takes connections of the host's network"));
+        return Ok(Some(("a listening socket", "it takes connections of the host's network")));
     }
-    let address: SockaddrStorage = getsockname(fd.as_raw_fd()).ok()?;
+    let address: SockaddrStorage = getsockname(fd.as_raw_fd())?;
     let local = address.family() == Some(AddressFamily::Unix);
-    (!local && !tcp_is_held).then_some(("a network socket", another))
+    Ok((!local && !tcp_is_held).then_some(("a network socket", another)))
 }
