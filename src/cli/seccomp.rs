@@ -219,6 +219,9 @@ mod tests {
     fn a_wrong_name_is_answered_with_the_right_ones() {
         let failure = View::new("defualt", Arch::NATIVE).unwrap_err();
         assert_eq!(failure.kind, Kind::Usage);
-        assert!(failure.to_string().contains("browser, default, init, strict"), "{failure}");
+        assert!(
+            failure.to_string().contains("browser, default, egress, init, strict"),
+            "{failure}"
+        );
     }
 }

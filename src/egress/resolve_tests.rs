@@ -28,7 +28,7 @@ fn a_name_without_a_public_address_is_refused_with_the_address() {
         world.zone.put("inside.example", &[&["169.254.169.254"]]);
         let denial = world.gate.vetted(&grant(&world, "inside.example")).await.unwrap_err();
         let address = ip("169.254.169.254");
-        let class = "link-local".to_owned();
+        let class = "cloud metadata".to_owned();
         assert_eq!(denial.reason, Reason::NotPublic { address, class });
     });
 }

@@ -78,7 +78,7 @@ fn ready_then_denials_then_the_last_counters() {
     let Event::Denied { denial, more: 0 } = running.next() else { panic!("no denial") };
     assert_eq!(
         (denial.target(), denial.reason.code()),
-        (format!("127.0.0.77:{port}"), "unknown-address")
+        (format!("127.0.0.77:{port}"), "address-not-listed")
     );
     let rest = running.end();
     let Some(Event::Counters(counters)) = rest.last() else { panic!("{rest:?}") };

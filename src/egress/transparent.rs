@@ -108,7 +108,7 @@ mod tests {
             assert_eq!(asked(&world, at, 22), hosts(&["93.184.215.14"]));
             assert_eq!(asked(&world, at, 80), Err("other-port"));
             assert_eq!(asked(&world, "::ffff:93.184.215.14", 8443), hosts(&["c.example"]));
-            assert_eq!(asked(&world, "93.184.215.15", 443), Err("unknown-address"));
+            assert_eq!(asked(&world, "93.184.215.15", 443), Err("address-not-listed"));
         });
     }
 

@@ -88,6 +88,7 @@ impl<'a> Exchange<'a> {
         upstream: &mut Upstream,
     ) -> Result<Outcome, Failure> {
         let used = upstream.used;
+        let _live = self.gate.live(self.grant);
         let (mut from_client, mut to_client) = client.stream.split();
         let (mut from_host, mut to_host) = tokio::io::split(&mut upstream.stream);
         let result = tokio::select! {
@@ -138,7 +139,10 @@ impl<'a> Exchange<'a> {
         self.count(head.len(), 0);
         let mut decoder = Decoder::new(Some(self.request.framing));
         let chunked = self.request.framing == Framing::Chunked;
-        let moved = async |count| self.count(count, 0);
+        let moved = async |count| {
+            self.count(count, 0);
+            self.gate.out.spend(count).await;
+        };
         match copy_body(&mut decoder, (&mut *inbox, &mut *from), to, chunked, moved).await {
             Ok(()) => self.uploaded.set(true),
             Err(CopyError::Write(_)) => return pending().await,
@@ -259,7 +263,10 @@ impl<'a> Exchange<'a> {
         self.begun.set(true);
         self.send_head(&head, to).await?;
         let mut decoder = Decoder::new(framing);
-        let moved = async |count| self.count(0, count);
+        let moved = async |count| {
+            self.count(0, count);
+            self.gate.into.spend(count).await;
+        };
         copy_body(&mut decoder, (&mut *inbox, from), to, chunked, moved)
             .await
             .map_err(|_| Failure::Cut)?;

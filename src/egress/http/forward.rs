@@ -151,16 +151,19 @@ impl Session {
     /// Carries bytes both ways until both ends have closed, or the rule is gone.
     async fn relay(mut self, mut upstream: Upstream, grant: &Grant) {
         let (gate, pulse) = (Rc::clone(&self.gate), Pulse::new());
+        let _live = gate.live(grant);
         let (mut from_client, mut to_client) = self.client.stream.split();
         let (mut from_host, mut to_host) = tokio::io::split(&mut upstream.stream);
         let out =
             copy_all((&mut self.client.inbox, &mut from_client), &mut to_host, async |count| {
                 pulse.beat();
                 gate.count_bytes(count as u64, 0);
+                gate.out.spend(count).await;
             });
         let into = copy_all((&mut upstream.inbox, &mut from_host), &mut to_client, async |count| {
             pulse.beat();
             gate.count_bytes(0, count as u64);
+            gate.into.spend(count).await;
         });
         let ended = tokio::select! {
             result = async { tokio::try_join!(out, into) } => result.is_ok(),

@@ -291,7 +291,7 @@ fn a_removed_rule_cuts_an_answer_and_the_next_request() {
             yield_now().await;
         }
         idle.send(get(address, "/")).await;
-        assert!(idle.rest().await.contains("jail-denied: not-listed"));
+        assert!(idle.rest().await.contains("jail-denied: address-not-listed"));
         assert_eq!(rig.denials().len(), 1);
     });
 }

@@ -26,7 +26,9 @@ pub(super) fn run(test: impl Future<Output = ()>) {
 
 pub(super) fn rule(host: &str, port: u16) -> Rule {
     let pattern = HostPattern::Exact(Host::parse(host).unwrap());
-    Rule::new(Effect::Allow, pattern, Ports::One(port), Origin::Flag("--net"))
+    let rule = Rule::new(Effect::Allow, pattern, Ports::One(port), Origin::Flag("--net"));
+    // All servers of the tests are on loopback.
+    Rule { private: true, ..rule }
 }
 
 pub(super) fn config(limits: Limits) -> Config {
