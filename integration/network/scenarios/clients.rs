@@ -35,28 +35,28 @@ const CLIENTS: &[Client] = &[
     Client {
         name: "curl_https",
         program: "curl",
-        args: &["-sS", "https://{host}/"],
+        args: &["-fsS", "https://{host}/"],
         says: REACHED,
         bare: false,
     },
     Client {
         name: "curl_http",
         program: "curl",
-        args: &["-sS", "http://{host}/"],
+        args: &["-fsS", "http://{host}/"],
         says: REACHED,
         bare: false,
     },
     Client {
         name: "curl_https_bare",
         program: "curl",
-        args: &["-sS", "https://{host}/"],
+        args: &["-fsS", "https://{host}/"],
         says: REACHED,
         bare: true,
     },
     Client {
         name: "curl_http_bare",
         program: "curl",
-        args: &["-sS", "http://{host}/"],
+        args: &["-fsS", "http://{host}/"],
         says: REACHED,
         bare: true,
     },
@@ -350,8 +350,12 @@ fn finish(mut command: Command) -> Result<std::process::Output, String> {
     match receive.recv_timeout(Duration::from_secs(60)) {
         Ok(output) => output.map_err(|error| error.to_string()),
         Err(_) => {
-            unsafe { libc::kill(pid, libc::SIGKILL) };
-            Err("it hangs".into())
+            unsafe { libc::kill(pid, libc::SIGTERM) };
+            let rest = receive.recv_timeout(Duration::from_secs(5));
+            Err(format!(
+                "it hangs: {}",
+                rest.map(|output| text(&output.unwrap())).unwrap_or_default()
+            ))
         }
     }
 }
@@ -418,7 +422,7 @@ fn fetch_server() -> Check {
             .env("XDG_STATE_HOME", fixture.at("state"));
         command.env("XDG_RUNTIME_DIR", fixture.at("run")).current_dir(fixture.at("cwd"));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let output = finish(command)?;
+        let output = finish(command).map_err(|why| format!("jailed {jailed}, {url}: {why}"))?;
         let out = String::from_utf8_lossy(&output.stdout);
         must(out.contains(REACHED) == may, || {
             format!("jailed {jailed}, {url}: {}", text(&output))

@@ -15,7 +15,7 @@ fn published() -> Check {
     fixture.write(
         "cwd/.cloned/connectors/server.yaml",
         &format!(
-            "name: server\ncommand: [{me}, --client, serve, \"3000\"]\nnetwork:\n  mode: proxy\n\
+            "name: server\ncommand: {me}\nargs: [--client, serve, \"3000\"]\nnetwork:\n  mode: proxy\n\
              ports:\n  - listen: 3000\n    publish: 127.0.0.1:{port}\nfilesystem:\n  read: [{me}]\n"
         ),
     );

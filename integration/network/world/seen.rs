@@ -36,6 +36,10 @@ impl Log {
         }
     }
 
+    pub fn forget(&self) {
+        self.0.lock().expect("the log").clear();
+    }
+
     /// The first that fits, in words.
     pub fn find(&self, fits: impl Fn(&Seen) -> bool) -> Option<String> {
         super::packets::settle();

@@ -92,6 +92,8 @@ pub fn build(naive: bool) {
     packets::watch(packets::Side::Host);
     servers::start(servers::Role::Host { naive });
     until_it_works();
+    packets::settle();
+    get().seen.forget();
 }
 
 /// Both ends of the cable. The low numbers may be taken: some kernels give each namespace tunnels.
