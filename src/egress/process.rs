@@ -24,6 +24,7 @@ pub struct Birth {
 /// Serves until the other end of `stop` is closed. What fails is told through `events` as well.
 pub fn run(birth: Birth, events: OwnedFd, stop: OwnedFd, sockets: OwnedFd) -> Result<(), Failure> {
     let mut out = File::from(events);
+    tell_of_panics(&out)?;
     let result = prepared(birth, &mut out, stop, sockets);
     if let Err(failure) = &result {
         let why = failure.causes.join(": ");
@@ -92,6 +93,18 @@ async fn follow(server: Rc<Server>, folder: Folder, planned: State) {
             last = state;
         }
     }
+}
+
+/// The process has no stderr of its own; what goes wrong there is the supervisor's to say.
+fn tell_of_panics(out: &File) -> Result<(), Failure> {
+    let out = out.try_clone().map_err(|error| {
+        Failure::new(Kind::Io, "cannot keep a way to tell of a panic").because(error)
+    })?;
+    std::panic::set_hook(Box::new(move |panic| {
+        let what = "the egress process failed".to_owned();
+        tell(&mut &out, &Event::Failed { what, why: panic.to_string() });
+    }));
+    Ok(())
 }
 
 /// The soft limit is often 1024; every connection needs two.
