@@ -419,9 +419,7 @@ fn fetch_server() -> Check {
             .env_clear()
             .env("SSL_CERT_FILE", TRUST)
             .env("HOME", fixture.at("home"));
-        command
-            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
-            .env("XDG_STATE_HOME", fixture.at("state"));
+        command.env("PATH", format!("{venv}/bin")).env("XDG_STATE_HOME", fixture.at("state"));
         command.env("XDG_RUNTIME_DIR", fixture.at("run")).current_dir(fixture.at("cwd"));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let output = finish(command).map_err(|why| format!("jailed {jailed}, {url}: {why}"))?;
