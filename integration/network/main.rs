@@ -7,6 +7,7 @@
 //! ```text
 //! cargo test --test network                       all
 //! cargo test --test network socks                 attacks with `socks` in the name
+//! target/debug/deps/network-… --visit COMMAND …   runs a command in a world, to look around
 //! JAIL_TEST_CONTROLS=only cargo test --test network   the controls alone: is the world right?
 //! ```
 
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
     match args.get(1).map(String::as_str) {
         Some("--attack") => return payload(&args[2], &args[3..]),
         Some("--world") => return in_world(&args[2], &args[3]),
+        Some("--visit") => return visit(&args[2..]),
         Some("--client") => return talk::act(&args[2..]),
         Some("--sleep") => {
             std::thread::sleep(std::time::Duration::from_secs(20));
@@ -146,6 +148,15 @@ fn in_world(name: &str, side: &str) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// A command in a world; what the world saw of it is on stderr.
+fn visit(command: &[String]) -> ExitCode {
+    let world = world::enter(false);
+    scenarios::stock();
+    let status = Command::new(&command[0]).args(&command[1..]).status().expect("the command");
+    world.seen.each(|seen| eprintln!("{seen:.200?}"));
+    ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
 }
 
 /// The attack itself, jailed or not; one line of JSON. What is allowed must work before and after it.

@@ -215,7 +215,7 @@ pub fn all() -> Vec<Scenario> {
     all
 }
 
-/// Where scripts/setup.sh put the Python packages: `CLIENTS`, or below the sources.
+/// Where tests/clients/install.sh put the Python packages: `CLIENTS`, or below the sources.
 fn venv() -> PathBuf {
     let folder = std::env::var_os("CLIENTS").map(PathBuf::from);
     folder
@@ -361,7 +361,7 @@ fn finish(mut command: Command) -> Result<std::process::Output, String> {
 }
 
 /// A repository, a registry and a page for the web servers to hand out.
-fn stock() {
+pub fn stock() {
     let files = world::get().files();
     std::fs::create_dir_all(files.join("npm")).expect("folders");
     let thing = r#"{"name":"thing","dist-tags":{"latest":"7.8.9"},"versions":{"7.8.9":{"name":"thing","version":"7.8.9","dist":{"tarball":"https://allowed.test/files/thing.tgz","shasum":"da39a3ee5e6b4b0d3255bfef95601890afd80709"}}}}"#;
@@ -398,7 +398,9 @@ fn fetch_server() -> Check {
     let mut server = Vec::new();
     server.extend([jail.as_str(), "run", "-q", "--allow", "allowed.test:443", "--read", &venv]);
     let trust = format!("SSL_CERT_FILE={TRUST}");
-    server.extend(["--env", &trust, "--"]);
+    // Where it finds a node, it asks npm for a package before it answers.
+    let path = format!("PATH={venv}/bin");
+    server.extend(["--env", &trust, "--env", &path, "--"]);
     let itself = [python.to_str().expect("a path"), "-m", "mcp_server_fetch"];
     for (jailed, url, may) in [
         (false, "https://allowed.test/files/page.html", true),
@@ -417,9 +419,7 @@ fn fetch_server() -> Check {
             .env_clear()
             .env("SSL_CERT_FILE", TRUST)
             .env("HOME", fixture.at("home"));
-        command
-            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
-            .env("XDG_STATE_HOME", fixture.at("state"));
+        command.env("PATH", format!("{venv}/bin")).env("XDG_STATE_HOME", fixture.at("state"));
         command.env("XDG_RUNTIME_DIR", fixture.at("run")).current_dir(fixture.at("cwd"));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let output = finish(command).map_err(|why| format!("jailed {jailed}, {url}: {why}"))?;

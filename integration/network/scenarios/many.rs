@@ -21,7 +21,7 @@ fn two_hundred() -> Check {
     }
     // All of them live now. Each is asked before any answer is read.
     for (n, jail) in (0..JAILS).zip(&mut jails) {
-        for goal in [n, (n + 1) % JAILS, (n + 77) % JAILS, n] {
+        for goal in [n, other(n, 1), other(n, 77), n] {
             jail.tell(&format!("get {} 80 /by-{n}-", host(goal)));
         }
     }
@@ -47,6 +47,10 @@ fn two_hundred() -> Check {
         must(own == 2, || format!("host {n} got {own} requests, not 2"))?;
     }
     jails.into_iter().try_for_each(Session::end)
+}
+
+fn other(n: u8, further: u16) -> u8 {
+    u8::try_from((u16::from(n) + further) % u16::from(JAILS)).expect("a jail")
 }
 
 fn host(n: u8) -> String {

@@ -7,6 +7,8 @@ mod ends;
 mod many;
 mod published;
 
+pub use clients::stock;
+
 use crate::fixture::Fixture;
 use crate::harness::Attack;
 use crate::requires::Need;

@@ -46,6 +46,11 @@ impl Log {
         self.0.lock().expect("the log").iter().find(|seen| fits(seen)).map(|s| format!("{s:.300?}"))
     }
 
+    pub fn each(&self, mut look: impl FnMut(&Seen)) {
+        super::packets::settle();
+        self.0.lock().expect("the log").iter().for_each(|seen| look(seen));
+    }
+
     pub fn count(&self, fits: impl Fn(&Seen) -> bool) -> usize {
         super::packets::settle();
         self.0.lock().expect("the log").iter().filter(|seen| fits(seen)).count()
