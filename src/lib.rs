@@ -28,3 +28,4 @@ pub mod session;
 pub mod spawn;
 pub mod supervise;
 pub mod sys;
+pub mod why;

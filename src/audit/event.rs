@@ -59,6 +59,12 @@ pub struct RunStart {
     pub kernel: Text,
     /// The supervisor's.
     pub pid: u32,
+    /// With the pid it names one process: another one may have the number later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub born: Option<Born>,
+    /// Whether there is a way out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<Network>,
     /// The real user id of the supervisor.
     pub uid: u32,
     /// The program alone (`argv[0]`): arguments can hold secrets.
@@ -66,6 +72,27 @@ pub struct RunStart {
     /// Controls that the owner allowed to be missing and that are missing.
     #[serde(default)]
     pub gaps: Vec<Text>,
+}
+
+/// When a process began, as the kernel tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Born {
+    /// Which start of the machine (`/proc/sys/kernel/random/boot_id`).
+    pub boot: Text,
+    /// Clock ticks after that: field 22 of `/proc/PID/stat`.
+    pub ticks: u64,
+}
+
+/// What the connector can reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Network {
+    /// Its own loopback at most.
+    None,
+    /// What the rules allow, through the egress process.
+    Proxy,
+    /// Everything: it is not confined.
+    Host,
 }
 
 /// What the connector is kept in.
@@ -138,6 +165,26 @@ pub struct Denial {
     /// a connector does not fill the disk.
     #[serde(default = "once")]
     pub times: u32,
+    /// What else is known, for programs.
+    #[serde(flatten)]
+    pub detail: Detail,
+}
+
+/// What is known of a denial besides its words.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Detail {
+    /// By which way it came to the proxy, by [`crate::firewall::Door::name`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub door: Option<Text>,
+    /// The stable name of the reason, by [`crate::firewall::Reason::code`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<Text>,
+    /// The address that was refused, where a name stood for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<Text>,
+    /// The limit that was reached: bytes, processes, or milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
 }
 
 fn once() -> u32 {
@@ -190,6 +237,12 @@ pub struct RunEnd {
     /// Bytes that it sent through the proxy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes_out: Option<u64>,
+    /// Connections and requests that the proxy let out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<u64>,
+    /// Those that it refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denied: Option<u64>,
 }
 
 /// What ended a run.
@@ -212,5 +265,8 @@ pub enum How {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         stage: Option<Text>,
         what: Text,
+        /// What can be done about it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        hints: Vec<Text>,
     },
 }

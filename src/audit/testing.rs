@@ -10,6 +10,7 @@ pub(super) fn denial(object: &str) -> Event {
         reason: "not in the allowlist of web-search".into(),
         fix: Some("jail firewall allow web-search evil.example:443".into()),
         times: 1,
+        detail: Detail::default(),
     })
 }
 
@@ -36,6 +37,8 @@ pub(super) fn one_of_each() -> Vec<Event> {
         jail_version: "0.1.0".into(),
         kernel: "6.18.44".into(),
         pid: 4242,
+        born: Some(Born { boot: "8f1d".into(), ticks: 4711 }),
+        network: Some(Network::Proxy),
         uid: 1000,
         command: "uvx".into(),
         gaps: vec!["io".into()],
@@ -59,6 +62,8 @@ pub(super) fn one_of_each() -> Vec<Event> {
             peak_pids: None,
             bytes_in: Some(10_240),
             bytes_out: Some(512),
+            allowed: Some(3),
+            denied: Some(1),
         })
     }));
     events
@@ -71,8 +76,8 @@ fn ways_to_end() -> impl Iterator<Item = How> {
         How::Signal { signal: 9 },
         How::Timeout,
         How::Oom,
-        How::Refused { stage: Some("id-map".into()), what: what() },
-        How::Refused { stage: None, what: what() },
+        How::Refused { stage: Some("id-map".into()), what: what(), hints: vec!["try".into()] },
+        How::Refused { stage: None, what: what(), hints: Vec::new() },
     ]
     .into_iter()
 }

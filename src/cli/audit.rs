@@ -111,7 +111,7 @@ pub fn run(args: &AuditArgs) -> Result<u8, Failure> {
 }
 
 /// The log that these arguments mean.
-fn log_path(file: Option<&Path>) -> Result<PathBuf, Failure> {
+pub(super) fn log_path(file: Option<&Path>) -> Result<PathBuf, Failure> {
     if let Some(file) = file {
         return Ok(file.to_owned());
     }
@@ -234,13 +234,16 @@ fn follow(
     Ok(())
 }
 
-fn next(reader: &mut Reader<impl BufRead>, path: &Path) -> Result<Option<Entry>, Failure> {
+pub(super) fn next(
+    reader: &mut Reader<impl BufRead>,
+    path: &Path,
+) -> Result<Option<Entry>, Failure> {
     reader
         .next_entry()
         .map_err(|source| AuditError::Io { call: "read", path: path.to_owned(), source }.into())
 }
 
-fn warn_damaged(lines: u64) {
+pub(super) fn warn_damaged(lines: u64) {
     if lines > 0 {
         let noun = if lines == 1 { "line is" } else { "lines are" };
         ui::line(&format!("{lines} {noun} no record; see `jail audit verify`"));

@@ -10,7 +10,7 @@ mod remove;
 use super::ui;
 use crate::failure::{Failure, Kind};
 use crate::firewall::store::{Folder, target};
-use crate::firewall::{Effect, Endpoint, Ports, Rule};
+use crate::firewall::{Effect, Ports, Rule};
 use crate::policy::load::{self, Sources, WorkspaceRoot};
 use crate::policy::{ConnectorName, Origin, ToolId};
 use serde::Serialize;
@@ -86,20 +86,6 @@ fn verb(effect: Effect) -> &'static str {
         Effect::Allow => "allow",
         Effect::Deny => "deny",
     }
-}
-
-/// The command with this verb about exactly this rule.
-fn command(verb: &str, rule: &Rule) -> String {
-    let target = target::of(&rule.host, rule.ports, rule.effect);
-    about(verb, rule.tool.as_ref(), &target)
-}
-
-fn about(verb: &str, tool: Option<&ToolId>, target: &Endpoint) -> String {
-    // A star is the shell's otherwise.
-    let text = target.to_string();
-    let text = if text.contains(['*', '[']) { format!("'{text}'") } else { text };
-    let tool = tool.map(|tool| format!("--tool {tool} ")).unwrap_or_default();
-    format!("jail firewall {verb} {tool}{text}")
 }
 
 /// A rule's place as a person looks for it: from the current folder where it is below that.

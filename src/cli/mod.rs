@@ -7,10 +7,12 @@ pub mod doctor;
 pub mod explain;
 pub mod firewall;
 pub mod init;
+pub mod ps;
 pub mod run;
 pub mod schema;
 mod seccomp;
 pub mod ui;
+pub mod why;
 
 use crate::failure::Failure;
 use clap::{Args, FromArgMatches, Parser, Subcommand};
@@ -31,6 +33,8 @@ pub enum Verb {
     Audit(audit::AuditArgs),
     Check(check::CheckArgs),
     Firewall(firewall::FirewallArgs),
+    Why(why::WhyArgs),
+    Ps(ps::PsArgs),
     Init(init::InitArgs),
     Schema(schema::SchemaArgs),
     /// Look at the machine: what works, what is missing, how to fix it
@@ -66,6 +70,8 @@ pub fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Verb::Audit(args) => audit::run(&args),
         Verb::Check(args) => check::run(&args),
         Verb::Firewall(args) => firewall::run(&args),
+        Verb::Why(args) => why::run(&args),
+        Verb::Ps(args) => ps::run(&args),
         Verb::Init(args) => init::run(&args),
         Verb::Schema(args) => schema::run(&args),
         Verb::Doctor(args) => doctor::run(&args),

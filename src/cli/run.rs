@@ -43,7 +43,8 @@ pub struct RunArgs {
     /// With --sandbox=none: run it unjailed, with all your rights.
     #[arg(long)]
     pub i_accept_no_sandbox: bool,
-    /// Say nothing about limits that cannot be enforced here; they stay in the report and the audit log.
+    /// Say nothing about limits that cannot be enforced here and about what the network was used for; both
+    /// stay in the report and the audit log.
     #[arg(long, short)]
     pub quiet: bool,
     // Last, since its heading is that of all options after it.

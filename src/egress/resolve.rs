@@ -22,6 +22,8 @@ pub(super) const MOST_ADDRESSES: usize = 16;
 const SERVER_PATIENCE: Duration = Duration::from_secs(2);
 /// The second family may come so much later than the first.
 const SECOND_FAMILY: Duration = Duration::from_millis(300);
+/// The same for IPv4 alone: what is slow there is more often the network than a broken server.
+const SLOW_V4: Duration = Duration::from_secs(2);
 const FILES: [&str; 2] = ["/etc/resolv.conf", "/etc/hosts"];
 
 /// Which addresses are asked for.
@@ -29,6 +31,15 @@ const FILES: [&str; 2] = ["/etc/resolv.conf", "/etc/hosts"];
 pub enum Family {
     V4,
     V6,
+}
+
+impl Family {
+    fn other(self) -> Self {
+        match self {
+            Self::V4 => Self::V6,
+            Self::V6 => Self::V4,
+        }
+    }
 }
 
 /// Why there are none.
@@ -87,6 +98,38 @@ impl Resolver {
             Err(error) if error.is_no_records_found() => Ok(Vec::new()),
             Err(error) => Err(NotResolved::Failed(error.to_string())),
         }
+    }
+
+    /// The addresses of one family, for a client that asks for each by itself. Where that fails or takes
+    /// long and the other family has addresses, there are none: many a name has IPv4 only, and stands in
+    /// `/etc/hosts` or at a server that drops other questions.
+    pub async fn family(
+        &self,
+        name: &HostName,
+        family: Family,
+    ) -> Result<Vec<IpAddr>, NotResolved> {
+        let patience = if family == Family::V6 { SECOND_FAMILY } else { SLOW_V4 };
+        let own = self.lookup(name, family);
+        tokio::pin!(own);
+        let early = tokio::time::timeout(patience, &mut own).await;
+        if let Ok(Ok(_) | Err(NotResolved::NoSuchName)) = early {
+            return early.unwrap_or(Ok(Vec::new()));
+        }
+        let other = self.lookup(name, family.other());
+        tokio::pin!(other);
+        let failed = match early {
+            Ok(failed) => failed,
+            Err(_) => tokio::select! {
+                own = &mut own => match own {
+                    Err(NotResolved::Failed(_)) => own,
+                    own => return own,
+                },
+                other = &mut other => {
+                    return if has_some(&other) { Ok(Vec::new()) } else { own.await };
+                }
+            },
+        };
+        if has_some(&other.await) { Ok(Vec::new()) } else { failed }
     }
 
     /// The addresses of both families. A family whose servers are slow or broken does not hold up the

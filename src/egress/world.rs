@@ -66,6 +66,7 @@ pub(super) struct World {
 pub(super) struct Zone {
     asked: RefCell<Vec<(String, RecordType)>>,
     answers: RefCell<Vec<(String, Vec<Vec<IpAddr>>)>>,
+    silent: RefCell<Vec<(String, RecordType)>>,
 }
 
 impl Zone {
@@ -73,6 +74,11 @@ impl Zone {
     pub(super) fn put(&self, name: &str, turns: &[&[&str]]) {
         let turns = turns.iter().map(|turn| turn.iter().map(|text| ip(text)).collect()).collect();
         self.answers.borrow_mut().push((name.to_owned(), turns));
+    }
+
+    /// No answer to this question ever comes.
+    pub(super) fn silence(&self, name: &str, kind: RecordType) {
+        self.silent.borrow_mut().push((name.to_owned(), kind));
     }
 
     /// How often a name was asked for, with this type.
@@ -84,13 +90,17 @@ impl Zone {
         self.asked.borrow().len()
     }
 
-    fn answer(&self, bytes: &[u8]) -> Vec<u8> {
+    fn answer(&self, bytes: &[u8]) -> Option<Vec<u8>> {
         let question = Message::from_vec(bytes).unwrap();
         let query = question.queries[0].clone();
         let name = query.name().to_ascii().to_lowercase();
         let name = name.trim_end_matches('.').to_owned();
         let turn = self.asked(&name, query.query_type());
-        self.asked.borrow_mut().push((name.clone(), query.query_type()));
+        let asked = (name.clone(), query.query_type());
+        self.asked.borrow_mut().push(asked.clone());
+        if self.silent.borrow().contains(&asked) {
+            return None;
+        }
         let mut reply = Message::response(question.metadata.id, question.metadata.op_code);
         reply.add_query(query.clone());
         match self.answers.borrow().iter().find(|(own, _)| *own == name) {
@@ -105,7 +115,7 @@ impl Zone {
                 }
             }
         }
-        reply.to_vec().unwrap()
+        Some(reply.to_vec().unwrap())
     }
 }
 
@@ -124,7 +134,9 @@ impl World {
             let mut bytes = [0; 2048];
             loop {
                 let (length, from) = socket.recv_from(&mut bytes).await.unwrap();
-                socket.send_to(&serving.answer(&bytes[..length]), from).await.unwrap();
+                if let Some(reply) = serving.answer(&bytes[..length]) {
+                    socket.send_to(&reply, from).await.unwrap();
+                }
             }
         });
         let resolver = Resolver::of(ResolverConfig::from_name_servers(vec![server]));

@@ -1,6 +1,6 @@
 //! The decision. Pure: what is not an argument does not count.
 
-use super::{Denial, Effect, Host, HostPattern, Reason, Rule, Rules};
+use super::{Denial, Effect, Host, HostPattern, Reason, Rule, Rules, command};
 use crate::policy::{ConnectorName, ToolId};
 use std::time::SystemTime;
 
@@ -75,7 +75,8 @@ pub fn decide<'a>(
     let denying = matching(Effect::Deny)
         .find(|rule| if any_port { rule.ports.one().is_none() } else { rule.ports.contain(port) });
     if let Some(rule) = denying {
-        let reason = Reason::DeniedByRule { rule: rule.origin.to_string() };
+        let lift = command::lifting(rule);
+        let reason = Reason::DeniedByRule { rule: rule.origin.to_string(), lift };
         return Decision::Deny(Denial::new(who, host, port, door, reason));
     }
     let serves = |rule: &&Rule| {

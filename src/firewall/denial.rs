@@ -1,6 +1,6 @@
 //! What was refused, why, and what would allow it.
 
-use super::{Door, Host, Who};
+use super::{Door, Host, Who, command};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::IpAddr;
@@ -11,9 +11,11 @@ use std::net::IpAddr;
 #[serde(tag = "code", rename_all = "kebab-case")]
 pub enum Reason {
     NotListed,
-    /// `rule` is where the rule stands.
+    /// `rule` is where the rule stands, `lift` the command that takes it away, where one can.
     DeniedByRule {
         rule: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lift: Option<String>,
     },
     OtherPort {
         allowed: Vec<u16>,
@@ -120,13 +122,11 @@ impl Denial {
             Reason::NotPublic { .. } => " --private",
             Reason::NotTls | Reason::NoSni => " --raw",
             Reason::Ech => " --ech",
-            Reason::DeniedByRule { .. } => {
-                return Some(format!("jail firewall remove {}", self.target()));
-            }
+            Reason::DeniedByRule { lift, .. } => return lift.clone(),
             _ => return None,
         };
         let tool = self.tool.as_ref().map(|tool| format!("--tool {tool} ")).unwrap_or_default();
-        Some(format!("jail firewall allow {tool}{}{flag}", self.target()))
+        Some(format!("jail firewall allow {tool}{}{flag}", command::quoted(&self.target())))
     }
 
     /// `host:port`, without the port where it is the default one or unknown.
@@ -175,7 +175,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotListed => f.write_str("no rule allows it"),
-            Self::DeniedByRule { rule } => write!(f, "denied by {rule}"),
+            Self::DeniedByRule { rule, .. } => write!(f, "denied by {rule}"),
             Self::OtherPort { allowed } => write!(f, "allowed at port {} only", list(allowed)),
             Self::Expired { rule } => write!(f, "the rule has expired ({rule})"),
             Self::OtherTool { tool } => write!(f, "allowed for {tool} only"),

@@ -4,6 +4,7 @@
 //! line asks the same function, so that `jail firewall check` says what the proxy will do.
 
 pub mod address;
+pub mod command;
 pub mod decide;
 pub mod denial;
 pub mod export;

@@ -63,7 +63,7 @@ fn through(
 }
 
 fn by(rule: &str) -> Reason {
-    Reason::DeniedByRule { rule: rule.to_owned() }
+    Reason::DeniedByRule { rule: rule.to_owned(), lift: None }
 }
 
 #[test]
@@ -277,4 +277,36 @@ proptest! {
         let more_is_allowed = allowed(&with, host) && !verdict;
         prop_assert!(!(denies && more_is_allowed));
     }
+}
+
+#[test]
+fn what_lifts_a_denial_is_the_command_about_the_rule_itself() {
+    let at = |path: &str| Origin::File { path: path.into(), line: 7, column: 1 };
+    let ours = at("/w/.cloned/policy/firewall.yaml");
+    let fix = |rule: Rule, host: &str, port| {
+        let host = Host::parse(host).unwrap();
+        let rules = Rules(vec![rule]);
+        match decide(&who(Some("a@v1")), &rules, &host, port, Door::Connect, now()) {
+            Decision::Deny(denial) => denial.fix(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let ruled = |text: &str, origin: &Origin| Rule { origin: origin.clone(), ..deny(text) };
+    let cases = [
+        (ruled("*.example.com", &ours), "jail firewall remove '*.example.com'"),
+        (ruled("a.example.com:443", &ours), "jail firewall remove a.example.com:443"),
+        (
+            Rule { tool: Some(tool("a@v1")), ..ruled("a.example.com", &ours) },
+            "jail firewall remove --tool a@v1 a.example.com",
+        ),
+    ];
+    for (rule, command) in cases {
+        assert_eq!(fix(rule, "a.example.com", 443).as_deref(), Some(command));
+    }
+    // Not the firewall's to write.
+    for place in [at("/w/.cloned/connectors/a.yaml"), at("/w/policy/a.yaml")] {
+        assert_eq!(fix(ruled("a.example.com", &place), "a.example.com", 443), None);
+    }
+    let v6 = fix(ruled("b.example.com", &ours), "2001:db8::1", 80);
+    assert_eq!(v6.as_deref(), Some("jail firewall allow --tool a@v1 '[2001:db8::1]:80'"));
 }

@@ -1,6 +1,7 @@
 //! What this machine is and has: read once per run, before the plan, which then decides alone.
 
 mod paths;
+pub mod process;
 
 use crate::confine::cgroup::{Controller, Controllers, How, Support};
 use crate::plan::{CgroupFacts, Facts, FirewallFacts, Kind};

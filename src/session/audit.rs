@@ -1,12 +1,14 @@
 //! The audit records of one run.
 
 use crate::audit::{
-    Applied, AuditError, Denial, Digest, Event, How, Log, Mechanism, Probe, RunEnd, RunId,
-    RunStart, Text, Verdict, path_for,
+    Applied, AuditError, Denial, Detail, Digest, Event, How, Log, Mechanism, Network, Probe,
+    RunEnd, RunId, RunStart, Verdict, path_for,
 };
 use crate::confine::cgroup::Usage;
 use crate::failure::{Failure, Kind};
-use crate::plan::{Plan, Stage, explain};
+use crate::firewall::Reason;
+use crate::host::process;
+use crate::plan::{NetworkPlan, Plan, Stage, explain, human};
 use crate::policy::Policy;
 use crate::policy::load::{Sources, WorkspaceRoot};
 use crate::supervise::{Ended, EndedBy, Told};
@@ -38,7 +40,12 @@ impl Audit {
         let command = plan.exec.program.to_string_lossy();
         let gaps = plan.gaps.iter().map(|gap| gap.to_string().as_str().into()).collect();
         let run = self.open(RunId::from(plan.run_id.as_str()))?;
-        run.append(&run.started(&plan.policy, digest, &command, gaps))?;
+        let network = match plan.network {
+            NetworkPlan::Loopback => Network::None,
+            NetworkPlan::Proxied(_) => Network::Proxy,
+        };
+        let start = run.started(&plan.policy, digest, &command);
+        run.append(&Event::RunStart(RunStart { gaps, network: Some(network), ..start }))?;
         Ok(run)
     }
 
@@ -47,7 +54,9 @@ impl Audit {
         let command = policy.command.value.first().map(|c| c.to_string_lossy()).unwrap_or_default();
         let run = self.open(id)?;
         let gaps = vec!["NOT CONFINED: no control was applied (--sandbox=none)".into()];
-        run.append(&run.started(policy, Digest::of(b""), &command, gaps))?;
+        let network = Some(Network::Host);
+        let start = run.started(policy, Digest::of(b""), &command);
+        run.append(&Event::RunStart(RunStart { gaps, network, ..start }))?;
         Ok(run)
     }
 
@@ -63,8 +72,8 @@ impl Audit {
 }
 
 impl Run {
-    fn started(&self, policy: &Policy, plan: Digest, command: &str, gaps: Vec<Text>) -> Event {
-        Event::RunStart(RunStart {
+    fn started(&self, policy: &Policy, plan: Digest, command: &str) -> RunStart {
+        RunStart {
             run: self.id.clone(),
             connector: policy.name.as_str().into(),
             tool: policy.tool.as_ref().map(|tool| tool.value.as_str().into()),
@@ -73,10 +82,12 @@ impl Run {
             jail_version: env!("CARGO_PKG_VERSION").into(),
             kernel: kernel().as_str().into(),
             pid: std::process::id(),
+            born: process::born(std::process::id()),
+            network: None,
             uid: nix::unistd::getuid().as_raw(),
             command: command.into(),
-            gaps,
-        })
+            gaps: Vec::new(),
+        }
     }
 
     /// The end of a run that was not confined.
@@ -103,6 +114,8 @@ impl Run {
             peak_pids: None,
             bytes_in: None,
             bytes_out: None,
+            allowed: None,
+            denied: None,
         }
     }
 
@@ -133,6 +146,15 @@ impl Run {
             reason: format!("{}: {}", denial.reason.code(), denial.reason).as_str().into(),
             fix: denial.fix().as_deref().map(Into::into),
             times: u32::try_from(more.saturating_add(1)).unwrap_or(u32::MAX),
+            detail: Detail {
+                door: Some(denial.door.name().into()),
+                code: Some(denial.reason.code().into()),
+                address: match &denial.reason {
+                    Reason::NotPublic { address, .. } => Some(address.to_string().into()),
+                    _ => None,
+                },
+                limit: None,
+            },
         }))
     }
 
@@ -142,7 +164,7 @@ impl Run {
         ended: &Ended,
         usage: Option<&Usage>,
     ) -> Result<(), Failure> {
-        for denial in limits_hit(plan, usage) {
+        for denial in limits_hit(plan, usage).into_iter().chain(ended_by_limit(plan, ended)) {
             self.append_late(&Event::Denial(Denial { run: self.id.clone(), ..denial }))?;
         }
         let oom = usage.is_some_and(Usage::out_of_memory);
@@ -160,6 +182,8 @@ impl Run {
             peak_pids: usage.and_then(|usage| usage.pids_peak),
             bytes_in: ended.egress.as_ref().map(|counters| counters.bytes_in),
             bytes_out: ended.egress.as_ref().map(|counters| counters.bytes_out),
+            allowed: ended.egress.as_ref().map(|counters| counters.allowed),
+            denied: ended.egress.as_ref().map(|counters| counters.denied),
             ..self.ended(how)
         }))
     }
@@ -167,7 +191,8 @@ impl Run {
     pub(super) fn refused(&self, failure: &Failure) -> Result<(), Failure> {
         let stage = failure.stage.map(|stage| stage.name().into());
         let what = failure.what.as_str().into();
-        self.append(&Event::RunEnd(self.ended(How::Refused { stage, what })))
+        let hints = failure.hints.iter().map(|hint| hint.as_str().into()).collect();
+        self.append(&Event::RunEnd(self.ended(How::Refused { stage, what, hints })))
     }
 
     /// For what is to be recorded when the connector has run already.
@@ -181,27 +206,59 @@ impl Run {
     }
 }
 
-/// What the cgroup refused, as denials; the caller fills in the run.
+/// What the cgroup refused, as denials.
 fn limits_hit(plan: &Plan, usage: Option<&Usage>) -> Vec<Denial> {
     let Some(usage) = usage else { return Vec::new() };
-    let denial = |object: &str, reason: String, fix: &str, times: u64| Denial {
-        run: RunId::from(plan.run_id.as_str()),
-        mechanism: Mechanism::Cgroup,
-        object: object.into(),
-        reason: reason.as_str().into(),
-        fix: Some(fix.into()),
-        times: u32::try_from(times).unwrap_or(u32::MAX),
-    };
+    let (memory, pids) = (&plan.policy.limits.memory, &plan.policy.limits.pids);
     let mut denials = Vec::new();
     if usage.out_of_memory() {
-        let reason = format!("the memory limit ({}) was reached", plan.policy.limits.memory.origin);
-        denials.push(denial("memory", reason, "limits.memory, or --memory", 1));
+        let size = human(memory.value.0);
+        let reason = format!("the memory limit of {size} ({}) was reached", memory.origin);
+        let fix = "limits.memory, or --memory";
+        let denial = reached(plan, Mechanism::Cgroup, ["memory", &reason, fix], memory.value.0);
+        denials.push(denial);
     }
     if let Some(refused) = usage.pids_refused.filter(|refused| *refused > 0) {
-        let reason = format!("the process limit ({}) was reached", plan.policy.limits.pids.origin);
-        denials.push(denial("fork", reason, "limits.pids, or --pids", refused));
+        let reason = format!("the limit of {} processes ({}) was reached", pids.value, pids.origin);
+        let fix = "limits.pids, or --pids";
+        let denial = reached(plan, Mechanism::Cgroup, ["fork", &reason, fix], pids.value.into());
+        denials.push(Denial { times: u32::try_from(refused).unwrap_or(u32::MAX), ..denial });
     }
     denials
+}
+
+/// A limit that ended the connector, as the way in which it ended shows.
+fn ended_by_limit(plan: &Plan, ended: &Ended) -> Option<Denial> {
+    let limits = &plan.policy.limits;
+    match ended.by {
+        EndedBy::Timeout => limits.timeout.as_ref().map(|timeout| {
+            let time = humantime::format_duration(timeout.value);
+            let reason = format!("the time limit of {time} ({}) was reached", timeout.origin);
+            let fix = "limits.timeout, or --timeout";
+            reached(plan, Mechanism::Policy, ["time", &reason, fix], millis(timeout.value))
+        }),
+        EndedBy::Signal(libc::SIGXFSZ) => limits.file_size.as_ref().map(|size| {
+            let most = human(size.value.0);
+            let reason = format!("the limit of {most} for a file ({}) was reached", size.origin);
+            let fix = "limits.file_size";
+            reached(plan, Mechanism::Rlimit, ["file size", &reason, fix], size.value.0)
+        }),
+        _ => None,
+    }
+}
+
+/// `[object, reason, fix]`.
+fn reached(plan: &Plan, mechanism: Mechanism, words: [&str; 3], limit: u64) -> Denial {
+    let [object, reason, fix] = words;
+    Denial {
+        run: RunId::from(plan.run_id.as_str()),
+        mechanism,
+        object: object.into(),
+        reason: reason.into(),
+        fix: Some(fix.into()),
+        times: 1,
+        detail: Detail { limit: Some(limit), ..Detail::default() },
+    }
 }
 
 fn unlogged(error: AuditError) -> Failure {

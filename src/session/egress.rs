@@ -2,16 +2,19 @@
 
 use super::audit;
 use crate::cli::ui;
-use crate::egress::{Config, Event, Limits, Upstream};
+use crate::egress::{Config, Counters, Event, Limits, Upstream};
 use crate::failure::{Failure, Kind};
 use crate::firewall::store::{self, Folder, UpstreamRef};
 use crate::firewall::{Rules, Who};
-use crate::plan::{FirewallFacts, Plan, Proxied};
+use crate::plan::{FirewallFacts, Plan, Proxied, human};
 use crate::policy::load::{Sources, WorkspaceRoot};
 use crate::spawn::egress::{self, Egress};
 use crate::spawn::secrets;
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
+
+/// Hosts that the summary names.
+const SUMMED: usize = 5;
 
 /// Starts it for this plan; `sockets` is where the jail's sockets arrive.
 pub(super) fn start(plan: &Plan, proxied: &Proxied, sockets: OwnedFd) -> Result<Egress, Failure> {
@@ -87,6 +90,35 @@ pub(super) fn heard(log: &audit::Run, event: &Event) -> Result<(), Failure> {
     }
 }
 
+/// What went out and in, in one line; none where nothing was tried.
+pub(super) fn summary(counters: &Counters, run: &str) -> Option<String> {
+    let Counters { allowed, denied, bytes_out, bytes_in, denied_hosts, .. } = counters;
+    if *allowed == 0 && *denied == 0 {
+        return None;
+    }
+    let noun = if *allowed == 1 { "connection" } else { "connections" };
+    let (out, into) = (human(*bytes_out), human(*bytes_in));
+    let mut line = format!("jail: network: {allowed} {noun}, {out} out, {into} in");
+    if *denied == 0 {
+        return Some(line);
+    }
+    let mut hosts: Vec<(&str, u64)> =
+        denied_hosts.iter().map(|(host, times)| (host.as_str(), *times)).collect();
+    hosts.sort_by_key(|(_, times)| std::cmp::Reverse(*times));
+    let nameless = |host| if host == "" { "no host" } else { host };
+    let named: Vec<String> = hosts
+        .iter()
+        .take(SUMMED)
+        .map(|(host, times)| format!("{} ({times})", nameless(*host)))
+        .collect();
+    line += &format!("; refused: {}", named.join(", "));
+    match hosts.len().saturating_sub(SUMMED) {
+        0 => {}
+        more => line += &format!(" and {more} more"),
+    }
+    Some(line + &format!("; jail why {run} shows more"))
+}
+
 /// The workspace's firewall as it is now.
 pub(super) fn firewall(sources: &Sources) -> Result<FirewallFacts, Failure> {
     let Some(root) = WorkspaceRoot::find(&sources.cwd) else {
@@ -96,4 +128,35 @@ pub(super) fn firewall(sources: &Sources) -> Result<FirewallFacts, Failure> {
     let overlay = store::read(&folder)?;
     let rules = overlay.rules();
     Ok(FirewallFacts { folder: Some(folder), rules, upstream: overlay.upstream })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_is_one_line_and_says_nothing_of_nothing() {
+        let line = |allowed, hosts: &[(&str, u64)]| {
+            let denied_hosts = hosts.iter().map(|(host, n)| ((*host).to_owned(), *n)).collect();
+            let denied = hosts.iter().map(|(_, n)| n).sum();
+            let (bytes_out, bytes_in) = (1258, 3 << 20);
+            let open = 0;
+            summary(
+                &Counters { allowed, denied, bytes_out, bytes_in, open, denied_hosts },
+                "0123456789ab",
+            )
+        };
+        assert_eq!(line(0, &[]), None);
+        let bytes = "1.2 KiB out, 3 MiB in";
+        assert_eq!(line(1, &[]).unwrap(), format!("jail: network: 1 connection, {bytes}"));
+        assert_eq!(
+            line(0, &[("a.example", 2), ("b.example:80", 6)]).unwrap(),
+            format!(
+                "jail: network: 0 connections, {bytes}; refused: b.example:80 (6), a.example (2); \
+                 jail why 0123456789ab shows more"
+            )
+        );
+        let many: Vec<(&str, u64)> = ["a", "b", "c", "d", "e", "f", "g"].map(|n| (n, 1)).into();
+        assert!(line(0, &many).unwrap().contains("e (1) and 2 more; jail why"));
+    }
 }

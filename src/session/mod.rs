@@ -77,6 +77,11 @@ impl Session {
                 let reported = report::write(&self, place, &ended, usage.as_ref(), &quarantined);
                 report::summary(&self, &ended, usage.as_ref(), &quarantined);
                 report::replaced(&quarantine::replaced(&self.plan));
+                if let Some(counters) = ended.egress.as_ref().filter(|_| !self.options.quiet)
+                    && let Some(line) = egress::summary(counters, &self.plan.run_id)
+                {
+                    crate::cli::ui::line(&line);
+                }
                 recorded.and(reported)?;
                 Ok(ended.code())
             }

@@ -115,6 +115,13 @@ fn json(
         "gaps": plan.gaps,
         "notes": notes,
         "usage": usage,
+        "network": ended.egress.as_ref().map(|counters| json!({
+            "allowed": counters.allowed,
+            "denied": counters.denied,
+            "bytes_in": counters.bytes_in,
+            "bytes_out": counters.bytes_out,
+            "denied_hosts": counters.denied_hosts,
+        })),
         "wall_ms": u64::try_from(ended.wall.as_millis()).unwrap_or(u64::MAX),
         "cpu_ms": u64::try_from(ended.cpu.as_millis()).unwrap_or(u64::MAX),
         "quarantined": quarantined.iter().map(|q| json!({

@@ -1,5 +1,6 @@
 //! The supervisor's end of the egress process: what it tells, and its end.
 
+use super::gauge::Gauge;
 use crate::egress::{Counters, Event};
 use crate::failure::{Failure, Kind};
 use crate::spawn::egress::Egress;
@@ -19,11 +20,14 @@ pub(super) struct Link {
     buffer: Vec<u8>,
     /// The newest ones.
     pub(super) counters: Counters,
+    /// Where `jail ps` finds them; `None` where that failed.
+    gauge: Option<Gauge>,
 }
 
 impl Link {
-    pub(super) fn new(egress: Egress) -> Self {
-        Self { egress, buffer: Vec::new(), counters: Counters::default() }
+    pub(super) fn new(egress: Egress, run: &str) -> Self {
+        let gauge = Some(Gauge::new(run));
+        Self { egress, buffer: Vec::new(), counters: Counters::default(), gauge }
     }
 
     pub(super) fn poll_fd(&self) -> PollFd<'_> {
@@ -71,13 +75,24 @@ impl Link {
         Ok(got)
     }
 
+    /// A run does not end for want of this; it is said once.
+    fn show(&mut self, counters: &Counters) -> Option<Event> {
+        let error = self.gauge.as_mut()?.show(counters).err()?;
+        self.gauge = None;
+        let what = "jail ps cannot show what this run counts".to_owned();
+        Some(Event::Warning { what, why: error.to_string() })
+    }
+
     fn events(&mut self) -> Result<Vec<Event>, Failure> {
         let mut events = Vec::new();
         while let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = self.buffer.drain(..=end).collect();
             let event = serde_json::from_slice(&line).map_err(|error| gone(&error.to_string()))?;
             match event {
-                Event::Counters(counters) => self.counters = counters,
+                Event::Counters(counters) => {
+                    events.extend(self.show(&counters));
+                    self.counters = counters;
+                }
                 event => events.push(event),
             }
         }

@@ -5,6 +5,7 @@
 
 mod egress;
 mod ended;
+pub mod gauge;
 pub mod pty;
 mod stderr;
 mod streams;
@@ -137,7 +138,7 @@ impl<'a> Supervisor<'a> {
         egress: Egress,
         act: impl FnMut(&Event) -> Result<(), Failure> + 'a,
     ) {
-        self.egress = Some(egress::Link::new(egress));
+        self.egress = Some(egress::Link::new(egress, &self.plan.run_id));
         self.on_event = Some(Box::new(act));
     }
 

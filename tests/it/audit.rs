@@ -26,6 +26,7 @@ fn denial(run: &RunId, number: usize) -> Event {
         reason: "not in the allowlist ".repeat(30).into(),
         fix: None,
         times: 1,
+        detail: Default::default(),
     })
 }
 

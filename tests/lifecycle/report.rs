@@ -38,6 +38,7 @@ fn shape() -> Outcome {
         "gaps",
         "notes",
         "usage",
+        "network",
         "wall_ms",
         "cpu_ms",
         "quarantined",

@@ -82,10 +82,10 @@ fn end(event: &RunEnd) -> (&'static str, String) {
         How::Signal { signal } => (YELLOW, format!("ended by signal {signal}")),
         How::Timeout => (YELLOW, "ended by its time limit".to_owned()),
         How::Oom => (YELLOW, "ended by its memory limit".to_owned()),
-        How::Refused { stage: Some(stage), what } => {
+        How::Refused { stage: Some(stage), what, .. } => {
             (RED, format!("refused at stage {stage}: {what}"))
         }
-        How::Refused { stage: None, what } => (RED, format!("refused: {what}")),
+        How::Refused { stage: None, what, .. } => (RED, format!("refused: {what}")),
     };
     let time = |ms| humantime::format_duration(Duration::from_millis(ms)).to_string();
     what += &format!(" after {}, cpu {}", time(event.wall_ms), time(event.cpu_ms));
@@ -97,6 +97,9 @@ fn end(event: &RunEnd) -> (&'static str, String) {
     }
     if let (Some(received), Some(sent)) = (event.bytes_in, event.bytes_out) {
         what += &format!(", {} in, {} out", bytes(received), bytes(sent));
+    }
+    if let Some(denied) = event.denied.filter(|denied| *denied > 0) {
+        what += &format!(", {denied} refused by the proxy");
     }
     (paint, what)
 }
@@ -152,6 +155,7 @@ mod tests {
             reason: "not in the allowlist".into(),
             fix: Some("jail firewall allow web-search evil.example:443".into()),
             times: 3,
+            detail: Default::default(),
         };
         assert_eq!(
             header() + &shown(Event::Denial(denial)),
@@ -173,6 +177,8 @@ mod tests {
             jail_version: "0.1.0".into(),
             kernel: "6.18".into(),
             pid: 1,
+            born: None,
+            network: None,
             uid: 0,
             command: "uvx".into(),
             gaps: vec!["io".into(), "cpus".into()],
@@ -189,6 +195,7 @@ mod tests {
         let end = |how| {
             let (wall_ms, cpu_ms, peak_memory) = (1_234, 5, Some(3 << 19));
             let (peak_pids, bytes_in, bytes_out) = (None, None, None);
+            let (allowed, denied) = (None, Some(2));
             let run = run();
             shown(Event::RunEnd(RunEnd {
                 run,
@@ -199,11 +206,14 @@ mod tests {
                 peak_pids,
                 bytes_in,
                 bytes_out,
+                allowed,
+                denied,
             }))
         };
-        let cost = " after 1s 234ms, cpu 5ms, peak 1.5 MiB\n";
+        let cost = " after 1s 234ms, cpu 5ms, peak 1.5 MiB, 2 refused by the proxy\n";
         assert!(end(How::Exited { code: 3 }).ends_with(&format!("exited 3{cost}")));
-        let refused = How::Refused { stage: Some("id-map".into()), what: "EPERM".into() };
+        let (stage, what) = (Some("id-map".into()), "EPERM".into());
+        let refused = How::Refused { stage, what, hints: Vec::new() };
         assert!(end(refused).ends_with(&format!("refused at stage id-map: EPERM{cost}")));
     }
 

@@ -1,12 +1,13 @@
 //! `jail firewall check`: what the proxy would decide, and why.
 
-use super::{RuleJson, about, command, manifest, place, print, print_json, shown, words};
+use super::{RuleJson, manifest, place, print, print_json, shown, words};
 use crate::cli::ui;
 use crate::exit;
 use crate::failure::{Failure, Kind};
 use crate::firewall::store::{self, target};
 use crate::firewall::{
-    Decision, Denial, Door, Effect, Endpoint, HostPattern, Reason, Rule, Rules, Who, decide,
+    Decision, Denial, Door, Effect, Endpoint, HostPattern, Reason, Rule, Rules, Who, command,
+    decide,
 };
 use crate::policy::load::{self, Sources};
 use crate::policy::{ConnectorName, ToolId};
@@ -152,7 +153,7 @@ fn deciding<'a>(
     args: &CheckArgs,
     now: SystemTime,
 ) -> Option<&'a Rule> {
-    let Reason::DeniedByRule { rule: place } = &denial.reason else { return None };
+    let Reason::DeniedByRule { rule: place, .. } = &denial.reason else { return None };
     let HostPattern::Exact(host) = &args.target.host else { return None };
     rules.0.iter().find(|rule| {
         rule.effect == Effect::Deny
@@ -165,10 +166,10 @@ fn deciding<'a>(
 /// The command that takes away what allows it.
 fn stop(rule: &Rule, who: &Who, files: &Path) -> String {
     if ours(rule, files) {
-        return command("remove", rule);
+        return command::of("remove", rule);
     }
     // A manifest is not ours to write.
-    about("deny", who.tool.as_ref(), &target::of(&rule.host, rule.ports, Effect::Deny))
+    command::about("deny", tool(who).as_deref(), &target::of(&rule.host, rule.ports, Effect::Deny))
 }
 
 /// The command that would allow it.
@@ -180,10 +181,14 @@ fn start(
     files: &Path,
 ) -> Option<String> {
     match deciding {
-        Some(rule) if ours(rule, files) => Some(command("remove", rule)),
+        Some(rule) if ours(rule, files) => Some(command::of("remove", rule)),
         Some(_) => None,
-        None => denial.fix().map(|_| about("allow", who.tool.as_ref(), asked)),
+        None => denial.fix().map(|_| command::about("allow", tool(who).as_deref(), asked)),
     }
+}
+
+fn tool(who: &Who) -> Option<String> {
+    who.tool.as_ref().map(ToString::to_string)
 }
 
 fn ours(rule: &Rule, files: &Path) -> bool {

@@ -1,11 +1,11 @@
 //! `jail firewall allow` and `jail firewall deny`.
 
-use super::{command, place, shown, verb, words};
+use super::{place, shown, verb, words};
 use crate::cli::ui;
 use crate::exit;
 use crate::failure::Failure;
 use crate::firewall::store::{self, Folder, Overlay, Put, Wanted, target};
-use crate::firewall::{Effect, Endpoint, HostPattern, Ports, Rule};
+use crate::firewall::{Effect, Endpoint, HostPattern, Ports, Rule, command};
 use crate::policy::text::plain_text;
 use crate::policy::{Malformed, ToolId};
 use std::path::Path;
@@ -126,7 +126,7 @@ fn tell(wanted: &Wanted, done: Put, overlay: &Overlay, cwd: &Path, folder: &Fold
         ui::line(&match rule.effect {
             Effect::Allow => format!(
                 "but it stays refused: {words} ({place}) comes first; to remove that: {}",
-                command("remove", other)
+                command::of("remove", other)
             ),
             Effect::Deny => format!("this comes before {} {words} ({place})", verb(other.effect))
                 .replacen("allow allow", "allow", 1),

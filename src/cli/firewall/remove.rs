@@ -1,11 +1,11 @@
 //! `jail firewall remove`.
 
-use super::{command, place, shown, words};
+use super::{place, shown, words};
 use crate::cli::ui;
 use crate::exit;
 use crate::failure::Failure;
-use crate::firewall::Endpoint;
 use crate::firewall::store::{self, Entry, target};
+use crate::firewall::{Endpoint, command};
 use crate::policy::ToolId;
 
 /// Remove the rules that name exactly this, whether they allow or deny; connections that nothing else
@@ -54,7 +54,7 @@ pub(super) fn run(args: &RemoveArgs) -> Result<u8, Failure> {
             let words = words(&entry.rule);
             ui::line(&format!(
                 "there is: {words}; to remove that: {}",
-                command("remove", &entry.rule)
+                command::of("remove", &entry.rule)
             ));
         }
     }

@@ -65,7 +65,7 @@ async fn look_up(
         return deny(reason, ResponseCode::ServFail);
     }
     let family = if v6 { Family::V6 } else { Family::V4 };
-    let lookup = gate.resolver.lookup(&question.host, family);
+    let lookup = gate.resolver.family(&question.host, family);
     let patience = gate.config.limits.dial;
     let found = match tokio::time::timeout(patience, lookup).await {
         Ok(Ok(found)) => found,

@@ -96,6 +96,41 @@ fn an_address_without_a_route_is_not_answered() {
 }
 
 #[test]
+fn a_family_that_nobody_answers_is_empty_where_the_other_one_has_addresses() {
+    run(async {
+        let rules = vec![allow("four.example", 443), private("six.example", 443)];
+        let mut world = World::of(rules).await;
+        world.zone.put("four.example", &[&["93.184.215.14"]]);
+        world.zone.put("six.example", &[&["::1"]]);
+        world.zone.silence("four.example", RecordType::AAAA);
+        world.zone.silence("six.example", RecordType::A);
+        for (name, kind) in [("four.example.", RecordType::AAAA), ("six.example.", RecordType::A)] {
+            let reply = ask(&world, &query(name, kind)).await.unwrap();
+            assert_eq!(
+                (code(&reply), addresses(&reply)),
+                (ResponseCode::NoError, vec![]),
+                "{name}"
+            );
+        }
+        let reply = ask(&world, &query("four.example.", RecordType::A)).await.unwrap();
+        assert_eq!(addresses(&reply), [ip("93.184.215.14")]);
+        assert!(world.denials().is_empty());
+    });
+}
+
+#[test]
+fn a_name_whose_servers_are_silent_for_both_families_is_refused() {
+    run(async {
+        let mut world = World::of(vec![allow("dead.example", 443)]).await;
+        world.zone.silence("dead.example", RecordType::A);
+        world.zone.silence("dead.example", RecordType::AAAA);
+        let reply = ask(&world, &query("dead.example.", RecordType::AAAA)).await.unwrap();
+        assert_eq!(code(&reply), ResponseCode::ServFail);
+        assert_eq!(world.denials(), ["dead.example no-address"]);
+    });
+}
+
+#[test]
 fn a_private_address_is_refused_with_its_reason() {
     run(async {
         let mut world = World::of(vec![allow("inside.example", 443)]).await;

@@ -1,0 +1,189 @@
+//! One run explained from its records: what was refused, why, and the smallest change of policy that
+//! would allow it. Pure: records and the rules of today in, words out.
+
+mod limits;
+mod network;
+mod patch;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+pub use patch::{Allow, Patch};
+
+use crate::audit::{self, Event, How, Mechanism, Network, RunEnd, RunStart, Text};
+use crate::firewall::Rules;
+use serde::Serialize;
+use std::time::SystemTime;
+
+/// What is told of one run; `jail why --json` prints it.
+#[derive(Debug, Serialize)]
+pub struct Story {
+    pub run: String,
+    pub connector: Option<Text>,
+    pub tool: Option<Text>,
+    pub command: Option<Text>,
+    /// When it started.
+    pub since: Option<String>,
+    /// How it ended, in words; `None`: its end is not in the log.
+    pub ended: Option<String>,
+    /// The most important first.
+    pub refused: Vec<Finding>,
+    pub patch: Patch,
+    /// Controls that were not there.
+    pub not_enforced: Vec<Text>,
+    /// What this log cannot know.
+    pub not_recorded: Vec<&'static str>,
+}
+
+/// One thing that was refused, however often and by whatever way.
+#[derive(Debug, Clone, Serialize)]
+pub struct Finding {
+    #[serde(skip)]
+    weight: Weight,
+    pub mechanism: Mechanism,
+    pub object: Text,
+    /// The stable name of the reason, where it has one.
+    pub code: Option<Text>,
+    pub reason: String,
+    pub times: u64,
+    /// The proxy's doors that it came to.
+    pub doors: Vec<Text>,
+    pub remedy: Remedy,
+    #[serde(skip)]
+    address: Option<Text>,
+    #[serde(skip)]
+    fix: Option<Text>,
+    #[serde(skip)]
+    limit: Option<u64>,
+}
+
+/// What would allow it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Remedy {
+    /// A change of policy, which [`Patch`] has.
+    Change { think_twice: Option<&'static str> },
+    /// Something else that a person can do.
+    Advice { text: String },
+    /// No rule can, for this reason.
+    None { because: &'static str },
+}
+
+/// What comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Weight {
+    Run,
+    Limit,
+    Rule,
+    Doubtful,
+    Never,
+    Trouble,
+}
+
+impl Story {
+    /// `events` are those of one run, in order; `rules` those that count today.
+    pub fn of(run: &str, events: &[(SystemTime, Event)], rules: &Rules) -> Self {
+        let start = events.iter().find_map(|(time, event)| match event {
+            Event::RunStart(start) => Some((*time, start)),
+            _ => None,
+        });
+        let end = events.iter().rev().find_map(|(_, event)| match event {
+            Event::RunEnd(end) => Some(end),
+            _ => None,
+        });
+        let mut refused: Vec<Finding> = Vec::new();
+        for (_, event) in events {
+            if let Event::Denial(denial) = event {
+                join(&mut refused, finding(denial));
+            }
+        }
+        refused.extend(end.and_then(|end| limits::ended(&end.how, &refused)));
+        refused.sort_by(|a, b| {
+            (a.weight, std::cmp::Reverse(a.times), &a.object).cmp(&(
+                b.weight,
+                std::cmp::Reverse(b.times),
+                &b.object,
+            ))
+        });
+        let start_of = start.map(|(_, start)| start);
+        let tool = start_of.and_then(|start| start.tool.clone());
+        Self {
+            run: run.to_owned(),
+            connector: start_of.map(|start| start.connector.clone()),
+            command: start_of.map(|start| start.command.clone()),
+            since: start.map(|(time, _)| humantime::format_rfc3339_seconds(time).to_string()),
+            ended: end.map(text::ended),
+            patch: Patch::of(&refused, tool.as_ref(), rules),
+            refused,
+            tool,
+            not_enforced: start_of.map(|start| start.gaps.clone()).unwrap_or_default(),
+            not_recorded: not_recorded(start_of, end),
+        }
+    }
+}
+
+fn not_recorded(start: Option<&RunStart>, end: Option<&RunEnd>) -> Vec<&'static str> {
+    let mut notes = Vec::new();
+    match end.map(|end| &end.how) {
+        None => notes.push(
+            "its end: it still runs, or its supervisor was killed; limits are recorded at the end",
+        ),
+        Some(How::Refused { .. }) => {
+            notes.push(
+                "the causes of the refusal, which can hold arguments: run it again to see them",
+            );
+        }
+        Some(_) => {}
+    }
+    if start.is_some_and(|start| start.network == Some(Network::Host)) {
+        notes.push("anything that it did: it was not confined");
+    } else if !matches!(end.map(|end| &end.how), Some(How::Refused { .. })) {
+        notes.push(
+            "what the kernel refused inside (seccomp, Landlock, file permissions): it told the \
+             connector alone, as an error such as EPERM, EACCES or ENOENT",
+        );
+    }
+    if start.is_some_and(|start| start.network == Some(Network::None)) {
+        notes.push("attempts to reach a network: there was no way out, and nobody to see them");
+    }
+    notes
+}
+
+/// Equal ones are one, with the sum of their times.
+fn join(all: &mut Vec<Finding>, next: Finding) {
+    let same = |one: &&mut Finding| {
+        one.mechanism == next.mechanism && one.object == next.object && one.code == next.code
+    };
+    let Some(one) = all.iter_mut().find(same) else { return all.push(next) };
+    one.times += next.times;
+    for door in next.doors {
+        if !one.doors.contains(&door) {
+            one.doors.push(door);
+        }
+    }
+    // The newest words: a rule may have changed in between.
+    (one.reason, one.fix, one.address) = (next.reason, next.fix, next.address);
+    (one.remedy, one.weight) = (next.remedy, next.weight);
+}
+
+fn finding(denial: &audit::Denial) -> Finding {
+    let mut finding = Finding {
+        weight: Weight::Limit,
+        mechanism: denial.mechanism,
+        object: denial.object.clone(),
+        code: denial.detail.code.clone(),
+        reason: denial.reason.to_string(),
+        times: denial.times.into(),
+        doors: denial.detail.door.clone().into_iter().collect(),
+        remedy: Remedy::None { because: "nothing is known that would" },
+        address: denial.detail.address.clone(),
+        fix: denial.fix.clone(),
+        limit: denial.detail.limit,
+    };
+    match denial.mechanism {
+        Mechanism::Proxy => network::judge(&mut finding),
+        _ => limits::judge(&mut finding),
+    }
+    finding
+}
