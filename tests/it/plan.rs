@@ -22,7 +22,7 @@ fn facts() -> Facts {
         time_namespace: true,
         overlay: true,
         ipv6: true,
-        firewall: FirewallFacts::default(),
+        firewall: jail::plan::FirewallFacts::default(),
         now: std::time::UNIX_EPOCH,
         cgroup: CgroupFacts {
             why: "no controller is delegated".into(),
