@@ -20,8 +20,9 @@ pub(super) fn page() -> String {
         - The YAML is a strict subset: one document, no anchors, no tags, no duplicate keys.\n\
         - `jail init` writes an example with every field; `jail schema connector` prints the JSON Schema \
         ([schema/connector.json](schema/connector.json)).\n\n\
-        This version refuses to run a manifest that uses `package`, `network.allow`, `ports[].publish`, \
-        `rpc` or `sandbox: container`: it cannot do these yet and does not pretend to.\n\n",
+        - [network.md](network.md) has the rules of the network, injected headers and published ports.\n\n\
+        This version refuses to run a manifest that uses `package`, `rpc` or `sandbox: container`: it cannot \
+        do these yet and does not pretend to.\n\n",
         text(&schema, "description"),
     );
     out += "## Fields\n\n";

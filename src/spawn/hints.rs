@@ -32,7 +32,8 @@ pub fn refusal(plan: &Plan, fault: Fault) -> Failure {
 pub fn add(failure: Failure, stage: Stage, error: SysError) -> Failure {
     let errno = error.errno();
     match (stage, errno) {
-        (Stage::Namespaces | Stage::IdMap | Stage::Network | Stage::Process, Errno::EPERM | Errno::EACCES)
+        (Stage::Network, _) => network(failure, error),
+        (Stage::Namespaces | Stage::IdMap | Stage::Process, Errno::EPERM | Errno::EACCES)
         | (Stage::Mounts, Errno::EPERM | Errno::EACCES)
             if error.call != Call::Openat2 =>
         {
@@ -61,6 +62,29 @@ pub fn add(failure: Failure, stage: Stage, error: SysError) -> Failure {
         }
         (Stage::Mounts, Errno::ENOSYS) => {
             failure.hint("the mount API of Linux 5.12 is needed; `jail doctor host` tells more")
+        }
+        _ => failure.hint("`jail doctor host` shows which primitives this machine has"),
+    }
+}
+
+/// Two namespaces and what joins them; the first act in a namespace is where security modules refuse it.
+fn network(failure: Failure, error: SysError) -> Failure {
+    let missing = [Errno::EOPNOTSUPP, Errno::EAFNOSUPPORT, Errno::EPROTONOSUPPORT];
+    match error.errno() {
+        Errno::EPERM | Errno::EACCES => refused_namespaces(failure, Stage::Network),
+        errno if missing.contains(&errno) && error.call == Call::Netlink => failure
+            .because("this kernel has no pairs of interfaces (veth), or the module is not loaded")
+            .hint("sudo modprobe veth && echo veth | sudo tee /etc/modules-load.d/jail.conf")
+            .hint("or run without a way out: --network none"),
+        errno if missing.contains(&errno) => failure
+            .because("this kernel lacks that kind of socket")
+            .hint("`jail doctor host` shows which; or run without a way out: --network none"),
+        Errno::ENOSPC | Errno::EUSERS => failure
+            .because("a jail with a way out takes two network namespaces, and the limit is reached")
+            .hint("sudo sysctl user.max_net_namespaces=15000")
+            .hint("where it is large enough, wait a second: those of ended jails count until the kernel has freed them"),
+        Errno::ENOMEM | Errno::ENOBUFS => {
+            failure.hint("the machine is out of memory for another network; end other jails")
         }
         _ => failure.hint("`jail doctor host` shows which primitives this machine has"),
     }
@@ -122,4 +146,28 @@ fn shows(plan: &Plan, path: &Path) -> bool {
         MountStep::Overlay { .. } => path.starts_with(step.target()),
         _ => path == step.target(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hints(call: Call, errno: Errno) -> String {
+        let failure = Failure::new(Kind::Refused, "x");
+        add(failure, Stage::Network, SysError::new(call, errno)).hints.join("\n")
+    }
+
+    #[test]
+    fn a_network_that_cannot_be_made_says_what_to_do() {
+        for (call, errno, expected) in [
+            (Call::Netlink, Errno::EOPNOTSUPP, "sudo modprobe veth"),
+            (Call::Socket, Errno::EAFNOSUPPORT, "--network none"),
+            (Call::Unshare, Errno::ENOSPC, "sudo sysctl user.max_net_namespaces="),
+            (Call::Bind, Errno::EADDRINUSE, "jail doctor host"),
+        ] {
+            let hints = hints(call, errno);
+            assert!(hints.contains(expected), "{call:?} {errno}: {hints}");
+        }
+        assert!(!hints(Call::Socket, Errno::EAFNOSUPPORT).contains("veth"));
+    }
 }

@@ -127,6 +127,20 @@ fn no_network_namespaces_left() {
 }
 
 #[test]
+fn one_network_namespace_is_not_enough() {
+    if !can_unshare() {
+        return;
+    }
+    let script = "echo 1 > /proc/sys/user/max_net_namespaces; exec \"$0\" doctor host --json";
+    let (report, code) =
+        report(Command::new("unshare").args(["-Ur", "sh", "-c", script, JAIL]), b"");
+    let second = check(&report, "network.second");
+    assert_eq!((second["status"].as_str(), code), (Some("missing"), 1));
+    assert!(second["cost"].as_str().expect("text").contains("those without network can"));
+    assert!(fixes(second).contains("user.max_net_namespaces=28633"), "{second}");
+}
+
+#[test]
 fn root_that_may_not_map_itself() {
     if !can_unshare() {
         return;

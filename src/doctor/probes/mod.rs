@@ -7,7 +7,6 @@ mod landlock;
 mod machine;
 mod mounts;
 mod namespaces;
-mod netlink;
 mod network;
 mod seccomp;
 

@@ -62,7 +62,7 @@ pub struct Side {
 }
 
 impl Requests {
-    pub(super) fn new(ipv6: bool) -> Self {
+    pub fn new(ipv6: bool) -> Self {
         let mut create = Batch::default();
         create.add(NLM_F_CREATE | NLM_F_EXCL, Message::NewLink(pair()));
         let needle = PLACEHOLDER.to_ne_bytes();
