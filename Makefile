@@ -47,9 +47,9 @@ lint: setup-test ## Formatting and clippy
 gen: setup ## docs/: write what is made from the code
 	@$(CARGO) run --locked --quiet --example gen-docs
 
-bench: build ## jail beside bubblewrap, in one run: times and their ratio
+bench: build ## jail beside bubblewrap and other proxies, in one run: times and their ratio
 	@scripts/setup.sh bench
-	@JAIL=build/jail $(CARGO) bench --locked --bench start
+	@JAIL=build/jail $(CARGO) bench --locked --bench start --bench egress
 
 build: setup ## build/jail: one static file
 	@$(STATIC_BUILD) --bin jail
