@@ -3,9 +3,9 @@
 use super::*;
 use crate::kit;
 use futures_util::TryStreamExt;
-use netlink_packet_route::link::{InfoData, InfoVeth};
-use netlink_packet_route::route::RouteScope;
 use nix::mount::{MsFlags, mount};
+use rtnetlink::packet_route::link::{InfoData, InfoVeth};
+use rtnetlink::packet_route::route::RouteScope;
 use rtnetlink::{Handle, LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder};
 use std::fs;
 use std::net::SocketAddr;
