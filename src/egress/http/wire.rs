@@ -156,6 +156,8 @@ pub(super) async fn copy_body(
         if piece == Piece::Done {
             break;
         }
+        // Nothing is held back while we wait for more.
+        to.flush().await.map_err(CopyError::Write)?;
         if inbox.fill(from).await.map_err(CopyError::Read)? == 0 {
             if decoder.may_end() {
                 break;
@@ -178,11 +180,10 @@ async fn write_piece(
         let mut chunk = format!("{:x}\r\n", content.len()).into_bytes();
         chunk.extend_from_slice(content);
         chunk.extend_from_slice(b"\r\n");
-        to.write_all(&chunk).await?;
+        to.write_all(&chunk).await
     } else {
-        to.write_all(content).await?;
+        to.write_all(content).await
     }
-    to.flush().await
 }
 
 /// Sends on whatever comes until the end, which it passes on as well.
