@@ -61,6 +61,10 @@ pub(super) fn at_once(stream: &TcpStream) {
 
 /// The first of the addresses that answers (happy eyeballs): IPv6 first, families in turn.
 pub(super) async fn race(addresses: &[IpAddr], port: u16) -> io::Result<TcpStream> {
+    // One alone needs no task.
+    if let [only] = addresses {
+        return TcpStream::connect(SocketAddr::new(*only, port)).await;
+    }
     let mut next = in_turn(addresses).into_iter();
     let mut attempts = JoinSet::new();
     let mut failed = io::Error::other("no address");

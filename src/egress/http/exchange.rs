@@ -9,7 +9,7 @@ use crate::egress::gate::{Gate, Grant};
 use crate::firewall::Reason;
 use std::cell::Cell;
 use std::future::pending;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufWriter};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
@@ -261,6 +261,8 @@ impl<'a> Exchange<'a> {
             head.fields.push("Connection", b"close");
         }
         self.begun.set(true);
+        // A small answer is one packet: its head waits for what of the body has come already.
+        let to = &mut BufWriter::new(to);
         self.send_head(&head, to).await?;
         let mut decoder = Decoder::new(framing);
         let moved = async |count| {

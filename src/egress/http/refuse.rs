@@ -135,8 +135,8 @@ pub(super) async fn linger(mut client: TcpStream) {
         return;
     }
     let drain = async {
-        let mut room = vec![0; 64 << 10];
-        for _ in 0..64 {
+        let mut room = vec![0; 4 << 10];
+        for _ in 0..1024 {
             if !matches!(client.read(&mut room).await, Ok(1..)) {
                 return;
             }

@@ -17,10 +17,6 @@ const TLS_PORT: u16 = 443;
 
 /// The proxy door: requests in absolute form, and CONNECT.
 pub async fn serve_proxy(gate: Rc<Gate>, client: TcpStream) {
-    if client.set_nodelay(true).is_err() {
-        // The client is gone.
-        return;
-    }
     let place = Place { host: None, port: 0, door: Door::Http };
     let mut session = Session::new(gate, client, Vec::new(), None);
     loop {
@@ -46,9 +42,6 @@ pub async fn serve_proxy(gate: Rc<Gate>, client: TcpStream) {
 /// Plain HTTP that came transparently, or inside CONNECT or SOCKS5; `head` are bytes of it that have
 /// been read already. Every request must be for one and the same of the target's candidates.
 pub async fn serve_origin(gate: Rc<Gate>, client: TcpStream, head: Vec<u8>, target: Target) {
-    if client.set_nodelay(true).is_err() {
-        return;
-    }
     let host = target.candidates.first().map(|grant| grant.host.clone());
     let place = Place { host, port: target.port, door: target.door };
     let mut session = Session::new(gate, client, head, target.address);

@@ -30,11 +30,7 @@ impl Upstream {
         let stream: Stream = if inject::of(grant).is_some() {
             inject::connect(gate, grant, address).await?
         } else {
-            let stream = gate.dial(grant, address).await?;
-            let fail =
-                |error: std::io::Error| Place::from(grant).unreachable(gate, error.to_string());
-            stream.set_nodelay(true).map_err(fail)?;
-            Box::new(stream)
+            Box::new(gate.dial(grant, address).await?)
         };
         Ok(Self { grant: grant.clone(), stream, inbox: Inbox::default(), used: false })
     }

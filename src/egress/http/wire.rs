@@ -9,19 +9,22 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until, timeout};
 
-/// Bytes of one read.
-const READ: usize = 64 << 10;
+/// Bytes of a read: few at first, since most connections carry little, and many once reads fill up.
+const SMALL: usize = 8 << 10;
+const LARGE: usize = 64 << 10;
 
 /// What came and was not yet used.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
     bytes: Vec<u8>,
     start: usize,
+    /// The last read took all the room that there was.
+    filled: bool,
 }
 
 impl Inbox {
     pub(super) fn new(bytes: Vec<u8>) -> Self {
-        Self { bytes, start: 0 }
+        Self { bytes, ..Self::default() }
     }
 
     pub(super) fn unread(&self) -> &[u8] {
@@ -42,8 +45,11 @@ impl Inbox {
     pub(super) async fn fill(&mut self, from: &mut (impl AsyncRead + Unpin)) -> io::Result<usize> {
         self.bytes.drain(..self.start);
         self.start = 0;
-        self.bytes.reserve(READ);
-        from.read_buf(&mut self.bytes).await
+        self.bytes.reserve(if self.filled { LARGE } else { SMALL });
+        let room = self.bytes.capacity() - self.bytes.len();
+        let got = from.read_buf(&mut self.bytes).await?;
+        self.filled = got == room;
+        Ok(got)
     }
 }
 
@@ -156,6 +162,8 @@ pub(super) async fn copy_body(
         if piece == Piece::Done {
             break;
         }
+        // Nothing is held back while we wait for more.
+        to.flush().await.map_err(CopyError::Write)?;
         if inbox.fill(from).await.map_err(CopyError::Read)? == 0 {
             if decoder.may_end() {
                 break;
@@ -178,11 +186,10 @@ async fn write_piece(
         let mut chunk = format!("{:x}\r\n", content.len()).into_bytes();
         chunk.extend_from_slice(content);
         chunk.extend_from_slice(b"\r\n");
-        to.write_all(&chunk).await?;
+        to.write_all(&chunk).await
     } else {
-        to.write_all(content).await?;
+        to.write_all(content).await
     }
-    to.flush().await
 }
 
 /// Sends on whatever comes until the end, which it passes on as well.
