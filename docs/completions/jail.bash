@@ -37,6 +37,9 @@ _jail() {
             jail,init)
                 cmd="jail__subcmd__init"
                 ;;
+            jail,ps)
+                cmd="jail__subcmd__ps"
+                ;;
             jail,run)
                 cmd="jail__subcmd__run"
                 ;;
@@ -45,6 +48,9 @@ _jail() {
                 ;;
             jail,seccomp)
                 cmd="jail__subcmd__seccomp"
+                ;;
+            jail,why)
+                cmd="jail__subcmd__why"
                 ;;
             jail__subcmd__audit,show)
                 cmd="jail__subcmd__audit__subcmd__show"
@@ -89,7 +95,7 @@ _jail() {
 
     case "${cmd}" in
         jail)
-            opts="-h -V --help --version run explain audit check firewall init schema doctor seccomp completions"
+            opts="-h -V --help --version run explain audit check firewall why ps init schema doctor seccomp completions"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -530,6 +536,20 @@ _jail() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        jail__subcmd__ps)
+            opts="-h -V --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         jail__subcmd__run)
             opts="-t -q -h -V --dry-run --json --report --report-file --listen --tty --i-accept-no-sandbox --quiet --read --write --env --allow --deny --network --publish --memory --cpus --pids --files --nice --timeout --eof-grace --seccomp --sandbox --workspace --system --scratch --allow-missing --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -675,6 +695,20 @@ _jail() {
                     COMPREPLY=($(compgen -W "x86_64 aarch64" -- "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        jail__subcmd__why)
+            opts="-h -V --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;

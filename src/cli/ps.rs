@@ -13,10 +13,10 @@ use serde::Serialize;
 use std::path::Path;
 use std::time::SystemTime;
 
-/// List your connectors that run now in this workspace, oldest first, with what went through the proxy so
-/// far (at most a second ago).
+/// List your connectors that run now in this workspace, oldest first.
 ///
-/// They are those whose start is in the audit log and whose supervisor lives.
+/// They are those whose start is in the audit log and whose supervisor lives. What went through the
+/// proxy so far is at most a second old.
 #[derive(Debug, clap::Args)]
 pub struct PsArgs {
     /// Print an array of `{"run", "connector", "tool", "pid", "since", "command", "sandbox",
@@ -57,7 +57,7 @@ pub fn run(args: &PsArgs) -> Result<u8, Failure> {
     ui::data(&text)
         .map_err(|error| Failure::new(Kind::Io, "cannot print the result").because(error))?;
     if running.is_empty() && !args.json {
-        ui::line(&format!("nothing runs: no start in {} is without an end", path.display()));
+        ui::line(&format!("nothing of yours runs here, says {}", path.display()));
     }
     Ok(exit::OK)
 }

@@ -16,9 +16,10 @@ use std::time::SystemTime;
 /// Runs that are named where the one that was asked for is not there.
 const NAMED: usize = 5;
 
-/// Say what a run was refused, by whom and why, and the smallest change of policy that would allow it:
-/// as commands, and as lines for the manifest. What no rule can allow is marked, and so is what one
-/// should think twice about.
+/// Say what a run was refused and why, and what would allow it.
+///
+/// The smallest change of policy that would allow all of it comes as commands and as lines for the
+/// manifest. What no rule can allow is marked, and so is what one should think twice about.
 ///
 /// It knows what the audit log holds: refusals of the proxy, limits that were reached, how the run
 /// ended. What the kernel refuses inside (seccomp, Landlock, file permissions) only the connector sees.

@@ -37,7 +37,7 @@ enum Opening {
 
 /// What is to be done with a connection.
 enum Verdict {
-    Relay(Grant),
+    Relay(Box<Grant>),
     Http,
     /// The client has gone without having asked for anything.
     Gone,
@@ -82,7 +82,7 @@ struct Tunnel {
 impl Tunnel {
     async fn serve(mut self) {
         let verdict = match self.judge().await {
-            Ok(Verdict::Relay(grant)) => self.connect(grant).await,
+            Ok(Verdict::Relay(grant)) => self.connect(*grant).await,
             Ok(Verdict::Http) => {
                 return http::serve_origin(self.gate, self.client, self.head, self.target).await;
             }
@@ -106,12 +106,12 @@ impl Tunnel {
 
     async fn judge(&mut self) -> Result<Verdict, Refusal> {
         if let Some(grant) = any_bytes(&self.target) {
-            return Ok(Verdict::Relay(grant.clone()));
+            return Ok(Verdict::Relay(Box::new(grant.clone())));
         }
         let Some(opening) = self.opening().await? else { return Ok(Verdict::Gone) };
         match opening {
             Opening::Tls(hello) => match choose(&self.target, &hello) {
-                Ok(grant) => Ok(Verdict::Relay(grant.clone())),
+                Ok(grant) => Ok(Verdict::Relay(Box::new(grant.clone()))),
                 Err(reason) => {
                     let alert = match reason {
                         Reason::NoSni | Reason::SniMismatch { .. } => Alert::UnrecognizedName,

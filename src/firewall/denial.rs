@@ -216,7 +216,7 @@ mod tests {
         let address = IpAddr::from([10, 0, 0, 1]);
         let reasons = [
             Reason::NotListed,
-            Reason::DeniedByRule { rule: text() },
+            Reason::DeniedByRule { rule: text(), lift: Some(text()) },
             Reason::OtherPort { allowed: vec![80] },
             Reason::Expired { rule: text() },
             Reason::OtherTool { tool: text() },

@@ -71,8 +71,17 @@ pub(super) fn heard(log: &audit::Run, event: &Event) -> Result<(), Failure> {
             log.egress_denied(denial, *more)
         }
         Event::Reloaded { rules, cut } => {
-            let cut = if *cut > 0 { format!(", {cut} connections cut") } else { String::new() };
-            ui::line(&format!("jail: the firewall has changed: {rules} rules{cut}"));
+            let many = |count: u64, what| match count {
+                1 => format!("1 {what}"),
+                count => format!("{count} {what}s"),
+            };
+            let cut = if *cut > 0 {
+                format!(", {} cut", many(*cut, "connection"))
+            } else {
+                String::new()
+            };
+            let rules = many(*rules as u64, "rule");
+            ui::line(&format!("jail: the firewall has changed: {rules}{cut}"));
             Ok(())
         }
         Event::Unreadable { why } => {
@@ -105,7 +114,7 @@ pub(super) fn summary(counters: &Counters, run: &str) -> Option<String> {
     let mut hosts: Vec<(&str, u64)> =
         denied_hosts.iter().map(|(host, times)| (host.as_str(), *times)).collect();
     hosts.sort_by_key(|(_, times)| std::cmp::Reverse(*times));
-    let nameless = |host| if host == "" { "no host" } else { host };
+    let nameless = |host| if str::is_empty(host) { "no host" } else { host };
     let named: Vec<String> = hosts
         .iter()
         .take(SUMMED)

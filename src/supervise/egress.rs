@@ -1,5 +1,6 @@
 //! The supervisor's end of the egress process: what it tells, and its end.
 
+use super::Supervisor;
 use super::gauge::Gauge;
 use crate::egress::{Counters, Event};
 use crate::failure::{Failure, Kind};
@@ -97,6 +98,42 @@ impl Link {
             }
         }
         if self.buffer.len() > LINE_MAX { Err(gone("a line without end")) } else { Ok(events) }
+    }
+}
+
+impl Supervisor<'_> {
+    pub(super) fn hear_egress(&mut self) -> Result<(), Failure> {
+        let Some(link) = &mut self.egress else { return Ok(()) };
+        match link.receive() {
+            Ok(events) => self.pass_on(&events),
+            // A jail that cannot be set up hands out no sockets, and its own report says more.
+            Err(failure) => {
+                self.egress = None;
+                self.lost = Some(failure);
+                Ok(())
+            }
+        }
+    }
+
+    /// A connector that runs without its egress process is ended, by the end of its supervisor.
+    pub(super) fn keep_egress(&mut self) -> Result<(), Failure> {
+        if !self.told.confined {
+            return Ok(());
+        }
+        self.lost.take().map_or(Ok(()), Err)
+    }
+
+    fn pass_on(&mut self, events: &[Event]) -> Result<(), Failure> {
+        let Some(act) = &mut self.on_event else { return Ok(()) };
+        events.iter().try_for_each(act)
+    }
+
+    /// What went out and in, if anything could.
+    pub(super) fn end_egress(&mut self) -> Result<Option<Counters>, Failure> {
+        let Some(mut link) = self.egress.take() else { return Ok(None) };
+        let events = link.finish();
+        self.pass_on(&events)?;
+        Ok(Some(std::mem::take(&mut link.counters)))
     }
 }
 

@@ -273,40 +273,6 @@ impl<'a> Supervisor<'a> {
         Ok(true)
     }
 
-    fn hear_egress(&mut self) -> Result<(), Failure> {
-        let Some(link) = &mut self.egress else { return Ok(()) };
-        match link.receive() {
-            Ok(events) => self.pass_on(&events),
-            // A jail that cannot be set up hands out no sockets, and its own report says more.
-            Err(failure) => {
-                self.egress = None;
-                self.lost = Some(failure);
-                Ok(())
-            }
-        }
-    }
-
-    /// A connector that runs without its egress process is ended, by the end of its supervisor.
-    fn keep_egress(&mut self) -> Result<(), Failure> {
-        if !self.told.confined {
-            return Ok(());
-        }
-        self.lost.take().map_or(Ok(()), Err)
-    }
-
-    fn pass_on(&mut self, events: &[Event]) -> Result<(), Failure> {
-        let Some(act) = &mut self.on_event else { return Ok(()) };
-        events.iter().try_for_each(|event| act(event))
-    }
-
-    /// What went out and in, if anything could.
-    fn end_egress(&mut self) -> Result<Option<Counters>, Failure> {
-        let Some(mut link) = self.egress.take() else { return Ok(None) };
-        let events = link.finish();
-        self.pass_on(&events)?;
-        Ok(Some(std::mem::take(&mut link.counters)))
-    }
-
     fn forward(&mut self) -> Result<(), Failure> {
         while let Ok(Some(info)) = self.signals.read_signal() {
             if let Some(session) = self.terminal.as_ref().filter(|_| info.ssi_signo == WINCH) {

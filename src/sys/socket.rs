@@ -77,15 +77,20 @@ pub fn filter_knocks(socket: BorrowedFd<'_>, v6: bool, tcp: bool) -> SysResult<(
     check(Call::Setsockopt, returned.into()).map(drop)
 }
 
-/// Room for one descriptor in a control message, aligned as `struct cmsghdr` wants it.
-#[repr(C, align(8))]
-struct Control([u8; 24]);
+/// One control message with one descriptor, padded as CMSG_SPACE wants it. man: cmsg(3)
+#[repr(C)]
+struct Control {
+    head: libc::cmsghdr,
+    fd: libc::c_int,
+    pad: libc::c_int,
+}
 
 /// Sends one byte, and a descriptor with it.
 pub fn send_descriptor(to: BorrowedFd<'_>, tag: u8, fd: Option<BorrowedFd<'_>>) -> SysResult<()> {
     let mut byte = [tag];
     let mut io = libc::iovec { iov_base: byte.as_mut_ptr().cast(), iov_len: 1 };
-    let mut control = Control([0; 24]);
+    // SAFETY: integers.
+    let mut control: Control = unsafe { std::mem::zeroed() };
     // SAFETY: all-zero is a valid msghdr: no address, no control data.
     let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
     message.msg_iov = &raw mut io;
@@ -96,13 +101,10 @@ pub fn send_descriptor(to: BorrowedFd<'_>, tag: u8, fd: Option<BorrowedFd<'_>>) 
             cmsg_level: libc::SOL_SOCKET,
             cmsg_type: libc::SCM_RIGHTS,
         };
-        let place = (&raw mut control.0).cast::<libc::cmsghdr>();
-        // SAFETY: `control` is aligned for a cmsghdr and has room for it and one int.
-        unsafe { place.write(head) };
-        // SAFETY: one past the header is inside of `control`, and aligned for an int.
-        unsafe { place.add(1).cast::<libc::c_int>().write(fd.as_raw_fd()) };
-        message.msg_control = (&raw mut control.0).cast();
-        message.msg_controllen = 24;
+        control.head = head;
+        control.fd = fd.as_raw_fd();
+        message.msg_control = (&raw mut control).cast();
+        message.msg_controllen = size_of::<Control>();
     }
     // WHY: nix's sendmsg makes its control buffer on the heap.
     // SAFETY: `message` and all that it points to live over the call. man: sendmsg(2), unix(7)

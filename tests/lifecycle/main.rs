@@ -23,6 +23,7 @@ mod status;
 mod stdio;
 mod support;
 mod tty;
+mod why;
 mod workspace;
 
 use libtest_mimic::Arguments;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         report::trials(),
         inherited::trials(),
         places::trials(),
+        why::trials(),
     ];
     let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());
     println!(

@@ -84,7 +84,9 @@ impl Tree<'_> {
             "root:x:0:0:root:/nonexistent:/usr/sbin/nologin\n{INSIDE_USER}:x:{INSIDE_ID}:{INSIDE_ID}:{INSIDE_USER}:{INSIDE_HOME}:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
         );
         let group = format!("root:x:0:\n{INSIDE_USER}:x:{INSIDE_ID}:\nnogroup:x:65534:\n");
-        let hosts = "127.0.0.1 localhost\n::1 localhost\n";
+        // With its own name, which many servers look up when they start.
+        let name = hostname(policy);
+        let hosts = format!("127.0.0.1 localhost {name}\n::1 localhost {name}\n");
         let resolver = match self.network {
             NetworkPlan::Loopback => {
                 "# no resolver in this jail\noptions attempts:1 timeout:1\n".to_owned()
@@ -96,7 +98,7 @@ impl Tree<'_> {
         for (name, text) in [
             ("passwd", passwd.as_str()),
             ("group", group.as_str()),
-            ("hosts", hosts),
+            ("hosts", &hosts),
             ("hostname", &format!("{}\n", hostname(policy))),
             ("resolv.conf", &resolver),
             ("nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"),
