@@ -125,7 +125,7 @@ impl Supervisor<'_> {
 
     fn pass_on(&mut self, events: &[Event]) -> Result<(), Failure> {
         let Some(act) = &mut self.on_event else { return Ok(()) };
-        events.iter().try_for_each(|event| act(event))
+        events.iter().try_for_each(act)
     }
 
     /// What went out and in, if anything could.
