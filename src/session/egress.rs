@@ -114,11 +114,12 @@ pub(super) fn summary(counters: &Counters, run: &str) -> Option<String> {
     let mut hosts: Vec<(&str, u64)> =
         denied_hosts.iter().map(|(host, times)| (host.as_str(), *times)).collect();
     hosts.sort_by_key(|(_, times)| std::cmp::Reverse(*times));
-    let nameless = |host| if str::is_empty(host) { "no host" } else { host };
+    let nameless =
+        |host: &str| if host.is_empty() { "no host".to_owned() } else { host.to_owned() };
     let named: Vec<String> = hosts
         .iter()
         .take(SUMMED)
-        .map(|(host, times)| format!("{} ({times})", nameless(*host)))
+        .map(|(host, times)| format!("{} ({times})", nameless(host)))
         .collect();
     line += &format!("; refused: {}", named.join(", "));
     match hosts.len().saturating_sub(SUMMED) {
