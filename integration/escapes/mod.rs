@@ -96,6 +96,7 @@ attacks! {
     ptrace,
     raw_socket,
     read_home,
+    redial_mptcp,
     redial_stdin,
     reopen_stdout,
     schedule_io,

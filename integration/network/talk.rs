@@ -20,6 +20,7 @@ pub fn act(args: &[String]) -> ExitCode {
 /// |---|---|
 /// | `doors NAME PORT` | a request over each door; says which opened |
 /// | `get NAME PORT PATH` | a request by the HTTP proxy; `open` or why not |
+/// | `nonsense COUNT` | so many different SOCKS requests for what is no name; says how many were refused |
 /// | `hold DOOR` | an endless answer of allowed.test; says `open`, and `cut` when it ends |
 fn talk() {
     say("ready");
@@ -30,6 +31,7 @@ fn talk() {
             ["doors", name, port] => say(&doors(name, port.parse().expect("a port"))),
             ["get", name, port, path] => say(&get(name, port, path)),
             ["hold", door] => hold(door),
+            ["nonsense", count] => nonsense(count.parse().expect("a count")),
             _ => panic!("`{line}` is no order"),
         }
     }
@@ -60,6 +62,16 @@ fn get(name: &str, port: &str, path: &str) -> String {
         Verdict::Refused(why) => why,
         _ => "open".to_owned(),
     }
+}
+
+fn nonsense(count: usize) {
+    let name = |number: usize| {
+        let mut name = vec![0xff; 255];
+        name[..8].copy_from_slice(&number.to_be_bytes());
+        name
+    };
+    let refused = (0..count).filter(|number| client::socks_name(&name(*number), 443).is_err());
+    say(&format!("{} refused", refused.count()));
 }
 
 fn hold(door: &str) {

@@ -41,6 +41,8 @@ fn files(firewall: Option<&Folder>, required: bool) -> Result<(), Failure> {
     let mut rules: Vec<PathBuf> = RESOLVER.iter().map(PathBuf::from).collect();
     // The folder may come and go: `.cloned` stays, and holds no secret's value.
     rules.extend(firewall.and_then(|folder| folder.path().parent().map(Path::to_owned)));
+    // It may be a link to elsewhere.
+    rules.extend(firewall.and_then(|folder| folder.path().canonicalize().ok()));
     let status = (|| {
         let mut ruleset = Ruleset::default()
             .set_compatibility(CompatLevel::BestEffort)

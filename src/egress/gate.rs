@@ -12,10 +12,13 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
+/// The clock may be set, and stands still for timers while the machine sleeps: a rule that expires is
+/// looked at again after so long.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// More different hosts than this are counted under `…`.
 const COUNTED_HOSTS: usize = 256;
 
@@ -205,7 +208,7 @@ impl Gate {
                 match now.rule.expires {
                     Some(end) => {
                         let left = end.duration_since(SystemTime::now()).unwrap_or_default();
-                        tokio::time::sleep(left).await;
+                        tokio::time::sleep(left.min(LOOK_AGAIN)).await;
                     }
                     None => std::future::pending().await,
                 }

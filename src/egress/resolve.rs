@@ -12,6 +12,7 @@ use hickory_resolver::config::{ResolveHosts, ResolverConfig, ResolverOpts};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::RecordType;
 use std::cell::RefCell;
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, SystemTime};
@@ -24,7 +25,8 @@ const SERVER_PATIENCE: Duration = Duration::from_secs(2);
 const SECOND_FAMILY: Duration = Duration::from_millis(300);
 /// The same for IPv4 alone: what is slow there is more often the network than a broken server.
 const SLOW_V4: Duration = Duration::from_secs(2);
-const FILES: [&str; 2] = ["/etc/resolv.conf", "/etc/hosts"];
+const HOSTS: &str = "/etc/hosts";
+const FILES: [&str; 2] = ["/etc/resolv.conf", HOSTS];
 
 /// Which addresses are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +56,8 @@ pub enum NotResolved {
 pub struct Resolver {
     source: Source,
     loaded: RefCell<Option<(Stamp, TokioResolver)>>,
+    /// Why the files as they are now do not count; told once.
+    outdated: RefCell<Option<String>>,
 }
 
 enum Source {
@@ -67,12 +71,25 @@ type Stamp = [Option<(u64, u64, i64, i64)>; 2];
 
 impl Resolver {
     pub fn system() -> Self {
-        Self { source: Source::System, loaded: RefCell::default() }
+        let own = Self::from(Source::System);
+        // Now, while the files are those that this process may read. An error is met again, and said,
+        // by the first who looks a name up.
+        drop(own.current());
+        own
     }
 
     /// Asks these servers only, and no file.
     pub fn of(config: ResolverConfig) -> Self {
-        Self { source: Source::Fixed(Box::new(config)), loaded: RefCell::default() }
+        Self::from(Source::Fixed(Box::new(config)))
+    }
+
+    fn from(source: Source) -> Self {
+        Self { source, loaded: RefCell::default(), outdated: RefCell::default() }
+    }
+
+    /// Said once for each change that could not be followed.
+    pub(super) fn outdated(&self) -> Option<String> {
+        self.outdated.borrow_mut().take()
     }
 
     /// The addresses of one family, as the servers say; nothing is vetted here. Empty where the name
@@ -169,14 +186,30 @@ impl Resolver {
         {
             return Ok(resolver.clone());
         }
-        let resolver = self.build().map_err(|why| NotResolved::Failed(why.to_string()))?;
+        let resolver = match (self.build(), &*loaded) {
+            (Ok(resolver), _) => resolver,
+            // This process may read the files that were there at its start, and not others that take
+            // their names; what those said goes on to count.
+            (Err(why), Some((_, former))) => {
+                *self.outdated.borrow_mut() = Some(why.to_string());
+                former.clone()
+            }
+            (Err(why), None) => return Err(NotResolved::Failed(why.to_string())),
+        };
         *loaded = Some((stamp, resolver.clone()));
         Ok(resolver)
     }
 
     fn build(&self) -> Result<TokioResolver, hickory_resolver::net::NetError> {
         let mut builder = match &self.source {
-            Source::System => TokioResolver::builder_tokio()?,
+            Source::System => {
+                // The resolver takes a file of hosts that it cannot read for an empty one.
+                match std::fs::File::open(HOSTS) {
+                    Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+                    _ => {}
+                }
+                TokioResolver::builder_tokio()?
+            }
             Source::Fixed(config) => {
                 let provider = TokioRuntimeProvider::default();
                 let mut builder = TokioResolver::builder_with_config((**config).clone(), provider);

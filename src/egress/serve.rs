@@ -144,6 +144,11 @@ async fn tick(gate: Rc<Gate>) {
     loop {
         ticks.tick().await;
         gate.report_waiting(false);
+        if let Some(why) = gate.resolver.outdated() {
+            let what = "the machine's /etc/resolv.conf or /etc/hosts was replaced, and counts as it was \
+                        at the start until the connector is started again";
+            gate.tell(Event::Warning { what: what.to_owned(), why });
+        }
         let now = gate.counters();
         if now != told {
             gate.tell(Event::Counters(now.clone()));

@@ -105,7 +105,8 @@ impl Denial {
 
     /// For a host that is none; the text is made safe to print.
     pub fn of_text(who: &Who, host: &str, port: u16, door: Door, reason: Reason) -> Self {
-        let host = host.chars().take(255).flat_map(char::escape_default).collect();
+        // Bounded as it is shown: an escape is up to ten times as long as its character.
+        let host = host.chars().take(255).flat_map(char::escape_default).take(255).collect();
         let tool = who.tool.as_ref().map(ToString::to_string);
         Self { host, port, door, reason, tool }
     }
@@ -209,6 +210,17 @@ fn list<T: ToString>(items: &[T]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_host_is_short_and_printable() {
+        let who =
+            Who { connector: crate::policy::ConnectorName::of_command("x".as_ref()), tool: None };
+        for text in ["\u{fffd}".repeat(255), "\u{1b}[2J\u{202e}\n".repeat(99), "a".repeat(999)] {
+            let denial = Denial::of_text(&who, &text, 443, Door::Socks, Reason::NotTls);
+            assert_eq!(denial.host.len(), 255);
+            assert!(denial.host.bytes().all(|byte| byte.is_ascii_graphic()), "{}", denial.host);
+        }
+    }
 
     #[test]
     fn every_reason_survives_the_way_to_the_supervisor() {

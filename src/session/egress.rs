@@ -1,7 +1,6 @@
 //! What a run's egress process is told, and what is made of what it tells.
 
 use super::audit;
-use crate::cli::ui;
 use crate::egress::{Config, Counters, Event, Limits, Upstream};
 use crate::failure::{Failure, Kind};
 use crate::firewall::store::{self, Folder, UpstreamRef};
@@ -60,15 +59,16 @@ fn config(plan: &Plan, proxied: &Proxied) -> Config {
     }
 }
 
-/// One line for the person, one record for the log; an error ends the run.
-pub(super) fn heard(log: &audit::Run, event: &Event) -> Result<(), Failure> {
-    match event {
+/// One line for the person, one record for the log; an error ends the run. The supervisor prints the
+/// line, which must not wait for whoever reads it.
+pub(super) fn heard(log: &audit::Run, event: &Event) -> Result<Option<String>, Failure> {
+    Ok(Some(match event {
         Event::Denied { denial, more } => {
+            log.egress_denied(denial, *more)?;
             let times = if *more > 0 { format!(" ({more} times more)") } else { String::new() };
             let fix = denial.fix().map(|fix| format!("; to allow it: {fix}")).unwrap_or_default();
             let (target, reason) = (denial.target(), &denial.reason);
-            ui::line(&format!("jail: refused {target}: {reason}{times}{fix}"));
-            log.egress_denied(denial, *more)
+            format!("jail: refused {target}: {reason}{times}{fix}")
         }
         Event::Reloaded { rules, cut } => {
             let many = |count: u64, what| match count {
@@ -81,22 +81,17 @@ pub(super) fn heard(log: &audit::Run, event: &Event) -> Result<(), Failure> {
                 String::new()
             };
             let rules = many(*rules as u64, "rule");
-            ui::line(&format!("jail: the firewall has changed: {rules}{cut}"));
-            Ok(())
+            format!("jail: the firewall has changed: {rules}{cut}")
         }
-        Event::Unreadable { why } => {
-            ui::line(&format!(
-                "jail: the firewall cannot be read, and none of its rules allows anything: {why}"
-            ));
-            Ok(())
+        Event::Unreadable { why } => format!(
+            "jail: the firewall cannot be read, and none of its rules allows anything: {why}"
+        ),
+        Event::Warning { what, why } => format!("jail: {what}: {why}"),
+        Event::Failed { what, why } => {
+            return Err(Failure::new(Kind::Refused, what.clone()).because(why));
         }
-        Event::Warning { what, why } => {
-            ui::line(&format!("jail: {what}: {why}"));
-            Ok(())
-        }
-        Event::Failed { what, why } => Err(Failure::new(Kind::Refused, what.clone()).because(why)),
-        Event::Ready | Event::Counters(_) => Ok(()),
-    }
+        Event::Ready | Event::Counters(_) => return Ok(None),
+    }))
 }
 
 /// What went out and in, in one line; none where nothing was tried.

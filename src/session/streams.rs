@@ -13,6 +13,7 @@ use nix::sys::socket::{
     AddressFamily, SockType, SockaddrLike, SockaddrStorage, getsockname, getsockopt, sockopt,
 };
 use nix::sys::stat::{SFlag, fstat};
+use socket2::{Protocol, SockRef};
 use std::io::{stdin, stdout};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
@@ -67,6 +68,19 @@ fn leads_out(fd: BorrowedFd<'_>, tcp_is_held: bool) -> nix::Result<Found> {
         return Ok(Some(("a listening socket", "it takes connections of the host's network")));
     }
     let address: SockaddrStorage = getsockname(fd.as_raw_fd())?;
-    let local = address.family() == Some(AddressFamily::Unix);
-    Ok((!local && !tcp_is_held).then_some(("a network socket", another)))
+    let family = address.family();
+    // Landlock sees TCP itself and nothing else: not MPTCP, which is a stream of the same families.
+    let tcp = match family {
+        Some(AddressFamily::Unix) => return Ok(None),
+        Some(AddressFamily::Inet | AddressFamily::Inet6) => is_tcp(fd)?,
+        _ => false,
+    };
+    Ok((!tcp || !tcp_is_held).then_some(("a network socket", another)))
+}
+
+fn is_tcp(fd: BorrowedFd<'_>) -> nix::Result<bool> {
+    let protocol = SockRef::from(&fd)
+        .protocol()
+        .map_err(|error| error.raw_os_error().map_or(Errno::UnknownErrno, Errno::from_raw))?;
+    Ok(protocol == Some(Protocol::TCP))
 }

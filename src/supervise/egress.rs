@@ -125,7 +125,12 @@ impl Supervisor<'_> {
 
     fn pass_on(&mut self, events: &[Event]) -> Result<(), Failure> {
         let Some(act) = &mut self.on_event else { return Ok(()) };
-        events.iter().try_for_each(act)
+        for event in events {
+            if let Some(line) = act(event)? {
+                self.stderr.say(&line);
+            }
+        }
+        Ok(())
     }
 
     /// What went out and in, if anything could.

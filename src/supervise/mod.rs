@@ -60,7 +60,8 @@ pub struct Told {
 }
 
 type OnConfined<'a> = Box<dyn FnOnce(&Told) -> Result<(), Failure> + 'a>;
-type OnEvent<'a> = Box<dyn FnMut(&Event) -> Result<(), Failure> + 'a>;
+/// What is to be said on stderr about an event, if anything.
+type OnEvent<'a> = Box<dyn FnMut(&Event) -> Result<Option<String>, Failure> + 'a>;
 
 /// A jail under supervision.
 pub struct Supervisor<'a> {
@@ -136,7 +137,7 @@ impl<'a> Supervisor<'a> {
     pub fn with_egress(
         &mut self,
         egress: Egress,
-        act: impl FnMut(&Event) -> Result<(), Failure> + 'a,
+        act: impl FnMut(&Event) -> Result<Option<String>, Failure> + 'a,
     ) {
         self.egress = Some(egress::Link::new(egress, &self.plan.run_id));
         self.on_event = Some(Box::new(act));
@@ -145,6 +146,10 @@ impl<'a> Supervisor<'a> {
     /// Supervises until no process of the connector is left. init itself may still be leaving.
     pub fn run(mut self) -> Result<(Ended, Jail), Failure> {
         let result = self.watch();
+        if result.is_err() {
+            // The connector may still be there: what it goes on to say is not waited for.
+            self.stderr.flush();
+        }
         result?;
         // init leaves by itself now; the kernel takes its namespaces down while we go on.
         let killed_by = if self.told.ended.is_some() { None } else { self.reap() };
@@ -152,8 +157,9 @@ impl<'a> Supervisor<'a> {
         if let Some(session) = &mut self.terminal {
             session.drain();
         }
-        let counters = self.end_egress()?;
-        self.finish(killed_by, counters)
+        let counters = self.end_egress();
+        self.stderr.flush();
+        self.finish(killed_by, counters?)
     }
 
     fn watch(&mut self) -> Result<(), Failure> {

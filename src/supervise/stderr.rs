@@ -1,4 +1,5 @@
-//! Passes the connector's stderr on, byte for byte, and remembers its end.
+//! Passes the connector's stderr on, byte for byte, and remembers its end; and says what the supervisor
+//! has to say meanwhile, to a reader who may never read.
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd;
@@ -9,17 +10,32 @@ use std::os::fd::{AsFd, OwnedFd};
 const TAIL: usize = 4096;
 /// What may wait for a slow reader. POLLOUT on a pipe promises room for this much (pipe(7)).
 const BUFFER: usize = 4096;
+/// Lines of ours that may wait; later ones are counted. The audit log has what they say.
+const LINES: usize = 64 << 10;
 
 /// The relay; without a pipe it does nothing (stderr is inherited).
 pub(super) struct Relay {
     from: Option<OwnedFd>,
     waiting: Vec<u8>,
     tail: VecDeque<u8>,
+    /// Lines of ours for which there was no room.
+    unsaid: u64,
 }
 
 impl Relay {
     pub(super) fn new(from: Option<OwnedFd>) -> Self {
-        Self { from, waiting: Vec::new(), tail: VecDeque::new() }
+        Self { from, waiting: Vec::new(), tail: VecDeque::new(), unsaid: 0 }
+    }
+
+    /// Says a line when there is room for it. The connector can make us say many, and its client may not
+    /// read: a write that waits would keep the supervisor from signals and deadlines.
+    pub(super) fn say(&mut self, line: &str) {
+        if self.waiting.len() + line.len() > LINES {
+            self.unsaid += 1;
+            return;
+        }
+        self.waiting.extend_from_slice(line.as_bytes());
+        self.waiting.push(b'\n');
     }
 
     /// What to wait for next: something to read, or room to write. A slow reader of our stderr slows
@@ -57,11 +73,28 @@ impl Relay {
     }
 
     fn write(&mut self) {
-        match unistd::write(stderr(), &self.waiting) {
+        let piece = self.waiting.get(..BUFFER).unwrap_or(&self.waiting);
+        match unistd::write(stderr(), piece) {
             Ok(length) => drop(self.waiting.drain(..length)),
             Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EINTR) => {}
             // Nobody reads our stderr any more; the tail is still kept.
             Err(_) => self.waiting.clear(),
+        }
+        if self.waiting.is_empty() && self.unsaid > 0 {
+            let lines = std::mem::take(&mut self.unsaid);
+            self.say(&format!("jail: {lines} lines more, for which there was no room"));
+        }
+    }
+
+    /// Gives a slow reader a second for each piece of what waits already.
+    pub(super) fn flush(&mut self) {
+        while !self.waiting.is_empty() {
+            let mut fds = [PollFd::new(stderr(), PollFlags::POLLOUT)];
+            match poll(&mut fds, PollTimeout::from(1000u16)) {
+                Ok(ready) if ready > 0 => self.write(),
+                Err(nix::errno::Errno::EINTR) => {}
+                _ => return,
+            }
         }
     }
 

@@ -9,6 +9,9 @@ pub fn all() -> Vec<Scenario> {
         Scenario { name: "killed_way_out_fails_closed", check: killed, ..Scenario::BASE },
         Scenario { name: "removed_rule_cuts_tunnel", check: removed, ..Scenario::BASE },
         Scenario { name: "nothing_is_left", check: nothing_left, ..Scenario::BASE },
+        Scenario { name: "unread_stderr_keeps_the_limit", check: unread, ..Scenario::BASE },
+        Scenario { name: "linked_policy_counts", check: linked, ..Scenario::BASE },
+        Scenario { name: "long_nonsense_is_no_end", check: nonsense, ..Scenario::BASE },
     ]
 }
 
@@ -111,4 +114,96 @@ fn nothing_left() -> Check {
         }
     }
     Ok(())
+}
+
+/// A pipe that takes no byte more.
+fn full_pipe() -> (std::io::PipeReader, std::io::PipeWriter) {
+    use std::os::fd::AsRawFd;
+    let (reader, mut writer) = std::io::pipe().expect("a pipe");
+    let set = |flags: i32| unsafe { libc::fcntl(writer.as_raw_fd(), libc::F_SETFL, flags) };
+    assert_eq!(set(libc::O_NONBLOCK), 0);
+    let mut filled = 0;
+    while let Ok(length) = (&writer).write(&[b'x'; 4096]) {
+        filled += length;
+    }
+    assert!(filled > 0);
+    assert_eq!(set(0), 0);
+    writer.flush().expect("nothing to flush");
+    (reader, writer)
+}
+
+/// The client does not read stderr, and the connector makes the supervisor say something: its time
+/// limit is kept all the same.
+fn unread() -> Check {
+    let fixture = fixture();
+    let me = std::env::current_exe().expect("my path").display().to_string();
+    let mut command = fixture.jail(&["--allow", "allowed.test:80", "--timeout", "2s"]);
+    command.args(["--read", &me, "--", &me, "--client", "talk"]);
+    let (mut told, full) = full_pipe();
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(full);
+    let mut child = command.spawn().expect("a jail");
+    drop(command);
+    let mut stdin = child.stdin.take().expect("stdin");
+    let mut lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
+    writeln!(stdin, "doors other.test 80").expect("it listens");
+    for expected in ["ready", "open []"] {
+        let said = lines.next().and_then(Result::ok).unwrap_or_default();
+        must(said.starts_with(expected), || format!("{expected}: it said {said}"))?;
+    }
+    let until = Instant::now() + PATIENCE;
+    let children = format!("/proc/{0}/task/{0}/children", child.id());
+    // One that has ended may still wait to be reaped.
+    let lives = |pid: &str| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        !status.is_empty() && !status.contains("State:\tZ")
+    };
+    let alive = || {
+        let pids = std::fs::read_to_string(&children).unwrap_or_default();
+        pids.split_whitespace().any(lives)
+    };
+    while alive() {
+        if Instant::now() > until {
+            drop(child.kill());
+            drop(child.wait());
+            return Err("the connector lives on after its time limit".into());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let reader = std::thread::spawn(move || std::io::copy(&mut told, &mut std::io::sink()));
+    let status = wait(&mut child)?;
+    reader.join().expect("a thread").expect("stderr");
+    must(status.code() == Some(124), || format!("it ended with {status}"))
+}
+
+/// Names that are none, each as long as SOCKS has room for: what is counted and told about them stays
+/// short enough for the supervisor.
+fn nonsense() -> Check {
+    let fixture = fixture();
+    let mut client = Session::jailed(&fixture, &["--allow", "allowed.test:80"])?;
+    let said = client.ask("nonsense 300")?;
+    must(said == "300 refused", || said.clone())?;
+    // The counters are told once a second.
+    std::thread::sleep(Duration::from_millis(1500));
+    let said = client.ask("doors allowed.test 80")?;
+    must(said == ALL_DOORS, || said.clone())?;
+    client.end()
+}
+
+/// `.cloned/policy` is a link: its rules count while the connector runs, and a change of them, too.
+fn linked() -> Check {
+    let fixture = fixture();
+    let real = fixture.at("home/policy");
+    std::fs::create_dir_all(&real).expect("a folder");
+    std::fs::create_dir(fixture.at("cwd/.cloned")).expect("a folder");
+    std::os::unix::fs::symlink(&real, fixture.at("cwd/.cloned/policy")).expect("a link");
+    firewall(&fixture, &["allow", "allowed.test:80"])?;
+    let mut client = Session::jailed(&fixture, &[])?;
+    let said = client.ask("doors allowed.test 80")?;
+    must(said == ALL_DOORS, || said.clone())?;
+    firewall(&fixture, &["remove", "allowed.test:80"])?;
+    let until = Instant::now() + PATIENCE;
+    while !client.ask("doors allowed.test 80")?.starts_with("open []") {
+        must(Instant::now() < until, || "the removal does not count".into())?;
+    }
+    client.end()
 }
