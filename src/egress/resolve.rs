@@ -297,6 +297,11 @@ impl Gate {
             let same = *named == canonical;
             return if same { Ok(canonical) } else { Err(Reason::AddressNotListed) };
         }
+        // Hands out the machine's own credentials: only a rule that names the address means it.
+        if address::is_metadata(canonical) {
+            let class = address::METADATA.to_owned();
+            return Err(Reason::NotPublic { address, class });
+        }
         if !grant.rule.private {
             let here = || (path(canonical) == Path::Here).then_some("this machine");
             if let Some(class) = address::not_public(address).or_else(here) {

@@ -3,7 +3,11 @@ use super::*;
 use crate::firewall::{Effect, Ports, Rule, Rules};
 
 fn grant(world: &World, name: &str) -> Grant {
-    world.gate.ask(&host(name), 443, Door::Connect).unwrap()
+    grant_at(world, name, 443)
+}
+
+fn grant_at(world: &World, name: &str, port: u16) -> Grant {
+    world.gate.ask(&host(name), port, Door::Connect).unwrap()
 }
 
 #[test]
@@ -46,6 +50,21 @@ fn private_does_not_mean_the_jails_own_network() {
         world.gate.replace(Rules(vec![private("own.example", 443)]));
         let denial = world.gate.vetted(&grant(&world, "own.example")).await.unwrap_err();
         assert_eq!(denial.reason.code(), "no-address");
+    });
+}
+
+#[test]
+fn private_does_not_mean_the_machines_credentials() {
+    run(async {
+        let world = World::of(vec![private("meta.example", 80)]).await;
+        world.zone.put("meta.example", &[&["169.254.169.254", "10.1.2.3"]]);
+        let kept = world.gate.vetted(&grant_at(&world, "meta.example", 80)).await.unwrap();
+        assert_eq!(kept, [ip("10.1.2.3")]);
+        world.zone.put("only.example", &[&["169.254.169.254"]]);
+        world.gate.replace(Rules(vec![private("only.example", 80)]));
+        let denial = world.gate.vetted(&grant_at(&world, "only.example", 80)).await.unwrap_err();
+        assert_eq!(denial.reason.code(), "not-public");
+        assert_eq!(denial.fix().as_deref(), Some("jail firewall allow 169.254.169.254:80"));
     });
 }
 

@@ -11,13 +11,16 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// IPv6 forms that carry an IPv4 address (mapped, 6to4, NAT64, Teredo, ISATAP) are never public.
 pub fn not_public(address: IpAddr) -> Option<&'static str> {
     if is_metadata(address) {
-        return Some("cloud metadata");
+        return Some(METADATA);
     }
     match address {
         IpAddr::V4(v4) => v4_class(v4),
         IpAddr::V6(v6) => v6_class(v6),
     }
 }
+
+/// The class of [`is_metadata`].
+pub const METADATA: &str = "cloud metadata";
 
 /// The services that hand a machine's own credentials to whoever asks from it. Most of them are
 /// link-local or private, Azure's is public.
@@ -166,7 +169,7 @@ mod tests {
     #[test]
     fn metadata_services_are_known_by_name() {
         for text in ["169.254.169.254", "100.100.100.200", "168.63.129.16", "fd00:ec2::254"] {
-            assert_eq!(class(text), Some("cloud metadata"));
+            assert_eq!(class(text), Some(METADATA));
         }
         assert!(is_metadata("::ffff:169.254.169.254".parse().unwrap()));
     }

@@ -1,6 +1,6 @@
 //! What was refused, why, and what would allow it.
 
-use super::{Door, Host, Who, command};
+use super::{Door, Host, Who, address, command};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::IpAddr;
@@ -120,6 +120,10 @@ impl Denial {
             | Reason::OtherTool { .. }
             | Reason::AddressNotListed
             | Reason::Revoked => "",
+            // `private` does not cover it: who means it names it.
+            Reason::NotPublic { address, class } if class == address::METADATA => {
+                return Some(format!("jail firewall allow {}", target_of(address, self.port)));
+            }
             Reason::NotPublic { .. } => " --private",
             Reason::NotTls | Reason::NoSni => " --raw",
             Reason::Ech => " --ech",
@@ -132,12 +136,16 @@ impl Denial {
 
     /// `host:port`, without the port where it is the default one or unknown.
     pub fn target(&self) -> String {
-        let host =
-            if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
-        match self.port {
-            0 | 443 => host,
-            port => format!("{host}:{port}"),
-        }
+        target_of(&self.host, self.port)
+    }
+}
+
+fn target_of(host: &impl ToString, port: u16) -> String {
+    let host = host.to_string();
+    let host = if host.contains(':') { format!("[{host}]") } else { host };
+    match port {
+        0 | 443 => host,
+        port => format!("{host}:{port}"),
     }
 }
 
