@@ -1,7 +1,7 @@
 # `make demo` and `make test` are all that one needs to know. Both install what they need.
 
 .DEFAULT_GOAL := help
-.PHONY: help bench demo test test-unit test-escapes test-lifecycle test-connectors test-demo lint gen build install \
+.PHONY: help bench demo fuzz test test-unit test-escapes test-lifecycle test-connectors test-demo lint gen build install \
 	setup clean
 
 CARGO := scripts/cargo.sh
@@ -51,6 +51,9 @@ bench: build ## jail beside bubblewrap and other proxies, in one run: times and 
 	@scripts/setup.sh bench
 	@JAIL=build/jail $(CARGO) bench --locked --bench start --bench egress
 
+fuzz: setup ## The parsers of what connectors send, fuzzed: FUZZ="dns socks" RUNS=10000000 (fuzz/)
+	@RUNS="$(RUNS)" SECONDS_EACH="$(SECONDS_EACH)" scripts/fuzz.sh $(FUZZ)
+
 build: setup ## build/jail: one static file
 	@$(STATIC_BUILD) --bin jail
 	@install -D -m 755 "$(STATIC_DIR)/jail" build/jail
@@ -69,5 +72,5 @@ setup-test:
 	@scripts/setup.sh test
 
 clean: ## Remove everything that was built
-	rm -rf build
+	rm -rf build fuzz/target
 	$(CARGO) clean

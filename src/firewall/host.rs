@@ -337,6 +337,46 @@ mod tests {
         assert_eq!(refused(&"ä".repeat(1 << 20)), NotAHost::TooLong);
     }
 
+    /// Wherever the wire ends: a part of a host is another host or none, never the whole one.
+    #[test]
+    fn every_prefix_is_another_host_or_none() {
+        let long = format!("{0}.{0}.{0}.{1}", "a".repeat(63), "b".repeat(61));
+        for text in [
+            "api.example.com",
+            "1.2.3.4.example",
+            "exämple.例え.jp",
+            "xn--exmple-cua.com",
+            "0x7f.example",
+            "192.0.2.10",
+            "2001:db8::ffff:192.0.2.1",
+            "[2001:db8::1]",
+            &long,
+        ] {
+            let whole = Host::parse(text).unwrap();
+            for length in 0..text.len() {
+                match Host::from_bytes(&text.as_bytes()[..length]) {
+                    Ok(part) => {
+                        assert!(text.is_char_boundary(length) && part != whole, "{text} {length}");
+                        assert_eq!(Host::parse(&part.to_string()), Ok(part));
+                    }
+                    Err(why) => {
+                        let cut = !text.is_char_boundary(length);
+                        assert_eq!(why == NotAHost::NotText, cut, "{text} {length}");
+                    }
+                }
+            }
+        }
+        let hosts = |text: &str| {
+            let all = (0..text.len()).filter_map(|length| Host::parse(&text[..length]).ok());
+            all.map(|host| host.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(hosts("192.0.2.10"), ["192.0.2.1"]);
+        assert_eq!(hosts("2001:db8::1"), ["2001:db8::"]);
+        assert!(hosts("[2001:db8::1]").is_empty());
+        assert_eq!(hosts("a-1.b."), ["a", "a-1", "a-1", "a-1.b"]);
+        assert_eq!(hosts("0x7g"), ["0x7"; 0]);
+    }
+
     #[test]
     fn below_is_by_whole_labels() {
         let name = |text: &str| HostName::parse(text).unwrap();

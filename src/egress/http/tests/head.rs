@@ -51,6 +51,25 @@ fn no_prefix_is_a_head_and_none_is_a_fault() {
 }
 
 #[test]
+fn no_prefix_of_a_response_is_one() {
+    for text in [
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nServer: x y\r\n\r\n",
+        "HTTP/1.1 404 Not Found\r\ntransfer-encoding: Chunked\r\n\r\n",
+        "HTTP/1.0 204\r\n\r\n",
+    ] {
+        let bytes = text.as_bytes();
+        for end in 0..bytes.len() {
+            assert_eq!(end_of_head(&bytes[..end], 0, 1000), Ok(None), "{:?}", &text[..end]);
+            assert!(ResponseHead::parse(&bytes[..end]).is_err(), "{:?}", &text[..end]);
+        }
+        let head = ResponseHead::parse(bytes).unwrap();
+        let mut again = Vec::new();
+        head.write(&mut again);
+        assert_eq!(ResponseHead::parse(&again), Ok(head));
+    }
+}
+
+#[test]
 fn values_are_what_was_written() {
     let head = request(WHOLE[3]).unwrap();
     assert_eq!(head.host.as_ref().unwrap().to_string(), "example.com");
