@@ -1,7 +1,8 @@
 # `make demo` and `make test` are all that one needs to know. Both install what they need.
 
 .DEFAULT_GOAL := help
-.PHONY: help bench demo fuzz test test-unit test-escapes test-lifecycle test-connectors test-demo lint gen build install \
+.PHONY: help bench demo fuzz test test-unit test-escapes test-network test-lifecycle \
+	test-connectors test-demo lint gen build install \
 	setup clean
 
 CARGO := scripts/cargo.sh
@@ -31,6 +32,9 @@ test-unit: setup ## Tests of the code
 
 test-escapes: setup ## Attacks from inside a jail (integration/), also as an ordinary user
 	@scripts/test.sh escapes
+
+test-network: setup ## Attacks on the network, and real clients, in namespaces of the tests' own
+	@scripts/test.sh network
 
 test-lifecycle: setup ## Starts, ends and kills: what passes through and what is left behind
 	@scripts/test.sh lifecycle

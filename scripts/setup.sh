@@ -36,6 +36,8 @@ building() {
 testing() {
     need node nodejs
     need npm npm
+    need curl curl
+    have nft || [ -x /usr/sbin/nft ] || missing+=(nftables)
     # Ordinary users must be able to run it, so one in somebody's home folder does not do.
     if ! /usr/bin/python3 -c 'import venv, ensurepip' 2>/dev/null; then
         missing+=(python3 python3-venv)

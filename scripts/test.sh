@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the parts of the suite that are named, shows what each counted, and the sum.
 #
-#   scripts/test.sh lint unit escapes lifecycle connectors demo
+#   scripts/test.sh lint unit escapes network lifecycle connectors demo
 #
 # As root, the parts that run a jail are run a second time as an ordinary user: the same policy must
 # give the same confinement to both. A part that fails in any way, or counts nothing, fails the run.
@@ -133,7 +133,12 @@ run_programs() {
 }
 
 escapes() {
-    build_programs escapes '^integration/' && run_programs escapes env JAIL="$(built)/jail"
+    build_programs escapes '^integration/[^/]*[.]rs' && run_programs escapes env JAIL="$(built)/jail"
+}
+
+network() {
+    tests/clients/install.sh && build_programs network '^integration/network/' &&
+        run_programs network env JAIL="$(built)/jail" CLIENTS="$root/build/clients"
 }
 
 lifecycle() {
@@ -190,10 +195,21 @@ programs_as_user() {
     [ -s "$scratch/$1" ] || return
     xargs -d '\n' install -m 755 -t "$stage" <"$scratch/$1" || return
     sed -i "s|.*/|$stage/|" "$scratch/$1"
-    run_programs "$1" as_user env JAIL="$stage/jail"
+    run_programs "$1" as_user env JAIL="$stage/jail" CLIENTS="$stage/clients"
+}
+
+# give FOLDER: a copy of build/FOLDER that the user can read, and whose venv knows its new place.
+give() {
+    cp -r "build/$1" "$stage/" || return
+    # The scripts of a venv name its interpreter by its full path.
+    find "$stage/$1/venv/bin" -type f -exec \
+        sed -i "1s|^#!$root/build/$1/|#!$stage/$1/|" {} + || return
+    chmod -R go+rX "$stage/$1"
 }
 
 escapes_as_user() { programs_as_user escapes; }
+
+network_as_user() { give clients && programs_as_user network; }
 
 lifecycle_as_user() { programs_as_user lifecycle; }
 
@@ -203,12 +219,9 @@ connectors_as_user() {
         echo "0 passed, 0 failed, 1 skipped"
         return 0
     fi
-    mkdir -p "$stage/tests" && cp -r build/connectors "$stage/" &&
+    give connectors && mkdir -p "$stage/tests" &&
         cp tests/connectors/*.mjs tests/connectors/*.py "$stage/tests/" || return
-    # The scripts of a venv name its interpreter by its full path.
-    find "$stage/connectors/venv/bin" -type f -exec \
-        sed -i "1s|^#!$root/build/connectors/|#!$stage/connectors/|" {} + || return
-    chmod -R go+rX "$stage/connectors" "$stage/tests" || return
+    chmod -R go+rX "$stage/tests" || return
     as_user env JAIL="$stage/jail" CONNECTORS="$stage/connectors" \
         timeout "$patience" node "$stage/tests/run.mjs"
 }
@@ -220,12 +233,12 @@ demo_as_user() {
 
 # === in order
 
-[ "$#" -gt 0 ] || set -- lint unit escapes lifecycle connectors demo
+[ "$#" -gt 0 ] || set -- lint unit escapes network lifecycle connectors demo
 jailing=()
 for name in "$@"; do
     case $name in
     lint | unit) ;;
-    escapes | lifecycle | connectors | demo) jailing+=("$name") ;;
+    escapes | network | lifecycle | connectors | demo) jailing+=("$name") ;;
     *)
         echo "error: there is no part \`$name\`" >&2
         exit 2
