@@ -1,6 +1,8 @@
 //! What an attack needs of the machine. Unmet is a counted skip with a reason, or a failure where
 //! `JAIL_TEST_MUST_RUN` names the need or the attack (`all` names everything).
 
+#![allow(dead_code, reason = "two programs, each of which uses a part")]
+
 use std::path::Path;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -27,7 +27,8 @@ table=()
 counts() {
     sed -nE \
         -e 's/^test result: [A-Za-z]+\. ([0-9]+) passed; ([0-9]+) failed; ([0-9]+) ignored;.*/cargo \1 \2 \3/p' \
-        -e 's/^([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped$/plain \1 \2 \3/p' "$1" |
+        -e 's/^([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped$/plain \1 \2 \3/p' \
+        -e 's/^skipped .*/one 0 0 1/p' "$1" |
         awk '{ same = $2 " " $3 " " $4 }
             $1 == "plain" && same == before { before = ""; next }
             { p += $2; f += $3; s += $4; before = $1 == "cargo" ? same : "" }

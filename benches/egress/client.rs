@@ -2,7 +2,7 @@
 //! what came of it. The same code runs in a jail and outside.
 
 use super::server::{BULK, DOWN, HTTP, NAME, UP};
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -37,7 +37,7 @@ pub(crate) fn main() {
             Ok(Err(error)) => format!("error {error}"),
             Err(_) => format!("error nothing came of it within {PATIENCE:?}"),
         };
-        writeln!(io::stdout(), "{said}").unwrap();
+        println!("{said}");
     }
 }
 

@@ -148,7 +148,11 @@ fn unread() -> Check {
     writeln!(stdin, "doors other.test 80").expect("it listens");
     for expected in ["ready", "open []"] {
         let said = lines.next().and_then(Result::ok).unwrap_or_default();
-        must(said.starts_with(expected), || format!("{expected}: it said {said}"))?;
+        if !said.starts_with(expected) {
+            drop(child.kill());
+            drop(child.wait());
+            return Err(format!("{expected}: it said {said}"));
+        }
     }
     let until = Instant::now() + PATIENCE;
     let children = format!("/proc/{0}/task/{0}/children", child.id());

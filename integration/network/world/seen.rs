@@ -46,9 +46,9 @@ impl Log {
         self.0.lock().expect("the log").iter().find(|seen| fits(seen)).map(|s| format!("{s:.300?}"))
     }
 
-    pub fn each(&self, mut look: impl FnMut(&Seen)) {
+    pub fn each(&self, look: impl FnMut(&Seen)) {
         super::packets::settle();
-        self.0.lock().expect("the log").iter().for_each(|seen| look(seen));
+        self.0.lock().expect("the log").iter().for_each(look);
     }
 
     pub fn count(&self, fits: impl Fn(&Seen) -> bool) -> usize {
