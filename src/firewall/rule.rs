@@ -22,6 +22,30 @@ pub struct Inject {
     pub format: String,
 }
 
+/// Headers that frame a message, say where it goes or belong to one connection: the proxy sets them
+/// itself, and a second one is read differently by different servers.
+const RESERVED: [&str; 11] = [
+    "connection",
+    "content-length",
+    "expect",
+    "forwarded",
+    "host",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+];
+
+impl Inject {
+    /// May no rule set this header? In any spelling.
+    pub fn is_reserved(header: &str) -> bool {
+        let header = header.to_ascii_lowercase();
+        RESERVED.contains(&header.as_str()) || header.starts_with("proxy-")
+    }
+}
+
 /// One rule of a manifest, of the workspace's firewall or of the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {

@@ -11,22 +11,6 @@ use super::{NetworkMode, Setting};
 use crate::firewall::{Effect, Endpoint, HostPattern, Inject, Rule};
 use std::str::FromStr;
 
-/// Headers that frame a message or belong to one connection: the proxy sets them itself, and a second
-/// one is read differently by different servers.
-const NOT_INJECTED: &[&str] = &[
-    "connection",
-    "content-length",
-    "expect",
-    "forwarded",
-    "host",
-    "keep-alive",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "via",
-];
-
 pub(super) fn network(decoder: &mut Decoder<'_>, layer: &mut Layer, raw: RawNetwork) {
     let RawNetwork { mode, allow, deny, connections, bandwidth, loopback } = raw;
     layer.mode = mode.and_then(|text| decoder.with("network.mode", &text, NetworkMode::from_str));
@@ -148,8 +132,7 @@ fn header(text: &str) -> Result<String, Malformed> {
     if text.is_empty() || text.len() > 64 || !text.bytes().all(token) {
         return Err(Malformed::new("the name of a header such as `Authorization`", text));
     }
-    let lower = text.to_ascii_lowercase();
-    if NOT_INJECTED.contains(&lower.as_str()) || lower.starts_with("proxy-") {
+    if Inject::is_reserved(text) {
         let expected = "a header that is not the proxy's own, such as `Authorization`";
         return Err(Malformed::new(expected, text));
     }

@@ -11,20 +11,6 @@ use std::rc::Rc;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-/// Headers that say where a message goes and where it ends; a secret in one of them would change that.
-const RESERVED: [&str; 10] = [
-    "connection",
-    "content-length",
-    "expect",
-    "host",
-    "keep-alive",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "via",
-];
-
 /// The rule's header, where the request is one that it is added to: plain HTTP at port 80.
 pub(super) fn of(grant: &Grant) -> Option<&Inject> {
     grant.rule.inject.as_ref().filter(|_| grant.port == 80)
@@ -43,7 +29,7 @@ pub(super) fn add(
         return Err(place.malformed(gate, "a method that sends the credential back"));
     }
     let name = &inject.header;
-    if RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved)) {
+    if Inject::is_reserved(name) {
         return Err(fail(format!("the header {name} cannot be injected")));
     }
     let Some(secret) = gate.config.secrets.get(&inject.secret) else {
