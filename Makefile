@@ -25,7 +25,7 @@ demo: setup ## A real MCP session with and without jail: what is allowed, what i
 	"$$bin/examples/demo-client" -- "$$bin/jail" run -- "$$bin/examples/notes-connector"
 
 test: setup-test ## The whole suite, and the sum of it
-	@scripts/test.sh lint unit escapes lifecycle connectors demo
+	@scripts/test.sh
 
 test-unit: setup ## Tests of the code
 	@scripts/test.sh unit
