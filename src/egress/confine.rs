@@ -10,8 +10,11 @@ use landlock::{
 };
 use std::path::{Path, PathBuf};
 
-/// What says how names are resolved, and where those files usually lead.
-const RESOLVER: [&str; 6] = [
+/// What says how names are resolved, and where those files usually lead; and random numbers, which a
+/// static program gets by these files where it cannot find getrandom(2)'s wrapper.
+const READ: [&str; 8] = [
+    "/dev/urandom",
+    "/dev/random",
     "/etc/resolv.conf",
     "/etc/hosts",
     "/run/systemd/resolve",
@@ -38,7 +41,7 @@ pub(super) fn apply(firewall: Option<&Folder>, landlock: bool) -> Result<(), Fai
 
 fn files(firewall: Option<&Folder>, required: bool) -> Result<(), Failure> {
     let read = AccessFs::ReadFile | AccessFs::ReadDir;
-    let mut rules: Vec<PathBuf> = RESOLVER.iter().map(PathBuf::from).collect();
+    let mut rules: Vec<PathBuf> = READ.iter().map(PathBuf::from).collect();
     // The folder may come and go: `.cloned` stays, and holds no secret's value.
     rules.extend(firewall.and_then(|folder| folder.path().parent().map(Path::to_owned)));
     // It may be a link to elsewhere.
