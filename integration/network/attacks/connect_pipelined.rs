@@ -10,8 +10,9 @@ pub const ATTACK: Attack = Attack {
     attack: |_| {
         let request = "CONNECT allowed.test:443 HTTP/1.1\r\nHost: allowed.test:443\r\n\r\n\
             GET /smuggled HTTP/1.1\r\nHost: other.test\r\n\r\n";
-        drop(client::http_door_whole(request.as_bytes()));
-        Verdict::Tried("sent".into())
+        let answer = client::http_door_whole(request.as_bytes());
+        let text = answer.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        Verdict::Tried(format!("sent; the answer: {text:?}"))
     },
     effect: Some(|_, _| world::get().seen.bytes_to(ALLOWED, 443, b"/smuggled").or_else(|| world::get().seen.bytes_to(ALLOWED6, 443, b"/smuggled"))),
     ..BASE
