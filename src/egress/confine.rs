@@ -8,6 +8,7 @@ use landlock::{
     ABI, Access, AccessFs, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
     RulesetCreatedAttr, RulesetStatus, Scope,
 };
+use nix::errno::Errno;
 use std::path::{Path, PathBuf};
 
 /// What says how names are resolved, and where those files usually lead; and random numbers, which a
@@ -27,8 +28,10 @@ const READ: [&str; 8] = [
 pub(super) fn apply(firewall: Option<&Folder>, landlock: bool) -> Result<(), Failure> {
     process::drop_bounding_set()
         .or_else(|error| {
-            // Without CAP_SETPCAP the bounding set stays; no_new_privs makes it empty in effect.
-            if nix::unistd::geteuid().is_root() { Err(error) } else { Ok(()) }
+            // Without CAP_SETPCAP, which an ordinary user has not, the bounding set stays as it is;
+            // no_new_privs, below, makes it empty in effect.
+            let ordinary = !nix::unistd::geteuid().is_root();
+            if ordinary && error.errno() == Errno::EPERM { Ok(()) } else { Err(error) }
         })
         .and_then(|()| process::drop_capabilities())
         .and_then(|()| process::no_new_privs())

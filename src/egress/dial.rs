@@ -15,29 +15,29 @@ const STAGGER: Duration = Duration::from_millis(250);
 
 impl Gate {
     /// A connection to a granted host, over the upstream proxy where there is one. `only`: dial no
-    /// other address than this one, which the client dialled itself; it is vetted again.
+    /// other address than these, which the client dialled itself or which the host was resolved to before;
+    /// they are vetted again. Empty: the host is resolved now.
     ///
     /// An upstream proxy is given the name: it resolves, and answers for the address.
     pub async fn dial(
         self: &Rc<Self>,
         grant: &Grant,
-        only: Option<IpAddr>,
+        only: &[IpAddr],
     ) -> Result<TcpStream, Denial> {
         let patience = self.config.limits.dial;
         let dialling = async {
             if let Some(proxy) = &self.config.upstream {
-                if let Some(address) = only {
-                    self.usable(grant, address).map_err(|reason| self.denial(grant, reason))?;
+                for address in only {
+                    self.usable(grant, *address).map_err(|reason| self.denial(grant, reason))?;
                 }
                 return upstream::connect(proxy, &self.resolver, &grant.host, grant.port)
                     .await
                     .map_err(|why| self.denial(grant, Reason::Unreachable { why }));
             }
-            let addresses = match only {
-                Some(address) => {
-                    self.vet(grant, vec![address]).map_err(|reason| self.denial(grant, reason))?
-                }
-                None => self.vetted(grant).await?,
+            let addresses = if only.is_empty() {
+                self.vetted(grant).await?
+            } else {
+                self.vet(grant, only.to_vec()).map_err(|reason| self.denial(grant, reason))?
             };
             race(&addresses, grant.port)
                 .await
@@ -119,12 +119,11 @@ mod tests {
             world.zone.put("rebind.example", &[&["127.0.0.1"], &["169.254.77.1"]]);
             let host = host("rebind.example");
             let grant = world.gate.ask(&host, at.port(), Door::Connect).unwrap();
-            let (dialled, accepted) =
-                tokio::join!(world.gate.dial(&grant, None), listener.accept());
+            let (dialled, accepted) = tokio::join!(world.gate.dial(&grant, &[]), listener.accept());
             assert_eq!(dialled.unwrap().peer_addr().unwrap(), at);
             assert!(accepted.is_ok());
             assert_eq!(world.zone.asked("rebind.example", RecordType::A), 1);
-            let second = world.gate.dial(&grant, None).await.unwrap_err();
+            let second = world.gate.dial(&grant, &[]).await.unwrap_err();
             assert_eq!(second.reason.code(), "no-address", "the new address is vetted, too");
             assert_eq!(world.zone.asked("rebind.example", RecordType::A), 2);
         });
@@ -135,7 +134,7 @@ mod tests {
         run(async {
             let world = World::of(vec![allow("a.example", 443)]).await;
             let grant = world.gate.ask(&host("a.example"), 443, Door::Transparent).unwrap();
-            let denial = world.gate.dial(&grant, Some(ip("127.0.0.1"))).await.unwrap_err();
+            let denial = world.gate.dial(&grant, &[ip("127.0.0.1")]).await.unwrap_err();
             assert_eq!(denial.reason.code(), "not-public");
             assert_eq!(world.zone.asked_in_all(), 0);
         });
@@ -164,7 +163,7 @@ mod tests {
             gate.resolver = super::super::resolve::Resolver::of(servers);
             gate.config.limits.dial = Duration::from_millis(50);
             let grant = world.gate.ask(&host("slow.example"), 9, Door::Connect).unwrap();
-            let denial = world.gate.dial(&grant, None).await.unwrap_err();
+            let denial = world.gate.dial(&grant, &[]).await.unwrap_err();
             assert_eq!(denial.reason.to_string(), "cannot be reached: no answer within 50ms");
         });
     }

@@ -59,8 +59,9 @@ pub struct Target {
     /// What it may mean: one grant where the client named the host (CONNECT, SOCKS5); where it only
     /// dialled an address, every allowed name that the resolver gave that address for. Never empty.
     pub candidates: Vec<Grant>,
-    /// The address that was dialled, and no other will be; `None`: the host is resolved now.
-    pub address: Option<IpAddr>,
+    /// The address that was dialled, or those that the host was resolved to: no other will be. Empty
+    /// where an upstream proxy resolves.
+    pub addresses: Vec<IpAddr>,
     pub port: u16,
     pub door: Door,
 }

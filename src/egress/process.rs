@@ -117,10 +117,15 @@ fn all_descriptors() -> Result<(), Failure> {
         })
 }
 
-/// One event, one line. A supervisor that is gone needs no word: its end is ours as well.
+/// One event, one line. What cannot be written down is told as a failure, which ends the run.
 fn tell(out: &mut impl Write, event: &Event) {
-    if let Ok(mut line) = serde_json::to_vec(event) {
-        line.push(b'\n');
-        drop(out.write_all(&line));
-    }
+    let mut line = serde_json::to_vec(event).unwrap_or_else(|error| {
+        let failed = serde_json::json!({
+            "event": "failed", "what": "an event cannot be told", "why": error.to_string(),
+        });
+        failed.to_string().into_bytes()
+    });
+    line.push(b'\n');
+    // A supervisor that is gone needs no word: its end is ours as well.
+    drop(out.write_all(&line));
 }

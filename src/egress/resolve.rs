@@ -354,6 +354,19 @@ impl Gate {
         result.map_err(|reason| self.denial(grant, reason))
     }
 
+    /// The same for a connection that is dialled later, once or more often: it is resolved here and never
+    /// again. None where an upstream proxy resolves.
+    pub(super) async fn resolved_once(&self, grant: &Grant) -> Result<Vec<IpAddr>, Denial> {
+        if self.config.upstream.is_some() {
+            return Ok(Vec::new());
+        }
+        let patience = self.config.limits.dial;
+        tokio::time::timeout(patience, self.vetted(grant)).await.unwrap_or_else(|_| {
+            let why = format!("no answer within {}", humantime::format_duration(patience));
+            Err(self.denial(grant, Reason::NoAddress { why }))
+        })
+    }
+
     /// A name below a wildcard is chosen by the connector, and looking it up carries it to a server of
     /// the domain's owner: few new ones are.
     pub(super) fn may_look_up(&self, grant: &Grant) -> Result<(), Reason> {

@@ -9,6 +9,7 @@ use self::message::{Command, Destination, Greeting, Read, Reply, Request};
 use super::gate::{Gate, Grant, Target};
 use super::{ending, tunnel};
 use crate::firewall::{Denial, Door, Reason};
+use std::net::IpAddr;
 use std::rc::Rc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -34,10 +35,10 @@ struct Negotiation {
 pub async fn serve(gate: Rc<Gate>, client: TcpStream) {
     let mut negotiation = Negotiation { gate, client, head: Vec::new() };
     match negotiation.run().await {
-        Ok((grant, server)) => {
+        Ok((grant, addresses, server)) => {
             let Negotiation { gate, client, head } = negotiation;
             let Grant { port, door, .. } = grant;
-            let target = Target { candidates: vec![grant], address: None, port, door };
+            let target = Target { candidates: vec![grant], addresses, port, door };
             match server {
                 Some(server) => tunnel::serve_dialled(gate, client, head, target, server).await,
                 None => tunnel::serve(gate, client, head, target).await,
@@ -51,17 +52,27 @@ pub async fn serve(gate: Rc<Gate>, client: TcpStream) {
     }
 }
 
+/// What a host without a connection is told as.
+fn unreached(denial: Denial) -> End {
+    let reply = match denial.reason {
+        Reason::NoAddress { .. } | Reason::Unreachable { .. } => Reply::HostUnreachable,
+        _ => Reply::NotAllowed,
+    };
+    refused(denial, reply)
+}
+
 impl Negotiation {
-    async fn run(&mut self) -> Result<(Grant, Option<TcpStream>), End> {
+    async fn run(&mut self) -> Result<(Grant, Vec<IpAddr>, Option<TcpStream>), End> {
         let limit = self.gate.config.limits.handshake;
         let Ok(asked) = tokio::time::timeout(limit, self.ask()).await else {
             let what = format!("no complete SOCKS request within {} s", limit.as_secs_f32());
             return Err(self.refuse(Reason::Limit { what }, &Reply::Failure.message()));
         };
         let grant = asked?;
-        let server = self.dial(&grant).await?;
+        let addresses = self.gate.resolved_once(&grant).await.map_err(unreached)?;
+        let server = self.dial(&grant, &addresses).await?;
         self.write(&Reply::Succeeded.message()).await?;
-        Ok((grant, server))
+        Ok((grant, addresses, server))
     }
 
     /// What the client wants, if it may have it.
@@ -104,20 +115,11 @@ impl Negotiation {
 
     /// Dials before the client is told of success, so that a host that cannot be reached is a reply.
     /// `None` for plain HTTP, where each request dials, and has a status of its own.
-    async fn dial(&self, grant: &Grant) -> Result<Option<TcpStream>, End> {
+    async fn dial(&self, grant: &Grant, addresses: &[IpAddr]) -> Result<Option<TcpStream>, End> {
         if tunnel::is_plain_http(grant.port) && !grant.rule.raw {
             return Ok(None);
         }
-        match self.gate.dial(grant, None).await {
-            Ok(server) => Ok(Some(server)),
-            Err(denial) => {
-                let reply = match denial.reason {
-                    Reason::NoAddress { .. } | Reason::Unreachable { .. } => Reply::HostUnreachable,
-                    _ => Reply::NotAllowed,
-                };
-                Err(refused(denial, reply))
-            }
-        }
+        self.gate.dial(grant, addresses).await.map(Some).map_err(unreached)
     }
 
     /// Reads one message; what follows it stays in `head`. `word`: the answer to nonsense.

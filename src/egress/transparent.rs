@@ -12,9 +12,9 @@ use tokio::net::TcpStream;
 pub async fn serve(gate: Rc<Gate>, client: TcpStream, dialled: SocketAddr) {
     match candidates(&gate, dialled, Door::Transparent) {
         Ok(candidates) => {
-            let address = Some(dialled.ip().to_canonical());
+            let addresses = vec![dialled.ip().to_canonical()];
             let target =
-                Target { candidates, address, port: dialled.port(), door: Door::Transparent };
+                Target { candidates, addresses, port: dialled.port(), door: Door::Transparent };
             tunnel::serve(gate, client, Vec::new(), target).await;
         }
         Err(denial) => {

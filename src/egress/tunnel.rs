@@ -181,7 +181,7 @@ impl Tunnel {
         }
         let server = match self.server.take() {
             Some(server) => server,
-            None => self.gate.dial(&now, self.target.address).await.map_err(plain)?,
+            None => self.gate.dial(&now, &self.target.addresses).await.map_err(plain)?,
         };
         Ok((now, server))
     }
@@ -203,7 +203,7 @@ impl Tunnel {
 
     /// A target has a candidate; should it have none, nothing is let out and the record says so.
     fn denial_without_candidate(&self, reason: Reason) -> Denial {
-        let host = self.target.address.map(|address| address.to_string()).unwrap_or_default();
+        let host = self.target.addresses.first().map(ToString::to_string).unwrap_or_default();
         let Target { port, door, .. } = self.target;
         Denial::of_text(&self.gate.config.who, &host, port, door, reason)
     }

@@ -211,7 +211,7 @@ mod tests {
             }
             heard
         };
-        let (dialled, heard) = tokio::join!(world.gate.dial(&grant, None), serving);
+        let (dialled, heard) = tokio::join!(world.gate.dial(&grant, &[]), serving);
         assert_eq!(world.zone.asked_in_all(), 0, "the upstream proxy resolves");
         (heard, dialled.map_err(|denial| denial.reason))
     }

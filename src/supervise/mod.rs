@@ -349,6 +349,10 @@ impl<'a> Supervisor<'a> {
         if let Some(fault) = self.told.failed {
             return Err(hints::refusal(self.plan, fault));
         }
+        // It may have been the last that happened, after which nobody looked.
+        if let Some(lost) = self.lost {
+            return Err(lost);
+        }
         let status = self.told.ended.map(|(status, _)| status);
         let by = self.cause.unwrap_or_else(|| ended::by(status, killed_by));
         let asked = matches!(by, EndedBy::Signal(signal) if self.early.contains(&signal));

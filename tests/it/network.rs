@@ -63,7 +63,7 @@ impl World {
         let door = Door::Transparent;
         let candidate = |name: &&str| -> Grant { self.gate.ask(&host(name), port, door).unwrap() };
         let candidates = names.iter().map(candidate).collect();
-        Target { candidates, address: Some(LOCALHOST), port, door }
+        Target { candidates, addresses: vec![LOCALHOST], port, door }
     }
 
     /// All refusals so far; fails where the counters do not agree.

@@ -18,8 +18,8 @@ pub(super) struct Session {
     pub(super) gate: Rc<Gate>,
     client: Client,
     upstream: Option<Upstream>,
-    /// Dial this address only.
-    address: Option<IpAddr>,
+    /// Dial these addresses only; empty: what the host of each request is resolved to.
+    addresses: Vec<IpAddr>,
     /// No request has come yet.
     first: bool,
 }
@@ -29,10 +29,10 @@ impl Session {
         gate: Rc<Gate>,
         stream: TcpStream,
         head: Vec<u8>,
-        address: Option<IpAddr>,
+        addresses: Vec<IpAddr>,
     ) -> Self {
         let client = Client { stream, inbox: Inbox::new(head) };
-        Self { gate, client, upstream: None, address, first: true }
+        Self { gate, client, upstream: None, addresses, first: true }
     }
 
     /// The connection and what came of it beyond the last request.
@@ -126,7 +126,7 @@ impl Session {
         loop {
             let mut upstream = match self.upstream.take().filter(|kept| kept.serves(grant)) {
                 Some(kept) => kept,
-                None => Upstream::connect(&self.gate, grant, self.address).await?,
+                None => Upstream::connect(&self.gate, grant, &self.addresses).await?,
             };
             let mut exchange = Exchange::new(&self.gate, grant, &outgoing);
             exchange.version = request.version;

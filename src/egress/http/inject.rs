@@ -49,7 +49,7 @@ pub(super) fn add(
 pub(super) async fn connect(
     gate: &Rc<Gate>,
     grant: &Grant,
-    address: Option<IpAddr>,
+    addresses: &[IpAddr],
 ) -> Result<Stream, Refusal> {
     let Some(port) = grant.rule.ports.one() else {
         return Err(Place::from(grant).unreachable(gate, "the rule has no port"));
@@ -68,7 +68,7 @@ pub(super) async fn connect(
         Host::Name(name) => ServerName::try_from(name.as_str().to_owned())
             .map_err(|error| fail(error.to_string()))?,
     };
-    let stream = gate.dial(&outward, address).await?;
+    let stream = gate.dial(&outward, addresses).await?;
     stream.set_nodelay(true).map_err(|error| fail(error.to_string()))?;
     let handshake = TlsConnector::from(trust.config()).connect(name, stream);
     match timeout(gate.config.limits.dial, handshake).await {

@@ -18,7 +18,7 @@ const TLS_PORT: u16 = 443;
 /// The proxy door: requests in absolute form, and CONNECT.
 pub async fn serve_proxy(gate: Rc<Gate>, client: TcpStream) {
     let place = Place { host: None, port: 0, door: Door::Http };
-    let mut session = Session::new(gate, client, Vec::new(), None);
+    let mut session = Session::new(gate, client, Vec::new(), Vec::new());
     loop {
         let request = match session.next(&place).await {
             Ok(Some(request)) => request,
@@ -44,7 +44,7 @@ pub async fn serve_proxy(gate: Rc<Gate>, client: TcpStream) {
 pub async fn serve_origin(gate: Rc<Gate>, client: TcpStream, head: Vec<u8>, target: Target) {
     let host = target.candidates.first().map(|grant| grant.host.clone());
     let place = Place { host, port: target.port, door: target.door };
-    let mut session = Session::new(gate, client, head, target.address);
+    let mut session = Session::new(gate, client, head, target.addresses.clone());
     let mut chosen: Option<Host> = None;
     loop {
         let request = match session.next(&place).await {
@@ -123,18 +123,16 @@ async fn connect(session: Session, target: Authority) {
         Ok(grant) => grant,
         Err(denial) => return session.refuse(denial.into(), false).await,
     };
-    // After the 200 nothing can be said any more: what will be refused is refused now. An upstream
-    // proxy resolves for itself.
-    if gate.config.upstream.is_none()
-        && let Err(denial) = gate.vetted(&grant).await
-    {
-        return session.refuse(denial.into(), false).await;
-    }
+    // After the 200 nothing can be said any more: what will be refused is refused now.
+    let addresses = match gate.resolved_once(&grant).await {
+        Ok(addresses) => addresses,
+        Err(denial) => return session.refuse(denial.into(), false).await,
+    };
     let (gate, mut client, rest) = session.into_parts();
     if client.write_all(ESTABLISHED).await.is_err() {
         // The client is gone.
         return;
     }
-    let target = Target { candidates: vec![grant], address: None, port, door: Door::Connect };
+    let target = Target { candidates: vec![grant], addresses, port, door: Door::Connect };
     tunnel::serve(gate, client, rest, target).await;
 }

@@ -25,12 +25,12 @@ impl Upstream {
     pub(super) async fn connect(
         gate: &Rc<Gate>,
         grant: &Grant,
-        address: Option<IpAddr>,
+        addresses: &[IpAddr],
     ) -> Result<Self, Refusal> {
         let stream: Stream = if inject::of(grant).is_some() {
-            inject::connect(gate, grant, address).await?
+            inject::connect(gate, grant, addresses).await?
         } else {
-            Box::new(gate.dial(grant, address).await?)
+            Box::new(gate.dial(grant, addresses).await?)
         };
         Ok(Self { grant: grant.clone(), stream, inbox: Inbox::default(), used: false })
     }

@@ -84,8 +84,8 @@ impl Rig {
 
     pub(super) fn target(&self, host: &str, port: u16, address: &str) -> Target {
         let grant = self.gate.ask(&Host::parse(host).unwrap(), port, Door::Transparent).unwrap();
-        let address = Some(address.parse().unwrap());
-        Target { candidates: vec![grant], address, port, door: Door::Transparent }
+        let addresses = vec![address.parse().unwrap()];
+        Target { candidates: vec![grant], addresses, port, door: Door::Transparent }
     }
 }
 
