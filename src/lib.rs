@@ -22,6 +22,7 @@ pub mod firewall;
 pub mod host;
 pub mod plan;
 pub mod policy;
+pub mod ports;
 pub mod resolve;
 pub mod seccomp;
 pub mod session;

@@ -1,4 +1,5 @@
 //! Looks at things and says what is wrong with them, what it costs and how to fix it.
 
+pub mod finding;
 pub mod host;
 mod probes;
