@@ -123,6 +123,8 @@ fn world_for(name: &str, side: &str) -> Result<(), Failed> {
     let me = std::env::current_exe().expect("my path");
     let output = Command::new(me).args(["--world", name, side]).output().expect("a world");
     if output.status.success() {
+        // Figures, where a scenario has some.
+        print!("{}", String::from_utf8_lossy(&output.stdout));
         return Ok(());
     }
     let text = String::from_utf8_lossy(&output.stderr);

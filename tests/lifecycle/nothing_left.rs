@@ -43,6 +43,9 @@ cat /proc/self/mountinfo | diff $TMPDIR.before - || exit 93
 left=$(find /tmp /dev/shm $TMPDIR -mindepth 1); [ -z "$left" ] || { echo "$left"; exit 94; }
 "#;
 
+/// For 10,000 jails on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(1500);
+
 fn world(case: &Case, body: &str) -> Result<Output, super::support::Skip> {
     let mut command = Command::new("unshare");
     case.surround(&mut command);
@@ -64,7 +67,7 @@ fn world(case: &Case, body: &str) -> Result<Output, super::support::Skip> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let before = cgroups();
-    let output = wait(command.spawn().unwrap(), Duration::from_secs(500));
+    let output = wait(command.spawn().unwrap(), PATIENCE);
     let new: Vec<PathBuf> = cgroups().difference(&before).cloned().collect();
     assert!(new.is_empty(), "cgroups are left: {new:?}");
     Ok(output)
@@ -79,9 +82,12 @@ fn cgroups() -> BTreeSet<PathBuf> {
 
 fn in_a_row() -> Outcome {
     let case = Case::new();
-    let body = "limit 12; i=0; while [ $i -lt 1000 ]; do i=$((i + 1)); \
-                patient \"$JAIL\" run -q -- true || return 1; done";
-    assert_code(&world(&case, body)?, 0);
+    let jails = std::env::var("JAIL_SOAK_JAILS").unwrap_or_else(|_| "1000".to_owned());
+    let body = format!(
+        "limit 12; i=0; while [ $i -lt {jails} ]; do i=$((i + 1)); \
+         patient \"$JAIL\" run -q -- true || return 1; done"
+    );
+    assert_code(&world(&case, &body)?, 0);
     case.assert_nothing_left();
     Ok(())
 }

@@ -16,7 +16,7 @@ pub fn all() -> Vec<Scenario> {
 }
 
 /// The way out is the child of the supervisor that is in no pid namespace of its own.
-fn egress_of(supervisor: u32) -> Option<i32> {
+pub(super) fn egress_of(supervisor: u32) -> Option<i32> {
     let processes = std::fs::read_dir("/proc").expect("/proc").flatten();
     let mut pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     pids.find(|pid| {
@@ -58,7 +58,7 @@ fn killed() -> Check {
 }
 
 /// `jail firewall VERB HOST`, in the fixture's workspace and environment.
-fn firewall(fixture: &Fixture, args: &[&str]) -> Check {
+pub(super) fn firewall(fixture: &Fixture, args: &[&str]) -> Check {
     let run = fixture.jail(&[]);
     let mut command = Command::new(run.get_program());
     command.arg("firewall").args(args).current_dir(fixture.at("cwd")).env_clear();

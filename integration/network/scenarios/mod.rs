@@ -6,6 +6,7 @@ mod doors;
 mod ends;
 mod many;
 mod published;
+mod soak;
 
 pub use clients::stock;
 
@@ -42,6 +43,7 @@ pub fn all() -> Vec<Scenario> {
     all.extend(ends::all());
     all.extend(published::all());
     all.extend(many::all());
+    all.extend(soak::all());
     all.extend(clients::all());
     all
 }
