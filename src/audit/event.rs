@@ -104,6 +104,16 @@ pub enum Sandbox {
     None,
 }
 
+impl Sandbox {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Namespace => "namespace",
+            Self::Container => "container",
+            Self::None => "none",
+        }
+    }
+}
+
 impl From<Backend> for Sandbox {
     fn from(backend: Backend) -> Self {
         match backend {

@@ -349,27 +349,4 @@ mod tests {
         assert!(verify(&folder.path().join("audit.log")).is_err());
         assert!(verify(folder.path()).is_err());
     }
-
-    /// Run by hand; needs 1 GiB of disk.
-    #[test]
-    #[ignore = "a measurement"]
-    fn a_gibibyte_is_checked_in_small_memory() {
-        use std::io::Write as _;
-        let (_folder, log) = log_of(1);
-        let time = std::time::SystemTime::now();
-        let mut out = io::BufWriter::new(fs::File::create(log.path()).unwrap());
-        let (mut link, mut size) = (Link::START, 0);
-        while size < 1 << 30 {
-            let (next, line) =
-                super::super::record::write(link, time, None, &denial("x.example:443")).unwrap();
-            out.write_all(&line).unwrap();
-            (link, size) = (next, size + line.len());
-        }
-        out.flush().unwrap();
-        let start = Instant::now();
-        let report = verify(&log.path()).unwrap();
-        let memory = fs::read_to_string("/proc/self/status").unwrap();
-        let peak = memory.lines().find(|line| line.starts_with("VmHWM")).unwrap();
-        println!("{} records in {:?}, {peak}", report.records, start.elapsed());
-    }
 }

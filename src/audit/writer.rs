@@ -344,21 +344,4 @@ mod tests {
              hint: chmod go-w /w/.cloned"
         );
     }
-
-    /// Run by hand: `cargo test --release --lib audit -- --ignored --nocapture cost`.
-    #[test]
-    #[ignore = "a measurement"]
-    fn the_cost_of_an_append() {
-        let (_folder, log) = log_of(100);
-        let event = denial("evil.example:443");
-        let mut micros: Vec<u128> = (0..5000)
-            .map(|_| {
-                let start = Instant::now();
-                log.append(&event).unwrap();
-                start.elapsed().as_micros()
-            })
-            .collect();
-        micros.sort_unstable();
-        println!("µs: median {}, 99 % {}, worst {}", micros[2500], micros[4950], micros[4999]);
-    }
 }

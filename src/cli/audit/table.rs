@@ -37,7 +37,7 @@ fn start(event: &RunStart) -> String {
         what += &format!(" for {tool}");
     }
     let plan = event.plan_sha256.to_string();
-    what += &format!(", {:?} backend, plan {}", event.backend, &plan[..12]);
+    what += &format!(", {} backend, plan {}", event.backend.as_str(), &plan[..12]);
     if !event.gaps.is_empty() {
         what += &format!(", NOT ENFORCED: {}", join(&event.gaps));
     }
