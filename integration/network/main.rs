@@ -39,13 +39,14 @@ mod world;
 use harness::{Attack, Env, Verdict};
 use libtest_mimic::{Arguments, Failed, Trial};
 use scenarios::Scenario;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().collect();
     match args.get(1).map(String::as_str) {
         Some("--attack") => return payload(&args[2], &args[3..]),
-        Some("--world") => return in_world(&args[2], &args[3]),
+        Some("--world") => return in_world(&args[2], &args[3], args[4].as_ref()),
         Some("--visit") => return visit(&args[2..]),
         Some("--client") => return talk::act(&args[2..]),
         Some("--sleep") => {
@@ -121,7 +122,11 @@ fn controls_only() -> bool {
 /// One side of a test, in a process and a world of its own.
 fn world_for(name: &str, side: &str) -> Result<(), Failed> {
     let me = std::env::current_exe().expect("my path");
-    let output = Command::new(me).args(["--world", name, side]).output().expect("a world");
+    // Removed here: what lives in the world cannot outlive its own folder.
+    let folder = world::folder();
+    let mut command = Command::new(me);
+    command.args(["--world", name, side]).arg(folder.path());
+    let output = command.output().expect("a world");
     if output.status.success() {
         // Figures, where a scenario has some.
         print!("{}", String::from_utf8_lossy(&output.stdout));
@@ -131,8 +136,8 @@ fn world_for(name: &str, side: &str) -> Result<(), Failed> {
     Err(format!("{side}: {}\n{}", output.status, text.trim()).into())
 }
 
-fn in_world(name: &str, side: &str) -> ExitCode {
-    world::enter(side == "control");
+fn in_world(name: &str, side: &str, folder: &Path) -> ExitCode {
+    world::enter(folder, side == "control");
     let attack = || attacks::ALL.iter().find(|attack| attack.name == name).expect("an attack");
     let done = match side {
         "control" => harness::control(attack())
@@ -154,7 +159,8 @@ fn in_world(name: &str, side: &str) -> ExitCode {
 
 /// A command in a world; what the world saw of it is on stderr.
 fn visit(command: &[String]) -> ExitCode {
-    let world = world::enter(false);
+    let folder = world::folder();
+    let world = world::enter(folder.path(), false);
     scenarios::stock();
     let status = Command::new(&command[0]).args(&command[1..]).status().expect("the command");
     world.seen.each(|seen| eprintln!("{seen:.200?}"));

@@ -76,7 +76,7 @@ const fn v6(s: [u16; 8]) -> IpAddr {
 }
 
 pub struct World {
-    folder: tempfile::TempDir,
+    folder: PathBuf,
     pub seen: seen::Log,
     pub authority: authority::Authority,
 }
@@ -88,17 +88,22 @@ pub fn get() -> &'static World {
     WORLD.get().expect("this process is in no world")
 }
 
-/// Moves this process into a new world. It must have one thread. `naive`: with a proxy that allows
-/// everything where a jail has its doors.
-pub fn enter(naive: bool) -> &'static World {
-    space::leave_the_machine();
-    many_descriptors();
+/// A new folder for a world.
+pub fn folder() -> tempfile::TempDir {
     let folder = tempfile::Builder::new().prefix("jail-world-").tempdir().expect("a temp folder");
     readable(folder.path());
+    folder
+}
+
+/// Moves this process into a new world. It must have one thread. `naive`: with a proxy that allows
+/// everything where a jail has its doors.
+pub fn enter(folder: &Path, naive: bool) -> &'static World {
+    space::leave_the_machine();
+    many_descriptors();
     let authority = authority::Authority::new();
-    std::fs::write(folder.path().join("ca.pem"), authority.pem()).expect("the certificate");
-    space::mounts(folder.path());
-    let world = World { folder, seen: seen::Log::default(), authority };
+    std::fs::write(folder.join("ca.pem"), authority.pem()).expect("the certificate");
+    space::mounts(folder);
+    let world = World { folder: folder.to_owned(), seen: seen::Log::default(), authority };
     assert!(WORLD.set(world).is_ok(), "one world a process");
     space::build(naive);
     get()
@@ -107,12 +112,12 @@ pub fn enter(naive: bool) -> &'static World {
 impl World {
     /// Trusted in the world; clients with lists of their own get it by SSL_CERT_FILE and the like.
     pub fn certificate(&self) -> PathBuf {
-        self.folder.path().join("ca.pem")
+        self.folder.join("ca.pem")
     }
 
     /// What the web servers hand out below `/files/`.
     pub fn files(&self) -> PathBuf {
-        self.folder.path().join("files")
+        self.folder.join("files")
     }
 }
 
