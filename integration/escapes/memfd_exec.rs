@@ -4,6 +4,7 @@
 //! under every control.
 
 use super::prelude::*;
+use std::os::unix::process::CommandExt;
 
 pub const ATTACK: Attack = Attack {
     name: "memfd_exec",
@@ -14,7 +15,10 @@ pub const ATTACK: Attack = Attack {
         };
         let path = format!("/proc/self/fd/{fd}");
         let copied = fs::copy("/bin/true", &path);
-        let run = copied.and_then(|_| std::process::Command::new(&path).status());
+        // One program may have many names, and look at the one that it was called by.
+        let mut program = std::process::Command::new(&path);
+        program.arg0("true");
+        let run = copied.and_then(|_| program.status());
         judge(run.and_then(|status| status.success().then_some(()).ok_or(io::ErrorKind::Other.into())))
     },
     by_design: Some("interpreters run any bytes anyway; the controls hold for all that is executed"),

@@ -27,7 +27,7 @@ done
 version=$(basename "$kernel"/lib/modules/*)
 modules=$root/lib/modules/$version; mkdir -p "$modules"
 cp "$kernel/lib/modules/$version"/modules.{builtin,order} "$modules/"
-for name in veth overlay; do
+for name in veth overlay dummy; do
     # Debian 12 stores modules plain, later releases with xz.
     (cd "$kernel/lib/modules/$version" && find . -name "$name.ko*" -exec cp --parents {} "$modules" \;)
 done
@@ -57,6 +57,7 @@ mount -t tmpfs none /tmp; chmod 1777 /tmp
 mount -t cgroup2 -o nsdelegate none /sys/fs/cgroup
 ip link set lo up
 modprobe veth; modprobe overlay
+modprobe dummy numdummies=1 # an interface to hide, besides lo
 echo "== Linux $(uname -r)"
 failed=0
 line() {
