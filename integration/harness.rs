@@ -115,7 +115,7 @@ pub fn control(attack: &'static Attack) -> Result<(), String> {
     let fixture = Fixture::new(attack, false);
     let outcome = fixture.run(attack);
     // A server of the host may see on a busy machine what was done only when its turn comes.
-    let until = Instant::now() + Duration::from_secs(3);
+    let until = Instant::now() + crate::run::patience(3000);
     let effect = attack.effect.map(|effect| {
         loop {
             let seen = effect(&fixture, &outcome);

@@ -11,7 +11,13 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-const TIMEOUT: Duration = Duration::from_secs(20);
+/// So long is waited on a machine like any other; `JAIL_TEST_PATIENCE=3` triples that where it is
+/// emulated or busy.
+pub fn patience(millis: u64) -> Duration {
+    let factor = std::env::var("JAIL_TEST_PATIENCE");
+    let factor = factor.map_or(1, |text| text.parse().expect("JAIL_TEST_PATIENCE is a number"));
+    Duration::from_millis(millis) * factor
+}
 
 impl Fixture {
     /// `jail run` with the fixture's environment.
@@ -77,11 +83,11 @@ impl Fixture {
         if let Some(during) = attack.during {
             during(self, pid);
         }
-        let started = Instant::now();
+        let until = Instant::now() + patience(20_000);
         let status = loop {
             match child.try_wait() {
                 Ok(Some(status)) => break Some(status),
-                Ok(None) if started.elapsed() > TIMEOUT => break None,
+                Ok(None) if Instant::now() > until => break None,
                 _ => std::thread::sleep(Duration::from_millis(4)),
             }
         };
@@ -124,9 +130,9 @@ fn drain(mut from: impl Read + Send + 'static) -> mpsc::Receiver<Vec<u8>> {
 }
 
 fn collect(from: &mpsc::Receiver<Vec<u8>>, endless: bool) -> String {
-    let patience = Duration::from_millis(if endless { 100 } else { 500 });
+    let silence = patience(if endless { 100 } else { 500 });
     let mut bytes = Vec::new();
-    while let Ok(piece) = from.recv_timeout(patience) {
+    while let Ok(piece) = from.recv_timeout(silence) {
         bytes.extend(piece);
     }
     String::from_utf8_lossy(&bytes).into_owned()

@@ -18,20 +18,24 @@ pub const ATTACK: Attack = Attack {
     attack: |env| {
         let listener = TcpListener::bind(format!("0.0.0.0:{}", env.get("port")));
         let _ = fs::write(env.path("ws").join("ready"), "");
-        std::thread::sleep(Duration::from_millis(300));
+        let until = Instant::now() + Duration::from_secs(10);
+        while !env.path("ws").join("tried").exists() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         match listener {
             Ok(listener) => Verdict::Tried(format!("{listener:?}")),
             Err(error) => Verdict::Refused(error.to_string()),
         }
     },
     during: Some(|fixture, _| {
-        let until = Instant::now() + Duration::from_secs(5);
+        let until = Instant::now() + crate::run::patience(5000);
         while !fixture.at("ws/ready").exists() && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(5));
         }
         if TcpStream::connect(fixture.fill("127.0.0.1:{port}")).is_ok() {
             fixture.write("reached", "");
         }
+        fixture.write("ws/tried", "");
     }),
     effect: Some(|fixture, _| fixture.at("reached").exists().then(|| "the host reached it".into())),
     ..Attack::BASE

@@ -25,7 +25,7 @@ pub const ATTACK: Attack = Attack {
         judge(held.map(|file| file.as_raw_fd()))
     },
     during: Some(|fixture, _| {
-        let until = Instant::now() + Duration::from_secs(5);
+        let until = Instant::now() + crate::run::patience(5000);
         while !fixture.at("ws/ready").exists() && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(5));
         }

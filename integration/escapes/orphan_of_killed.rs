@@ -17,7 +17,7 @@ pub const ATTACK: Attack = Attack {
         Verdict::Tried("slept".into())
     },
     during: Some(|fixture, pid| {
-        let until = Instant::now() + Duration::from_secs(5);
+        let until = Instant::now() + crate::run::patience(5000);
         while fixture.read("ws/beat").is_empty() && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(5));
         }

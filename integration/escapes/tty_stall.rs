@@ -25,7 +25,7 @@ pub const ATTACK: Attack = Attack {
         Verdict::Tried("it lived on".into())
     },
     during: Some(|fixture, pid| {
-        std::thread::sleep(Duration::from_millis(200 + 2000 + 1500));
+        std::thread::sleep(crate::run::patience(200 + 2000 + 1500));
         let state = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         if !state.is_empty() && !state.contains(") Z") {
             fixture.write("late", "");

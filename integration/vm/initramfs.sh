@@ -26,11 +26,12 @@ done
 
 version=$(basename "$kernel"/lib/modules/*)
 modules=$root/lib/modules/$version; mkdir -p "$modules"
-cp "$kernel/lib/modules/$version"/modules.{builtin,order} "$modules/"
+find "$kernel/lib/modules/$version" -name 'modules.*' -exec cp {} "$modules/" \; # not all have them
 for name in veth overlay dummy; do
-    # Debian 12 stores modules plain, later releases with xz.
     (cd "$kernel/lib/modules/$version" && find . -name "$name.ko*" -exec cp --parents {} "$modules" \;)
 done
+# Debian 12 stores modules plain, later releases with xz, which busybox does not read.
+find "$modules" -name '*.xz' -exec xz --decompress {} +
 depmod -b "$root" "$version"
 
 echo 'root:x:0:0::/:/bin/sh' > "$root/etc/passwd"
