@@ -1,7 +1,7 @@
 # `make demo` and `make test` are all that one needs to know. Both install what they need.
 
 .DEFAULT_GOAL := help
-.PHONY: help bench demo fuzz test test-unit test-escapes test-network test-lifecycle \
+.PHONY: help bench demo fuzz integration test test-unit test-escapes test-network test-lifecycle \
 	test-connectors test-demo lint gen build install \
 	setup clean
 
@@ -44,6 +44,9 @@ test-connectors: setup-test ## Published MCP servers with the official clients
 
 test-demo: setup ## The demo, as a test
 	@scripts/test.sh demo
+
+integration: setup-test ## Three kernels and a systemd machine, emulated: limits, escapes, the suite (needs root)
+	@scripts/integration.sh
 
 lint: setup-test ## Formatting and clippy
 	@scripts/test.sh lint

@@ -15,6 +15,7 @@ kernel=$(realpath "$1"); shift
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 root=$work/root; mkdir -p "$root"/{bin,proc,sys,dev,tmp,etc,usr/bin,tests}
 cp "$(command -v busybox)" "$root/bin/busybox"
+cp "$here/matrix.sh" "$root/matrix"
 
 for program in "$@"; do
     cp "$program" "$root/tests/"
@@ -44,14 +45,14 @@ export PATH=/bin
 # The kernel's first file system cannot be pivoted away from (pivot_root(2), "rootfs"), which every
 # jail does: a real one goes on top of it, as on every machine after its boot.
 mkdir /new && mount -t tmpfs -o mode=755 none /new
-cp -a /bin /etc /tests /usr /lib* /new/
+cp -a /bin /etc /tests /matrix /usr /lib* /new/
 mkdir /new/proc /new/sys /new/dev /new/tmp
 mv /main /new/main
 exec switch_root /new /main
 INIT
 cat > "$root/main" <<'MAIN'
 #!/bin/sh
-export PATH=/bin JAIL_TEST_MUST_RUN=cgroup_v2
+export PATH=/bin JAIL_TEST_MUST_RUN=cgroup_v2 JAIL_TEST_PATIENCE=3
 mount -t devtmpfs none /dev; mount -t proc none /proc; mount -t sysfs none /sys
 mkdir /dev/pts; mount -t devpts -o ptmxmode=666 none /dev/pts; ln -sf pts/ptmx /dev/ptmx
 mount -t tmpfs none /tmp; chmod 1777 /tmp
@@ -67,6 +68,7 @@ line() {
     *) echo "$1" ;;
     esac
 }
+HOME=/tmp sh /matrix /tests/jail 'plain cgroup v2'
 for test in /tests/*; do
     echo "== root: $test"
     sh -c "$(line "$test")" || failed=1
@@ -96,6 +98,9 @@ for test in /tests/*; do
     case $test in */jail | */cgroup*) hand_over "alone-${test##*/}" . "$test" ;; esac
     case $test in */jail) hand_over alone-run . "$test" "$test run --memory 64M --pids 20 -- /bin/true" ;; esac
 done
+hand_over matrix main /tests/jail 'sh /matrix /tests/jail delegated-cgroup'
+echo 0 > /proc/sys/user/max_user_namespaces
+hand_over refused main /tests/jail 'sh /matrix /tests/jail userns-refused'
 left=$(find /sys/fs/cgroup -name 'jail*' ! -name jail-supervisors)
 [ -z "$left" ] || { echo "== left behind: $left"; failed=1; }
 echo "VM-RESULT=$failed"

@@ -36,6 +36,7 @@ cp -a "$kernel/lib/modules" "$root/usr/lib/"
 chroot "$root" depmod "$(basename "$kernel"/lib/modules/*)"
 mkdir -p "$root/tests" && cp "$@" "$root/tests/"
 cp "$here/guest.sh" "$root/guest.sh"
+cp "$here/matrix.sh" "$root/matrix"
 chroot "$root" useradd --create-home --shell /bin/bash tester
 # The user manager starts at boot, as after a login.
 mkdir -p "$root/var/lib/systemd/linger" && touch "$root/var/lib/systemd/linger/tester"
