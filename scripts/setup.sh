@@ -43,6 +43,7 @@ testing() {
     need ip iproute2
     need strace strace
     need bwrap bubblewrap
+    need go golang-go
     have nft || [ -x /usr/sbin/nft ] || missing+=(nftables)
     # Ordinary users must be able to run it, so one in somebody's home folder does not do.
     if ! /usr/bin/python3 -c 'import venv, ensurepip' 2>/dev/null; then
