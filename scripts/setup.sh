@@ -10,6 +10,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 cargo=$here/cargo.sh
 missing=()
+services=()
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
@@ -37,32 +38,58 @@ testing() {
     need node nodejs
     need npm npm
     need curl curl
+    need openssl openssl
+    need perl perl
+    need ip iproute2
+    need strace strace
+    need bwrap bubblewrap
+    need go golang-go
     have nft || [ -x /usr/sbin/nft ] || missing+=(nftables)
     # Ordinary users must be able to run it, so one in somebody's home folder does not do.
     if ! /usr/bin/python3 -c 'import venv, ensurepip' 2>/dev/null; then
         missing+=(python3 python3-venv)
     fi
+    need_squid
 }
+
+need_squid() { have squid || [ -x /usr/sbin/squid ] || services+=(squid); }
+
+as_root() { if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi; }
 
 # apt_install PACKAGE…
 apt_install() {
-    local as_root=()
-    if [ "$(id -u)" -ne 0 ]; then
-        have sudo || fail "$* must be installed, and there is no sudo: run this as root once"
-        as_root=(sudo)
-    fi
+    [ "$(id -u)" -eq 0 ] || have sudo ||
+        fail "$* must be installed, and there is no sudo: run this as root once"
     echo "setup: installing $* (apt)" >&2
     # Nothing of the user's is removed to make room: apt stops, and says what is in the way.
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+    as_root env DEBIAN_FRONTEND=noninteractive \
         apt-get install --yes --quiet --no-install-recommends --no-remove "$@" >&2
+}
+
+# Only the programs of these packages are wanted: what they would start is not started, neither now nor
+# when the machine starts.
+policy=/usr/sbin/policy-rc.d
+apt_install_stopped() {
+    local service status=0
+    # Where there is one, whoever wrote it decides.
+    if [ ! -e "$policy" ]; then
+        printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+        as_root chmod 755 "$policy"
+        # Also where this script is ended.
+        trap 'as_root rm -f "$policy"' EXIT
+        trap 'exit 1' INT TERM
+    fi
+    apt_install "$@" || status=$?
+    for service in "$@"; do as_root update-rc.d "$service" disable || status=$?; done
+    return "$status"
 }
 
 updated=no
 apt_update() {
     [ "$updated" = no ] || return 0
-    have apt-get || fail "no apt-get here; install by hand: ${missing[*]} and Rust"
+    have apt-get || fail "no apt-get here; install by hand: ${missing[*]} ${services[*]} and Rust"
     updated=yes
-    if [ "$(id -u)" -eq 0 ]; then apt-get update --quiet >&2; else sudo apt-get update --quiet >&2; fi
+    as_root apt-get update --quiet >&2
 }
 
 # The version that apt would install of a package, or nothing.
@@ -129,6 +156,8 @@ test)
 bench)
     building
     need bwrap bubblewrap
+    need tinyproxy tinyproxy-bin # the program without its service
+    need_squid
     ;;
 *) fail "usage: setup.sh build|test|bench" ;;
 esac
@@ -136,6 +165,10 @@ esac
 if [ "${#missing[@]}" -gt 0 ]; then
     apt_update
     apt_install "${missing[@]}"
+fi
+if [ "${#services[@]}" -gt 0 ]; then
+    apt_update
+    apt_install_stopped "${services[@]}"
 fi
 rust
 if [ "$1" = test ]; then rust_lint; fi

@@ -101,6 +101,7 @@ lint() {
 
 unit() {
     local tests status=0
+    tests/exports/install.sh || echo "what needs them is skipped, and counted" >&2
     mapfile -t tests < <(selected '^(src/|tests/[^/]*[.]rs|tests/it/)')
     "$cargo" test --locked --no-fail-fast --lib --bins --examples "${tests[@]}" || status=$?
     "$cargo" test --locked --no-fail-fast --doc || status=$?
@@ -201,8 +202,9 @@ programs_as_user() {
 
 # give FOLDER: a copy of build/FOLDER that the user can read, and whose venv knows its new place.
 give() {
-    cp -r "build/$1" "$stage/" || return
-    # The scripts of a venv name its interpreter by its full path.
+    # Programs of hundreds of megabytes are linked where that is possible.
+    cp -rl "build/$1" "$stage/" 2>/dev/null || cp -r "build/$1" "$stage/" || return
+    # The scripts of a venv name its interpreter by its full path. A new file takes the place of each.
     find "$stage/$1/venv/bin" -type f -exec \
         sed -i "1s|^#!$root/build/$1/|#!$stage/$1/|" {} + || return
     chmod -R go+rX "$stage/$1"

@@ -76,14 +76,14 @@ fn trial(attack: &'static Attack) -> Trial {
 fn scenario(scenario: Scenario) -> Trial {
     let name = scenario.name;
     let run = move || if controls_only() { Ok(()) } else { world_for(name, "scenario") };
-    trial_of(name, scenario.requires, scenario.missing, run)
+    trial_of(name, scenario.requires, || scenario.missing(), run)
 }
 
 /// What every world needs, then what this one needs.
 fn trial_of(
     name: &'static str,
     needs: &[requires::Need],
-    missing: fn() -> Option<String>,
+    missing: impl Fn() -> Option<String>,
     run: impl FnOnce() -> Result<(), Failed> + Send + 'static,
 ) -> Trial {
     let world = if unsafe { libc::geteuid() } == 0 { &[][..] } else { requires![userns] };
@@ -145,7 +145,7 @@ fn in_world(name: &str, side: &str, folder: &Path) -> ExitCode {
         "jailed" => harness::jailed(attack()),
         _ => {
             let scenario = scenarios::all().into_iter().find(|scenario| scenario.name == name);
-            (scenario.expect("a scenario").check)().map_err(Failed::from)
+            scenario.expect("a scenario").check().map_err(Failed::from)
         }
     };
     match done {

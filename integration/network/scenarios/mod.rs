@@ -26,6 +26,8 @@ pub struct Scenario {
     /// Why it cannot run here, as far as the machine is concerned: a missing program.
     pub missing: fn() -> Option<String>,
     pub check: fn() -> Check,
+    /// A client that reaches the allowed host and no other, instead of the two above.
+    pub client: Option<&'static clients::Client>,
 }
 
 impl Scenario {
@@ -34,7 +36,16 @@ impl Scenario {
         requires: &[],
         missing: || None,
         check: || Err("nothing is checked".into()),
+        client: None,
     };
+
+    pub fn missing(&self) -> Option<String> {
+        self.client.map_or_else(self.missing, clients::missing)
+    }
+
+    pub fn check(&self) -> Check {
+        self.client.map_or_else(self.check, clients::check)
+    }
 }
 
 pub fn all() -> Vec<Scenario> {

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `/to?URL` | a redirect |
 //! | `/files/…` | a file of [`super::World::files`] |
+//! | `/git/…` | git's protocol, for the repositories there |
 //! | `/drip` | a byte now and then, until the client goes |
 //! | anything else | [`REACHED`] |
 //!
@@ -29,12 +30,17 @@ where
         let head = String::from_utf8_lossy(&buffer[..end]).into_owned();
         buffer.drain(..end);
         let body = body(&mut stream, &mut buffer, &head).await?;
-        super::get().seen.add(Seen::Request { to, sni: sni.clone(), head: head.clone(), body });
+        let seen = Seen::Request { to, sni: sni.clone(), head: head.clone(), body: body.clone() };
+        super::get().seen.add(seen);
         let path = head.split_whitespace().nth(1).unwrap_or("/").to_owned();
         if path.starts_with("/drip") {
             return drip(stream).await;
         }
-        stream.write_all(&answer(&path, to)).await?;
+        let answer = match path.starts_with("/git/") {
+            true => git(head.clone(), body).await?,
+            false => answer(&path, to),
+        };
+        stream.write_all(&answer).await?;
         stream.flush().await?;
         if field(&head, "connection").any(|value| value.eq_ignore_ascii_case("close"))
             || head.lines().next().is_some_and(|line| line.ends_with("HTTP/1.0"))
@@ -43,6 +49,12 @@ where
         }
     }
     stream.shutdown().await
+}
+
+/// It takes its time, and other connections need the thread.
+async fn git(head: String, body: Vec<u8>) -> std::io::Result<Vec<u8>> {
+    let answer = move || super::git::answer(&super::get().files(), &head, &body);
+    tokio::task::spawn_blocking(answer).await.map_err(std::io::Error::other)
 }
 
 /// Where the head ends, at the first empty line, however lines are ended.
@@ -64,7 +76,7 @@ async fn head<S: AsyncRead + Unpin>(
     }
 }
 
-fn field<'a>(head: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
+pub fn field<'a>(head: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
     head.lines().skip(1).filter_map(move |line| {
         let (key, value) = line.split_once(':')?;
         key.trim().eq_ignore_ascii_case(name).then(|| value.trim())

@@ -19,6 +19,7 @@
 
 pub mod authority;
 pub mod dns;
+pub mod git;
 pub mod http;
 pub mod naive;
 pub mod packets;

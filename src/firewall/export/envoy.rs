@@ -7,8 +7,9 @@ const TYPES: &str = "type.googleapis.com/envoy.extensions";
 
 pub(super) fn text(list: &List) -> String {
     let mut out = list.head("envoy");
-    out += "# A bootstrap: `envoy -c FILE`. Clients use it as HTTP proxy. It does not look into TLS, and\n";
-    out += "# connects to whatever addresses a name has: also to those that are not public.\n";
+    out += "# A bootstrap: `envoy -c FILE.yaml` (by that ending it knows what it is). Clients use it as HTTP\n";
+    out += "# proxy. It does not look into TLS, and connects to whatever addresses a name has: also to those\n";
+    out += "# that are not public.\n";
     out += &format!(
         "static_resources:
   listeners:
