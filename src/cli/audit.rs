@@ -119,7 +119,7 @@ pub(super) fn log_path(file: Option<&Path>) -> Result<PathBuf, Failure> {
         .map_err(|error| Failure::new(Kind::Io, "cannot tell the current folder").because(error))?;
     let folder = |name: &str| std::env::var_os(name).map(PathBuf::from);
     let (state, home) = (folder("XDG_STATE_HOME"), folder("HOME"));
-    let workspace = WorkspaceRoot::find(&cwd).map(|root| root.path);
+    let workspace = WorkspaceRoot::find(&cwd)?.map(|root| root.path);
     audit::path_for(workspace.as_deref(), state.as_deref(), home.as_deref()).ok_or_else(|| {
         Failure::new(Kind::Usage, "cannot tell where the audit log is")
             .because("there is no workspace, and neither XDG_STATE_HOME nor HOME is set")

@@ -61,7 +61,7 @@ pub fn run(args: &CheckArgs) -> Result<u8, Failure> {
         }
     }
     if args.names.is_empty()
-        && let Some(root) = WorkspaceRoot::find(&sources.cwd)
+        && let Some(root) = WorkspaceRoot::find(&sources.cwd)?
     {
         match store::read(&Folder::new(&root, sources.home.as_deref())) {
             Ok(_) => {}

@@ -129,7 +129,7 @@ fn events(path: &Path, run: &str) -> Result<Vec<(SystemTime, Event)>, Failure> {
 /// refused can be told without it.
 fn rules(events: &[(SystemTime, Event)]) -> Result<Rules, Failure> {
     let sources = Sources::of_process()?;
-    let Some(root) = WorkspaceRoot::find(&sources.cwd) else { return Ok(Rules::default()) };
+    let Some(root) = WorkspaceRoot::find(&sources.cwd)? else { return Ok(Rules::default()) };
     let mut rules: Vec<Rule> = match store::read(&Folder::new(&root, sources.home.as_deref())) {
         Ok(overlay) => overlay.rules().0,
         Err(rejection) => {

@@ -57,10 +57,12 @@ fn signals() -> SysResult<()> {
 /// The host's /dev/null as a stream becomes the jail's: root's connector owns that node, and could
 /// change its mode for everybody by the descriptor.
 fn own_null(stream: BorrowedFd<'_>) -> SysResult<()> {
-    let (Ok(stat), Ok(flags)) = (fstat(stream), fcntl(stream, FcntlArg::F_GETFL)) else {
+    let stat = match fstat(stream) {
         // A stream that is closed is the connector's to find out.
-        return Ok(());
+        Err(nix::errno::Errno::EBADF) => return Ok(()),
+        stat => stat.sys(Call::Fstat)?,
     };
+    let flags = fcntl(stream, FcntlArg::F_GETFL).sys(Call::Fcntl)?;
     if stat.st_mode & libc::S_IFMT != libc::S_IFCHR || stat.st_rdev != libc::makedev(1, 3) {
         return Ok(());
     }

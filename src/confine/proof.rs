@@ -37,22 +37,29 @@ fn attempt_all(target: &Target<'_>, moment: Moment) -> Result<(), Fault> {
     let mut batch = Batch::new(target.reporter);
     for probe in target.probes.iter().filter(|probe| probe.moment() == moment) {
         match run(*probe, target) {
+            Err(errno) if was_not_tried(errno) => {
+                batch.flush();
+                let error = SysError::new(Call::Probe, errno);
+                return Err(error).at(Stage::Proof, *probe as usize);
+            }
             Err(errno) => {
                 batch.add(Message::Refused { probe: *probe as u8, errno: errno as i32 });
             }
             Ok(()) => {
                 batch.add(Message::Escaped { probe: *probe as u8 });
-                batch.send();
+                batch.flush();
                 return Err(SysError::unverified()).at(Stage::Proof, *probe as usize);
             }
         }
     }
     // A proof that nobody hears of is none.
-    if batch.send() {
-        Ok(())
-    } else {
-        Err(SysError::new(Call::Write, Errno::EPIPE)).at(Stage::Proof, target.probes.len())
-    }
+    batch.send().at(Stage::Proof, target.probes.len())
+}
+
+/// Errors that no control answers with: what was to be tried did not get as far as the control.
+fn was_not_tried(errno: Errno) -> bool {
+    [Errno::EMFILE, Errno::ENFILE, Errno::ENOMEM, Errno::ENOBUFS, Errno::EINTR, Errno::EIO]
+        .contains(&errno)
 }
 
 fn run(probe: Probe, target: &Target<'_>) -> Result<(), Errno> {

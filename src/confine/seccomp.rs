@@ -2,22 +2,21 @@
 
 use crate::plan::{SeccompPlan, Stage};
 use crate::spawn::wire::{At, Fault};
-use crate::sys::{Call, Sys};
+use crate::sys::{Call, Sys, SysResult};
 
 /// Witness.
 pub struct Enforced(());
 
 /// Loads the program that the plan carries.
 pub fn apply(plan: &SeccompPlan) -> Result<Enforced, Fault> {
-    load(&plan.program)
+    load(&plan.program).at(Stage::Seccomp, 0)
 }
 
 /// Loads init's own, smaller filter.
 pub fn apply_to_init(program: &[u8]) -> Result<Enforced, Fault> {
-    load(program)
+    load(program).at(Stage::Payload, 4)
 }
 
-fn load(program: &[u8]) -> Result<Enforced, Fault> {
-    crate::sys::seccomp::load(program).sys(Call::Seccomp).at(Stage::Seccomp, 0)?;
-    Ok(Enforced(()))
+fn load(program: &[u8]) -> SysResult<Enforced> {
+    crate::sys::seccomp::load(program).sys(Call::Seccomp).map(Enforced)
 }

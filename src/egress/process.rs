@@ -6,10 +6,11 @@ use crate::firewall::Rules;
 use crate::firewall::store::Folder;
 use crate::firewall::watch::{State, Watch};
 use crate::spawn::handover;
+use crate::sys::clone::leave;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::fs::File;
 use std::io::Write;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 /// What the process is born with.
@@ -126,6 +127,17 @@ fn tell(out: &mut impl Write, event: &Event) {
         failed.to_string().into_bytes()
     });
     line.push(b'\n');
-    // A supervisor that is gone needs no word: its end is ours as well.
-    drop(out.write_all(&line));
+    // A refusal that nobody hears of must not be, nor a supervisor that waits for what never comes. One
+    // that is gone needs no word: its end is ours as well.
+    if out.write_all(&line).is_err() {
+        leave(1);
+    }
+}
+
+/// Tells that the process could not even begin.
+pub fn tell_failed(events: BorrowedFd<'_>, failure: &Failure) {
+    let event = Event::Failed { what: failure.what.clone(), why: failure.causes.join(": ") };
+    if let Ok(own) = events.try_clone_to_owned() {
+        tell(&mut File::from(own), &event);
+    }
 }

@@ -1,9 +1,11 @@
 //! What this machine is and has: read once per run, before the plan, which then decides alone.
 
+pub mod look;
 mod paths;
 pub mod process;
 
 use crate::confine::cgroup::{Controller, Controllers, How, Support};
+use crate::failure::Failure;
 use crate::plan::{CgroupFacts, Facts, FirewallFacts, Kind};
 use crate::policy::{EnvValue, Policy, Workspace};
 use crate::resolve::Resolved;
@@ -45,26 +47,26 @@ pub fn facts(
     resolved: &Resolved,
     home: Option<&Path>,
     firewall: FirewallFacts,
-) -> Facts {
+) -> Result<Facts, Failure> {
     let uid = nix::unistd::geteuid().as_raw();
     let copies = matches!(policy.filesystem.workspace.value, Workspace::Copy { .. });
-    Facts {
+    Ok(Facts {
         uid,
         gid: nix::unistd::getegid().as_raw(),
         user_home: home.and_then(|home| fs::canonicalize(home).ok()),
         landlock_abi: crate::sys::landlock::abi(),
-        time_namespace: Path::new("/proc/self/ns/time").exists(),
+        time_namespace: look::exists(Path::new("/proc/self/ns/time"))?,
         overlay: copies && has_overlay(),
-        ipv6: Path::new("/proc/net/if_inet6").exists(),
+        ipv6: look::exists(Path::new("/proc/net/if_inet6"))?,
         cgroup: cgroup(policy),
         firewall,
         now: SystemTime::now(),
-        root_links: paths::root_links(),
-        paths: paths::gather(policy, resolved),
-        proc_masks: proc_masks(uid),
+        root_links: paths::root_links()?,
+        paths: paths::gather(policy, resolved)?,
+        proc_masks: proc_masks(uid)?,
         environment: environment(policy),
         search_path: SEARCH_PATH.to_owned(),
-    }
+    })
 }
 
 /// Which of the limits a cgroup could carry here. Asked together first: that is the usual answer.
@@ -100,20 +102,19 @@ fn has_overlay() -> bool {
     })
 }
 
-fn proc_masks(uid: u32) -> Vec<(PathBuf, Kind)> {
+fn proc_masks(uid: u32) -> Result<Vec<(PathBuf, Kind)>, Failure> {
     let of_root = if uid == 0 { PROC_MASKS_OF_ROOT } else { &[] };
     // hidepid does not count for group 0, which real root still is: init's command line, with the
     // options of `jail run`, would be readable.
     let init = (uid == 0).then(|| (PathBuf::from("/proc/1"), Kind::Dir));
-    PROC_MASKS
-        .iter()
-        .chain(of_root)
-        .filter_map(|path| {
-            let kind = if fs::metadata(path).ok()?.is_dir() { Kind::Dir } else { Kind::File };
-            Some((PathBuf::from(path), kind))
-        })
-        .chain(init)
-        .collect()
+    let mut masks = Vec::new();
+    for path in PROC_MASKS.iter().chain(of_root).map(PathBuf::from) {
+        if let Some(found) = look::found(&path, fs::metadata(&path))? {
+            masks.push((path, if found.is_dir() { Kind::Dir } else { Kind::File }));
+        }
+    }
+    masks.extend(init);
+    Ok(masks)
 }
 
 /// Only the variables that the plan may pass on: the rest of the caller's environment is never held.

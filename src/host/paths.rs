@@ -1,5 +1,7 @@
 //! Host paths as they are now: canonical name, identity, kind.
 
+use super::look;
+use crate::failure::Failure;
 use crate::plan::{CANARIES, Kind, OWN, PROTECTED, PathFact, mounts};
 use crate::policy::load::WorkspaceRoot;
 use crate::policy::{Policy, Workspace};
@@ -11,63 +13,81 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Every path that the plan may ask about and that exists.
-pub(super) fn gather(policy: &Policy, resolved: &Resolved) -> BTreeMap<PathBuf, PathFact> {
+pub(super) fn gather(
+    policy: &Policy,
+    resolved: &Resolved,
+) -> Result<BTreeMap<PathBuf, PathFact>, Failure> {
     let mut facts = BTreeMap::new();
-    let mut look = |path: &Path| {
+    let mut look = |path: &Path| -> Result<(), Failure> {
         if !facts.contains_key(path)
-            && let Some(fact) = inspect(path)
+            && let Some(fact) = inspect(path)?
         {
             facts.insert(path.to_path_buf(), fact);
         }
+        Ok(())
     };
-    look(Path::new("/usr"));
+    look(Path::new("/usr"))?;
     for path in mounts::ROOT_TREES.iter().chain(mounts::ETC).chain(&CANARIES) {
-        look(Path::new(path));
+        look(Path::new(path))?;
     }
     for need in resolved.needs.iter().filter(|n| !matches!(n.kind, NeedKind::Symlink { .. })) {
-        look(&need.path);
+        look(&need.path)?;
     }
     for rule in policy.filesystem.read.iter().chain(&policy.filesystem.write) {
-        look(&rule.value.path);
-        look(&rule.value.path.join(OWN));
+        look(&rule.value.path)?;
+        look(&rule.value.path.join(OWN))?;
     }
     match &policy.filesystem.workspace.value {
         Workspace::Host { path } | Workspace::Copy { path, .. } => {
-            look(path);
-            look(&path.join(OWN));
+            look(path)?;
+            look(&path.join(OWN))?;
         }
         Workspace::Tmpfs { .. } => {}
     }
     // The one of this run, however deep in a granted folder it lies.
-    if let Some(root) = std::env::current_dir().ok().and_then(|cwd| WorkspaceRoot::find(&cwd)) {
-        look(&root.path.join(OWN));
+    let cwd = std::env::current_dir().map_err(|error| {
+        Failure::new(crate::failure::Kind::Io, "cannot tell the current folder").because(error)
+    })?;
+    if let Some(root) = WorkspaceRoot::find(&cwd)? {
+        look(&root.path.join(OWN))?;
     }
-    for folder in writable_folders(policy) {
+    for folder in writable_folders(policy)? {
         for (name, _) in PROTECTED {
-            look(&folder.join(name));
+            look(&folder.join(name))?;
         }
     }
-    facts
+    Ok(facts)
 }
 
 /// The canonical host folders that the connector may write.
-fn writable_folders(policy: &Policy) -> Vec<PathBuf> {
-    policy.filesystem.writable_folders().filter_map(|path| fs::canonicalize(path).ok()).collect()
+fn writable_folders(policy: &Policy) -> Result<Vec<PathBuf>, Failure> {
+    let mut folders = Vec::new();
+    for path in policy.filesystem.writable_folders() {
+        folders.extend(look::found(path, fs::canonicalize(path))?);
+    }
+    Ok(folders)
 }
 
-fn inspect(path: &Path) -> Option<PathFact> {
-    let canonical = fs::canonicalize(path).ok()?;
-    let meta = fs::symlink_metadata(&canonical).ok()?;
+fn inspect(path: &Path) -> Result<Option<PathFact>, Failure> {
+    let Some(canonical) = look::found(path, fs::canonicalize(path))? else { return Ok(None) };
+    let meta = look::found(&canonical, fs::symlink_metadata(&canonical))?;
+    let Some(meta) = meta else { return Ok(None) };
     let identity =
         Identity { device: meta.dev(), inode: meta.ino(), kind: meta.mode() & libc::S_IFMT };
     let kind = if meta.is_dir() { Kind::Dir } else { Kind::File };
-    Some(PathFact { canonical, identity, kind })
+    Ok(Some(PathFact { canonical, identity, kind }))
 }
 
 /// `/bin` → `usr/bin` and its like.
-pub(super) fn root_links() -> Vec<(String, PathBuf)> {
-    mounts::ROOT_TREES
-        .iter()
-        .filter_map(|path| Some((path[1..].to_owned(), fs::read_link(path).ok()?)))
-        .collect()
+pub(super) fn root_links() -> Result<Vec<(String, PathBuf)>, Failure> {
+    let mut links = Vec::new();
+    for path in mounts::ROOT_TREES {
+        let target = match fs::read_link(path) {
+            // What is no link.
+            Err(error) if error.raw_os_error() == Some(nix::libc::EINVAL) => None,
+            result => look::found(Path::new(path), result)?,
+        };
+        links.extend(target.map(|target| (path[1..].to_owned(), target)));
+    }
+    Ok(links)
 }

@@ -50,6 +50,7 @@ pub fn steps(plan: &Plan, stage: Stage) -> Vec<String> {
             "init keeps nothing but its report pipe",
             "the payload tells the supervisor that all of it holds",
             "wait until the run is recorded",
+            "init comes under a filter of its own",
         ]),
         Stage::Limits => {
             let mut steps = own(&limits::STEPS);

@@ -11,6 +11,7 @@ use super::{
     ConnectorName, Origin, Overrides, Policy, Problem, Setting, Workspace, problem, rules, yaml,
 };
 use crate::failure::{Failure, Kind};
+use crate::host::look;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -77,9 +78,15 @@ pub struct WorkspaceRoot {
 
 impl WorkspaceRoot {
     /// The nearest folder from `cwd` upward that holds `.cloned`.
-    pub fn find(cwd: &Path) -> Option<Self> {
-        let root = cwd.ancestors().find(|folder| folder.join(FOLDER).is_dir())?;
-        Some(Self { path: root.to_owned() })
+    pub fn find(cwd: &Path) -> Result<Option<Self>, Failure> {
+        for folder in cwd.ancestors() {
+            let own = folder.join(FOLDER);
+            // One that was missed by mistake would take its rules along.
+            if look::found(&own, fs::metadata(&own))?.is_some_and(|found| found.is_dir()) {
+                return Ok(Some(Self { path: folder.to_owned() }));
+            }
+        }
+        Ok(None)
     }
 
     /// The folder of the manifests.
@@ -137,7 +144,7 @@ pub fn inspect(
     sources: &Sources,
     overrides: &Overrides,
 ) -> Result<Policy, Rejection> {
-    let root = WorkspaceRoot::find(&sources.cwd).ok_or_else(|| no_workspace(&sources.cwd))?;
+    let root = WorkspaceRoot::find(&sources.cwd)?.ok_or_else(|| no_workspace(&sources.cwd))?;
     let places = sources.places(Some(&root));
     let path = root.manifest(name);
     let Some(bytes) = read(&path)? else {
@@ -162,7 +169,7 @@ pub fn ad_hoc(
     };
     let name = ConnectorName::of_command(program);
     let command = Setting::new(argv.to_vec(), Origin::Flag("COMMAND"));
-    let root = WorkspaceRoot::find(&sources.cwd);
+    let root = WorkspaceRoot::find(&sources.cwd)?;
     let places = sources.places(root.as_ref());
     let layered = || -> Result<Policy, Rejection> {
         let mut layers = defaults(sources, &places)?;
@@ -176,7 +183,7 @@ pub fn ad_hoc(
 /// The names of all connectors of the workspace, sorted, and the files among them that no connector
 /// can be read from. `None` where there is no workspace.
 pub fn connectors(sources: &Sources) -> Result<Option<Listing>, Failure> {
-    let Some(root) = WorkspaceRoot::find(&sources.cwd) else { return Ok(None) };
+    let Some(root) = WorkspaceRoot::find(&sources.cwd)? else { return Ok(None) };
     list(&root).map(Some)
 }
 
@@ -283,32 +290,35 @@ pub(crate) fn cannot_read(path: &Path, error: &io::Error) -> Failure {
 }
 
 /// `path` without symbolic links, as far as it exists.
-fn resolve(path: &Path) -> PathBuf {
-    let found = path.ancestors().find_map(|top| Some((top, fs::canonicalize(top).ok()?)));
-    match found.and_then(|(top, real)| Some((real, path.strip_prefix(top).ok()?))) {
-        // Joining nothing would add a slash, and a file is no folder.
-        Some((real, rest)) if rest.as_os_str().is_empty() => real,
-        Some((real, rest)) => real.join(rest),
-        None => path.to_owned(),
+fn resolve(path: &Path) -> Result<PathBuf, Failure> {
+    for top in path.ancestors() {
+        let Some(real) = look::found(top, fs::canonicalize(top))? else { continue };
+        return Ok(match path.strip_prefix(top) {
+            Ok(rest) if !rest.as_os_str().is_empty() => real.join(rest),
+            // Joining nothing would add a slash, and a file is no folder.
+            _ => real,
+        });
     }
+    Ok(path.to_owned())
 }
 
 /// Tries the writable paths again without symbolic links: a link must not lead to the policy.
-fn real(policy: Policy, places: &Places) -> Result<Policy, Vec<Problem>> {
-    let protected = places.protected.iter().map(|path| resolve(path)).collect();
+fn real(policy: Policy, places: &Places) -> Result<Policy, Rejection> {
+    let protected =
+        places.protected.iter().map(|path| resolve(path)).collect::<Result<_, Failure>>()?;
     let places = Places { protected, ..places.clone() };
     let host = match &policy.filesystem.workspace {
         Setting { value: Workspace::Host { path }, origin } => Some((path, origin)),
         _ => None,
     };
     let writes = policy.filesystem.write.iter().map(|rule| (&rule.value.path, &rule.origin));
-    let problems: Vec<Problem> = writes
+    let mut problems = Vec::new();
+    for (field, path, origin) in writes
         .map(|(path, origin)| ("filesystem.write", path, origin))
         .chain(host.map(|(path, origin)| ("filesystem.workspace", path, origin)))
-        .filter_map(|(field, path, origin)| {
-            let what = rules::writable(&resolve(path), &places)?;
-            Some(Problem::new(origin, field, what))
-        })
-        .collect();
-    if problems.is_empty() { Ok(policy) } else { Err(problems) }
+    {
+        let what = rules::writable(&resolve(path)?, &places);
+        problems.extend(what.map(|what| Problem::new(origin, field, what)));
+    }
+    if problems.is_empty() { Ok(policy) } else { Err(problems.into()) }
 }

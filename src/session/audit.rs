@@ -27,11 +27,11 @@ pub(super) struct Run {
 }
 
 impl Audit {
-    pub(super) fn for_sources(sources: &Sources) -> Self {
-        let root = WorkspaceRoot::find(&sources.cwd);
+    pub(super) fn for_sources(sources: &Sources) -> Result<Self, Failure> {
+        let root = WorkspaceRoot::find(&sources.cwd)?;
         let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
         let root = root.as_ref().map(|root| root.path.as_path());
-        Self { path: path_for(root, state.as_deref(), sources.home.as_deref()) }
+        Ok(Self { path: path_for(root, state.as_deref(), sources.home.as_deref()) })
     }
 
     /// Opens the log and records the start. A run that cannot be recorded does not take place.

@@ -126,7 +126,7 @@ pub(super) fn summary(counters: &Counters, run: &str) -> Option<String> {
 
 /// The workspace's firewall as it is now.
 pub(super) fn firewall(sources: &Sources) -> Result<FirewallFacts, Failure> {
-    let Some(root) = WorkspaceRoot::find(&sources.cwd) else {
+    let Some(root) = WorkspaceRoot::find(&sources.cwd)? else {
         return Ok(FirewallFacts::default());
     };
     let folder = Folder::new(&root, sources.home.as_deref());

@@ -16,7 +16,6 @@ use crate::resolve::{self, Resolved};
 use crate::spawn::{Prepared, handover, parent, secrets};
 use crate::supervise::{Ended, Supervisor};
 use crate::sys::exec::CArray;
-use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use std::ffi::{CString, OsStr, OsString};
@@ -51,12 +50,12 @@ impl Session {
             &resolved,
             sources.home.as_deref(),
             egress::firewall(sources)?,
-        );
+        )?;
         let seccomp = seccomp(&policy.seccomp.value, sources)?;
         let run_id = crate::audit::RunId::fresh().as_str().to_owned();
         let mut plan = plan::build(policy, &facts, &resolved, seccomp, run_id)?;
         plan.exec.terminal = options.terminal;
-        Ok(Self { plan, audit: audit::Audit::for_sources(sources), options: options.clone() })
+        Ok(Self { plan, audit: audit::Audit::for_sources(sources)?, options: options.clone() })
     }
 
     pub fn plan(&self) -> &Plan {
@@ -153,14 +152,7 @@ impl Session {
         if let Some(egress) = egress {
             supervisor.with_egress(egress, |event| egress::heard(log, event));
         }
-        match nix::unistd::write(&open_gate, &[1]) {
-            // EPIPE: the jail has failed already; what it reported says why.
-            Ok(_) | Err(Errno::EPIPE) => {}
-            Err(errno) => {
-                let failure = Failure::new(Kind::Io, "cannot start the connector");
-                return Err(failure.because(errno.desc()));
-            }
-        }
+        supervisor.let_start(open_gate)?;
         supervisor.on_confined(|told| log.applied(plan, told));
         let (mut ended, jail) =
             supervisor.run().map_err(|failure| report::too_small(plan, leaf.as_ref(), failure))?;

@@ -21,7 +21,7 @@ pub fn run(policy: &Policy, sources: &Sources, accepted: bool) -> Result<u8, Fai
     let Some((program, args)) = policy.command.value.split_first() else {
         return Err(Failure::new(Kind::Policy, "the command is empty"));
     };
-    let log = super::audit::Audit::for_sources(sources).start_unjailed(policy, RunId::fresh())?;
+    let log = super::audit::Audit::for_sources(sources)?.start_unjailed(policy, RunId::fresh())?;
     ui::line("jail: NOT CONFINED: this connector runs with all of your rights (--sandbox=none)");
     let started = std::time::Instant::now();
     let status = Command::new(program).args(args).status().map_err(|error| {

@@ -62,13 +62,27 @@ pub fn start(
 
 /// Single-threaded, as its parent was when it was cloned: it may allocate.
 fn main(birth: Birth, descriptors: [BorrowedFd<'_>; 3]) -> i32 {
-    let result = detach(descriptors)
-        .map_err(refused)
-        .and_then(|[events, stop, sockets]| egress::process::run(birth, events, stop, sockets));
-    i32::from(result.is_err())
+    // What stops it before it has its own descriptors is told through this one; without it the
+    // supervisor hears of the end alone.
+    let Ok(voice) = duplicate(descriptors[0], HIGH) else { return 1 };
+    let own = match detach(descriptors) {
+        Ok(own) => own,
+        Err(error) => {
+            egress::process::tell_failed(voice.as_fd(), &refused(error));
+            return 1;
+        }
+    };
+    // `detach` has closed it with the rest.
+    std::mem::forget(voice);
+    if let Err(error) = settle(own[0].as_fd()) {
+        egress::process::tell_failed(own[0].as_fd(), &refused(error));
+        return 1;
+    }
+    let [events, stop, sockets] = own;
+    i32::from(egress::process::run(birth, events, stop, sockets).is_err())
 }
 
-/// Leaves the supervisor's descriptors, terminal and signals, but not its life.
+/// Leaves the supervisor's descriptors and terminal, but not its life.
 fn detach(descriptors: [BorrowedFd<'_>; 3]) -> SysResult<[OwnedFd; 3]> {
     process::die_with_parent()?;
     process::not_dumpable()?;
@@ -85,14 +99,17 @@ fn detach(descriptors: [BorrowedFd<'_>; 3]) -> SysResult<[OwnedFd; 3]> {
     drop(high);
     // What the supervisor had open; ours have the numbers 3 to 5.
     close_between(6, u32::MAX)?;
-    // A supervisor that died before the prctl sent no signal.
-    let mut fds = [PollFd::new(own[0].as_fd(), PollFlags::empty())];
+    Ok(own)
+}
+
+/// Is the supervisor still there? One that died before the prctl sent no signal. Then signals act again.
+fn settle(events: BorrowedFd<'_>) -> SysResult<()> {
+    let mut fds = [PollFd::new(events, PollFlags::empty())];
     poll(&mut fds, PollTimeout::ZERO).sys(Call::Poll)?;
     if fds[0].revents().is_some_and(|seen| seen.contains(PollFlags::POLLERR)) {
         return Err(SysError::new(Call::Poll, Errno::EPIPE));
     }
-    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None).sys(Call::Sigprocmask)?;
-    Ok(own)
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None).sys(Call::Sigprocmask)
 }
 
 fn duplicates(of: [BorrowedFd<'_>; 3], least: i32) -> SysResult<[OwnedFd; 3]> {

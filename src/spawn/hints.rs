@@ -25,6 +25,11 @@ pub fn refusal(plan: &Plan, fault: Fault) -> Failure {
             .because("it worked, and it must not: a control is not in force on this machine")
             .hint("please report this with the output of `jail doctor host --json`");
     }
+    if fault.error.call == Call::Probe {
+        return failure
+            .because("the probe could not be tried, and a proof that was not tried shows nothing")
+            .hint("give the connector more of what is missing (open files: --files), or end other programs");
+    }
     add(failure, fault.stage, fault.error)
 }
 

@@ -48,9 +48,7 @@ fn become_connector(
     reporter: Reporter<'_>,
 ) -> Result<Infallible, Fault> {
     let Confined { walled: _, limits: _, seccomp: _, proof: _ } = confined;
-    if !reporter.send(Message::Confined) {
-        return Err(SysError::new(Call::Write, Errno::EPIPE)).at(Stage::Payload, 2);
-    }
+    reporter.tell(Message::Confined).at(Stage::Payload, 2)?;
     let mut byte = [0];
     let opened =
         nix::unistd::read(&prepared.gate, &mut byte).sys(Call::Read).at(Stage::Payload, 3)?;

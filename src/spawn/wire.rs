@@ -5,7 +5,7 @@
 //! keeps its copy to report the end of the connector; the payload's copy is close-on-exec.
 
 use crate::plan::Stage;
-use crate::sys::{Call, SysError};
+use crate::sys::{Call, Sys, SysError, SysResult};
 use std::os::fd::BorrowedFd;
 
 /// Bytes of one record.
@@ -95,8 +95,18 @@ impl Reporter<'_> {
     /// Sends one record. Where the supervisor is gone there is nobody to tell, and the lifeline ends
     /// this process; `false` says so.
     pub fn send(self, message: Message) -> bool {
-        nix::unistd::write(self.0, &message.encode()) == Ok(RECORD)
+        self.tell(message).is_ok()
     }
+
+    /// Sends one record that the run cannot do without.
+    pub fn tell(self, message: Message) -> SysResult<()> {
+        put(self.0, &message.encode())
+    }
+}
+
+fn put(pipe: BorrowedFd<'_>, bytes: &[u8]) -> SysResult<()> {
+    let written = nix::unistd::write(pipe, bytes).sys(Call::Write)?;
+    if written == bytes.len() { Ok(()) } else { Err(SysError::unverified()) }
 }
 
 /// Far below PIPE_BUF, so that the write stays atomic.
@@ -107,16 +117,17 @@ pub struct Batch<'a> {
     reporter: Reporter<'a>,
     bytes: [u8; BATCH],
     length: usize,
+    sent: SysResult<()>,
 }
 
 impl<'a> Batch<'a> {
     pub fn new(reporter: Reporter<'a>) -> Self {
-        Self { reporter, bytes: [0; BATCH], length: 0 }
+        Self { reporter, bytes: [0; BATCH], length: 0, sent: Ok(()) }
     }
 
     pub fn add(&mut self, message: Message) {
         if self.length == self.bytes.len() {
-            self.send();
+            self.flush();
         }
         if let Some(room) = self.bytes.get_mut(self.length..self.length + RECORD) {
             room.copy_from_slice(&message.encode());
@@ -124,14 +135,17 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Sends what was added; see [`Reporter::send`] for a supervisor that is gone.
-    pub fn send(&mut self) -> bool {
-        let sent = self
-            .bytes
-            .get(..self.length)
-            .is_some_and(|bytes| nix::unistd::write(self.reporter.0, bytes) == Ok(self.length));
+    /// Sends what was added; an error where any of it did not arrive.
+    pub fn send(&mut self) -> SysResult<()> {
+        self.flush();
+        self.sent
+    }
+
+    /// The same, where a fault follows that says more.
+    pub fn flush(&mut self) {
+        let bytes = self.bytes.get(..self.length).unwrap_or_default();
+        self.sent = self.sent.and(put(self.reporter.0, bytes));
         self.length = 0;
-        sent
     }
 }
 

@@ -105,7 +105,10 @@ impl Supervisor<'_> {
     pub(super) fn hear_egress(&mut self) -> Result<(), Failure> {
         let Some(link) = &mut self.egress else { return Ok(()) };
         match link.receive() {
-            Ok(events) => self.pass_on(&events),
+            Ok(events) => {
+                self.pass_on(&events)?;
+                if events.contains(&Event::Ready) { self.open_gate() } else { Ok(()) }
+            }
             // A jail that cannot be set up hands out no sockets, and its own report says more.
             Err(failure) => {
                 self.egress = None;
@@ -115,12 +118,17 @@ impl Supervisor<'_> {
         }
     }
 
-    /// A connector that runs without its egress process is ended, by the end of its supervisor.
+    /// A connector that runs without its egress process is ended, by the end of its supervisor; one that
+    /// waits to be started never is.
     pub(super) fn keep_egress(&mut self) -> Result<(), Failure> {
         if !self.told.confined {
             return Ok(());
         }
-        self.lost.take().map_or(Ok(()), Err)
+        let Some(mut lost) = self.lost.take() else { return Ok(()) };
+        if self.gate.is_some() {
+            lost.what = "the egress process failed, and the connector was not started".to_owned();
+        }
+        Err(lost)
     }
 
     fn pass_on(&mut self, events: &[Event]) -> Result<(), Failure> {

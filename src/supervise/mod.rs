@@ -74,6 +74,8 @@ pub struct Supervisor<'a> {
     egress: Option<egress::Link>,
     /// Why the egress process is no more.
     lost: Option<Failure>,
+    /// A byte into it lets the connector start.
+    gate: Option<OwnedFd>,
     started: Instant,
     told: Told,
     deadline: Option<(Instant, EndedBy)>,
@@ -116,6 +118,7 @@ impl<'a> Supervisor<'a> {
             terminal: pty::Session::start(terminal)?,
             egress: None,
             lost: None,
+            gate: None,
             started,
             told: Told::default(),
             deadline: plan.timeout.map(|limit| (started + limit, EndedBy::Timeout)),
@@ -141,6 +144,23 @@ impl<'a> Supervisor<'a> {
     ) {
         self.egress = Some(egress::Link::new(egress, &self.plan.run_id));
         self.on_event = Some(Box::new(act));
+    }
+
+    /// Lets the connector start once it is confined: now, or when the egress process is ready to serve it.
+    pub fn let_start(&mut self, gate: OwnedFd) -> Result<(), Failure> {
+        self.gate = Some(gate);
+        if self.egress.is_some() { Ok(()) } else { self.open_gate() }
+    }
+
+    fn open_gate(&mut self) -> Result<(), Failure> {
+        let Some(gate) = self.gate.take() else { return Ok(()) };
+        match nix::unistd::write(&gate, &[1]) {
+            // EPIPE: the jail has failed already; what it reported says why.
+            Ok(_) | Err(nix::errno::Errno::EPIPE) => Ok(()),
+            Err(errno) => {
+                Err(Failure::new(Kind::Io, "cannot start the connector").because(errno.desc()))
+            }
+        }
     }
 
     /// Supervises until no process of the connector is left. init itself may still be leaving.

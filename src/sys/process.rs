@@ -67,7 +67,16 @@ pub fn drop_bounding_set() -> SysResult<()> {
     for capability in 0..CAPABILITIES {
         match prctl(Call::CapbsetDrop, libc::PR_CAPBSET_DROP, capability) {
             Ok(_) => {}
-            Err(error) if error.errno == Errno::EINVAL as i32 && capability > 30 => return Ok(()),
+            // The kernel's last one is passed, if there is no more of them.
+            Err(error) if error.errno() == Errno::EINVAL && capability > 30 => break,
+            Err(error) => return Err(error),
+        }
+    }
+    for capability in 0..CAPABILITIES {
+        match prctl(Call::CapbsetDrop, libc::PR_CAPBSET_READ, capability) {
+            Ok(0) => {}
+            Ok(_) => return Err(SysError::unverified()),
+            Err(error) if error.errno() == Errno::EINVAL && capability > 30 => break,
             Err(error) => return Err(error),
         }
     }

@@ -1,0 +1,37 @@
+//! Faults: every call of the set-up fails in turn, processes are killed between any two of them, and what
+//! a run needs is full, missing or read-only. The run must end with a refusal that names the stage and the
+//! error, with nothing running and nothing left.
+//!
+//! ```text
+//! cargo test --test faults                the distinct ones
+//! JAIL_FAULTS=all cargo test --test faults every occurrence of every call
+//! ```
+
+#![allow(unsafe_code, reason = "a child of a test prepares itself before exec")]
+#![allow(clippy::undocumented_unsafe_blocks, clippy::multiple_unsafe_ops_per_block)]
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
+
+mod call;
+mod calls;
+mod judge;
+mod stage;
+mod table;
+mod tracer;
+mod world;
+
+use libtest_mimic::Arguments;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(3);
+    let mut trials = Vec::new();
+    trials.extend(calls::trials());
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    table::print();
+    println!(
+        "{} passed, {} failed, {} skipped",
+        conclusion.num_passed, conclusion.num_failed, conclusion.num_ignored
+    );
+    conclusion.exit_code()
+}
