@@ -1,6 +1,11 @@
 //! Files that people write and jail edits (`.cloned/policy/*.yaml`, `.cloned/ports.yaml`): changed by
 //! the line, so that comments and order stay, and each all or nothing.
 
+pub(crate) mod lines;
+mod write;
+
+pub(crate) use write::{Edit, Right, Sort};
+
 use crate::failure::{Failure, Kind};
 use crate::policy::load;
 use std::io;
