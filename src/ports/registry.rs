@@ -210,6 +210,11 @@ impl Registry {
         self.services.iter().filter(move |s| s.proto == proto && s.port.get() == port)
     }
 
+    /// The service of this name.
+    pub fn named(&self, name: &ServiceName) -> Option<&Service> {
+        self.services.iter().find(|service| service.name == *name)
+    }
+
     /// The connector that the port is kept for.
     pub fn reserved_for(&self, port: u16) -> Option<&Reserved> {
         self.reserved.iter().find(|reserved| reserved.range.contains(port))

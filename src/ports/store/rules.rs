@@ -3,41 +3,20 @@
 use super::decode::key;
 use crate::policy::decode::Decoder;
 use crate::policy::{Origin, Problem};
-use crate::ports::{Registry, Service};
+use crate::ports::{Registry, Reserved, Service};
 
 pub(super) fn check(decoder: &mut Decoder<'_>, registry: &Registry) {
     for (number, service) in registry.services.iter().enumerate() {
         let earlier = &registry.services[..number];
-        if let Some(other) = earlier.iter().find(|other| other.clashes(service)) {
-            let what = format!(
-                "{} port {} of {} is that of `{}` already ({})",
-                service.proto,
-                service.port,
-                service.bind,
-                other.name,
-                line(&other.origin)
-            );
-            let hint = "one of the two can bind it; give the other another port";
-            wrong(decoder, service, what, hint);
-        }
-        let reserved = registry.reserved_for(service.port.get());
-        if let Some(reserved) =
-            reserved.filter(|it| service.connector.as_deref() != Some(it.connector.as_str()))
-        {
-            let what = format!(
-                "{} lies in {}, which is reserved for the connector `{}` ({})",
-                service.port,
-                reserved.range,
-                reserved.connector,
-                line(&reserved.origin)
-            );
-            let hint = format!("use a port outside of it, or `connector: {}`", reserved.connector);
-            wrong(decoder, service, what, &hint);
+        for (what, hint) in objections(service, earlier, &registry.reserved) {
+            let field = format!("services.{}.port", service.name);
+            let origin = key(decoder, &field);
+            decoder.problems.push(Problem::new(&origin, &field, what).hint(hint));
         }
     }
     for (number, reserved) in registry.reserved.iter().enumerate() {
         let earlier = &registry.reserved[..number];
-        let overlap = |other: &&crate::ports::Reserved| other.range.overlaps(reserved.range);
+        let overlap = |other: &&Reserved| other.range.overlaps(reserved.range);
         if let Some(other) = earlier.iter().find(overlap) {
             let what = format!(
                 "{} overlaps {}, which is reserved for `{}` ({})",
@@ -52,10 +31,39 @@ pub(super) fn check(decoder: &mut Decoder<'_>, registry: &Registry) {
     }
 }
 
-fn wrong(decoder: &mut Decoder<'_>, service: &Service, what: String, hint: &str) {
-    let field = format!("services.{}.port", service.name);
-    let origin = key(decoder, &field);
-    decoder.problems.push(Problem::new(&origin, &field, what).hint(hint));
+/// Why this service cannot stand beside the others: what, and what to do.
+pub(super) fn objections(
+    service: &Service,
+    others: &[Service],
+    reserved: &[Reserved],
+) -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    if let Some(other) = others.iter().find(|other| other.clashes(service)) {
+        let what = format!(
+            "{} port {} of {} is that of `{}` already ({})",
+            service.proto,
+            service.port,
+            service.bind,
+            other.name,
+            line(&other.origin)
+        );
+        all.push((what, "only one can bind it; give the other another port".to_owned()));
+    }
+    let taken = |it: &&Reserved| {
+        it.range.contains(service.port.get()) && service.connector.as_ref() != Some(&it.connector)
+    };
+    if let Some(reserved) = reserved.iter().find(taken) {
+        let what = format!(
+            "{} lies in {}, which is reserved for the connector `{}` ({})",
+            service.port,
+            reserved.range,
+            reserved.connector,
+            line(&reserved.origin)
+        );
+        let hint = format!("use a port outside of it, or `connector: {}`", reserved.connector);
+        all.push((what, hint));
+    }
+    all
 }
 
 /// Of the same file: its name would say nothing.
