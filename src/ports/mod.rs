@@ -15,9 +15,10 @@
 
 pub mod export;
 pub mod registry;
+pub mod store;
 
 pub use registry::{
-    Judgement, PortRange, Proto, Registry, RegistryPolicy, Reserved, Service, ServiceName,
+    Judgement, PortRange, Proto, Registry, RegistryPolicy, Reserved, Service, ServiceName, overlap,
 };
 
 /// The file within `.cloned`.

@@ -6,46 +6,11 @@
 //! A comment belongs to the entry that it stands directly above, at the same depth: it goes with it. One
 //! that an empty line separates stays, and so does an entry that is commented out.
 
+use crate::edit::lines::{Field, Lines, block, code, keys};
 use crate::policy::yaml::Marks;
 use std::ops::Range;
 
-/// A file as lines, each without its end.
-#[derive(Debug, Clone)]
-pub(super) struct Lines {
-    lines: Vec<String>,
-    eol: &'static str,
-}
-
-/// A key of a block mapping with its new value, ready to be written; `None`: the key goes.
-pub(super) type Field = (&'static str, Option<String>);
-
-const HEAD: &str = "\
-# Hosts that connectors may reach, for the whole workspace; `jail firewall --help` says more.
-# A comment directly above a rule belongs to it and is removed with it.
-";
-
 impl Lines {
-    pub(super) fn new(text: &str) -> Self {
-        // Where both occur, each line keeps its own.
-        let dos = text.contains('\n') && text.matches('\n').count() == text.matches("\r\n").count();
-        let eol = if dos { "\r\n" } else { "\n" };
-        let text = text.strip_suffix(eol).unwrap_or(text);
-        let lines = text.split(eol).filter(|_| !text.is_empty()).map(str::to_owned).collect();
-        Self { lines, eol }
-    }
-
-    pub(super) fn text(&self) -> String {
-        self.lines.iter().flat_map(|line| [line.as_str(), self.eol]).collect()
-    }
-
-    /// The version, where the file says nothing yet.
-    pub(super) fn begin(&mut self) {
-        if self.lines.is_empty() {
-            self.lines.extend(HEAD.lines().map(str::to_owned));
-        }
-        self.lines.push("version: 1".to_owned());
-    }
-
     /// Adds an entry at the end of the rules. `marks` are those of this text; `None` where it was just
     /// begun.
     pub(super) fn append(&mut self, marks: Option<&Marks<'_>>, fields: &[Field]) -> Option<()> {
@@ -81,7 +46,7 @@ impl Lines {
     pub(super) fn remove(&mut self, marks: &Marks<'_>, number: usize) -> Option<()> {
         let (line, depth) = self.dash(marks, number)?;
         let end = self.end(line, depth);
-        self.take(self.owned(line, depth)..end);
+        self.take(self.owned(line, depth, disabled)..end);
         Some(())
     }
 
@@ -102,7 +67,7 @@ impl Lines {
         let line = line as usize - 1;
         let end = self.end(line, 0);
         if fields.is_empty() {
-            let start = self.owned(line, 0);
+            let start = self.owned(line, 0, disabled);
             // A comment at the very start is about the file.
             self.take(if start == 0 { line } else { start }..end);
             return Some(());
@@ -183,89 +148,9 @@ impl Lines {
         (before.trim() == "-" && before[..depth].trim_matches(' ').is_empty())
             .then_some((line, depth))
     }
-
-    /// After the last line of what starts at `start`: everything that is indented further.
-    fn end(&self, start: usize, depth: usize) -> usize {
-        let rest = self.lines.iter().enumerate().skip(start + 1);
-        let stop = rest
-            .filter(|(_, line)| !line.trim().is_empty())
-            .find(|(_, line)| indent(line) <= depth)
-            .map_or(self.lines.len(), |(number, _)| number);
-        let blank = |line: &&String| line.trim().is_empty();
-        stop - self.lines[start + 1..stop].iter().rev().take_while(blank).count()
-    }
-
-    /// After the last line of `start..end` that is neither empty nor a comment.
-    fn code_end(&self, start: usize, end: usize) -> usize {
-        let idle = |line: &&String| line.trim().is_empty() || line.trim_start().starts_with('#');
-        end - self.lines[start + 1..end].iter().rev().take_while(idle).count()
-    }
-
-    /// The first of the comments that belong to what starts at `start`.
-    fn owned(&self, start: usize, depth: usize) -> usize {
-        let own = |line: &&String| {
-            let text = line.trim_start().trim_start_matches('#').trim_start();
-            let disabled = text.starts_with("- allow:") || text.starts_with("- deny:");
-            line.trim_start().starts_with('#') && indent(line) == depth && !disabled
-        };
-        start - self.lines[..start].iter().rev().take_while(own).count()
-    }
-
-    /// Takes lines away, and one of two empty lines that then meet.
-    fn take(&mut self, span: Range<usize>) {
-        let at = span.start;
-        self.lines.drain(span);
-        let blank = |line: Option<&String>| line.is_none_or(|line| line.trim().is_empty());
-        if at > 0 && blank(self.lines.get(at - 1)) && blank(self.lines.get(at)) {
-            self.lines.remove(at - 1);
-        }
-    }
 }
 
-fn indent(line: &str) -> usize {
-    line.len() - line.trim_start_matches(' ').len()
-}
-
-/// A line without its comment and the blanks before that.
-fn code(line: &str) -> &str {
-    let mut quote = None;
-    let mut before = ' ';
-    for (at, c) in line.char_indices() {
-        match (quote, c) {
-            (None, '#') if before == ' ' || before == '\t' => return line[..at].trim_end(),
-            // A quote within a word is a letter like any other.
-            (None, '\'' | '"') if " \t[{,:".contains(before) => quote = Some(c),
-            (Some('"'), '"') if before == '\\' => {}
-            (Some(open), c) if open == c => quote = None,
-            _ => {}
-        }
-        before = if before == '\\' && c == '\\' { ' ' } else { c };
-    }
-    line.trim_end()
-}
-
-fn block(depth: usize, fields: &[Field]) -> Vec<String> {
-    let mut lines = keys(depth + 2, fields);
-    if let Some(first) = lines.first_mut() {
-        first.replace_range(depth..=depth, "-");
-    }
-    lines
-}
-
-fn keys(depth: usize, fields: &[Field]) -> Vec<String> {
-    let line = |(key, value): &Field| Some(format!("{:depth$}{key}: {}", "", value.as_ref()?));
-    fields.iter().filter_map(line).collect()
-}
-
-/// A text as YAML takes it back unchanged: quoted unless it is plainly a word.
-pub(super) fn scalar(text: &str) -> String {
-    let starts = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/');
-    let fits = |c: char| c.is_ascii_alphanumeric() || "._-@/:".contains(c);
-    let word = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
-    let special = word.contains(&text.to_ascii_lowercase().as_str());
-    if starts && text.chars().all(fits) && !text.ends_with(':') && !special {
-        return text.to_owned();
-    }
-    // A text of JSON is one of YAML.
-    serde_json::Value::from(text).to_string()
+/// A rule that is commented out belongs to nobody.
+fn disabled(comment: &str) -> bool {
+    comment.starts_with("- allow:") || comment.starts_with("- deny:")
 }

@@ -1,28 +1,25 @@
-//! Changes the folder: one writer at a time, and each file all or nothing.
-//!
-//! The new text goes to a file beside the old one, to the disk, and then takes its name: a reader, and a
-//! machine that loses power, find the old text or the new one. Writers take turns by a lock on
-//! `.lock` in the folder and read again once they have it. Editors take no lock; what they save
-//! between our reading and our writing is noticed, and the edit starts again.
+//! Changes the folder: one writer at a time, and each file all or nothing, as `edit` has it.
 
-use super::edit::{Field, Lines, scalar};
 use super::{Entry, Folder, MAIN, Overlay, UpstreamRef, decode, read, target};
+use crate::edit::lines::{Field, Lines, scalar};
+use crate::edit::{Edit, Right, Sort};
 use crate::failure::{Failure, Kind};
 use crate::firewall::{Effect, HostPattern, Ports, Rule};
 use crate::policy::yaml::Marks;
-use crate::policy::{Problem, SecretSource, ToolId};
-use nix::fcntl::{Flock, FlockArg};
-use std::fs::{self, File, Metadata, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use crate::policy::{SecretSource, ToolId};
+use std::path::Path;
 use std::time::SystemTime;
 
-const LOCK: &str = ".lock";
-/// What a killed writer leaves behind starts so; the next one takes it away.
-const UNFINISHED: &str = ".firewall-";
-/// An editor that saves all the time is not waited for longer.
-const ATTEMPTS: usize = 20;
+const SORT: Sort = Sort {
+    name: "the firewall's files",
+    lock: ".lock",
+    unfinished: ".firewall-",
+    head: "\
+# Hosts that connectors may reach, for the whole workspace; `jail firewall --help` says more.
+# A comment directly above a rule belongs to it and is removed with it.
+",
+    advice: "put each rule on lines of its own, starting with `- `",
+};
 
 /// A rule as the command line asks for it.
 #[derive(Debug, Clone)]
@@ -53,13 +50,13 @@ pub enum Put {
 
 /// Makes sure that the rule is there, once. Gives everything that the folder says afterwards, too.
 pub fn put(folder: &Folder, wanted: &Wanted) -> Result<(Put, Overlay), Failure> {
-    let _lock = lock(folder)?;
+    let _lock = SORT.lock(&folder.path())?;
     let mut done = Put::Unchanged;
-    for_each_try(|| {
+    SORT.until_still(|| {
         let overlay = read(folder)?;
         let Some(entry) = overlay.entries.iter().find(|entry| wanted.is_what(entry)) else {
             done = Put::Added;
-            let mut append = |lines: &mut Lines, marks: Option<&Marks<'_>>, _: &[Entry]| {
+            let mut append = |lines: &mut Lines, marks: Option<&Marks<'_>>, _: &Says| {
                 lines.append(marks, &wanted.fields(true))
             };
             let right = |before: &Says, after: &Says| {
@@ -75,8 +72,8 @@ pub fn put(folder: &Folder, wanted: &Wanted) -> Result<(Put, Overlay), Failure> 
         }
         done = Put::Changed;
         let (path, _) = entry.place().ok_or_else(nowhere)?;
-        let mut set = |lines: &mut Lines, marks: Option<&Marks<'_>>, entries: &[Entry]| {
-            let number = entries.iter().position(|entry| wanted.is_what(entry))?;
+        let mut set = |lines: &mut Lines, marks: Option<&Marks<'_>>, says: &Says| {
+            let number = says.entries.iter().position(|entry| wanted.is_what(entry))?;
             lines.set(marks?, number, &wanted.fields(false))
         };
         let right = |before: &Says, after: &Says| {
@@ -93,21 +90,22 @@ pub fn put(folder: &Folder, wanted: &Wanted) -> Result<(Put, Overlay), Failure> 
 
 /// Removes every rule that `which` picks, and gives them.
 pub fn remove(folder: &Folder, which: impl Fn(&Entry) -> bool) -> Result<Vec<Entry>, Failure> {
-    let _lock = lock(folder)?;
+    let _lock = SORT.lock(&folder.path())?;
     // All of the folder has to be right before any of it is changed.
     read(folder)?;
     let mut gone = Vec::new();
     for path in folder.files()? {
         let mut here = Vec::new();
-        for_each_try(|| {
+        SORT.until_still(|| {
             here = read(folder)?.entries;
             here.retain(|entry| entry.place().is_some_and(|it| it.0 == path) && which(entry));
             if here.is_empty() {
                 return Ok(true);
             }
-            let mut cut = |lines: &mut Lines, marks: Option<&Marks<'_>>, entries: &[Entry]| {
+            let mut cut = |lines: &mut Lines, marks: Option<&Marks<'_>>, says: &Says| {
                 // From the last to the first: the marks of those before stay right.
-                let picked = entries.iter().enumerate().rev().filter(|(_, entry)| which(entry));
+                let picked =
+                    says.entries.iter().enumerate().rev().filter(|(_, entry)| which(entry));
                 picked.map(|(number, _)| lines.remove(marks?, number)).collect()
             };
             let right = |before: &Says, after: &Says| {
@@ -123,9 +121,9 @@ pub fn remove(folder: &Folder, which: impl Fn(&Entry) -> bool) -> Result<Vec<Ent
 
 /// Sets the upstream proxy, or removes it. False where nothing was to be done.
 pub fn set_upstream(folder: &Folder, upstream: Option<&UpstreamRef>) -> Result<bool, Failure> {
-    let _lock = lock(folder)?;
+    let _lock = SORT.lock(&folder.path())?;
     let mut done = true;
-    for_each_try(|| {
+    SORT.until_still(|| {
         let known = read(folder)?.upstream;
         done = known.as_ref().map(|it| &it.value) != upstream;
         if !done {
@@ -136,9 +134,8 @@ pub fn set_upstream(folder: &Folder, upstream: Option<&UpstreamRef>) -> Result<b
             _ => folder.path().join(MAIN),
         };
         let fields = upstream.map(upstream_fields).unwrap_or_default();
-        let mut set = |lines: &mut Lines, marks: Option<&Marks<'_>>, _: &[Entry]| {
-            lines.upstream(marks, &fields)
-        };
+        let mut set =
+            |lines: &mut Lines, marks: Option<&Marks<'_>>, _: &Says| lines.upstream(marks, &fields);
         let right = |before: &Says, after: &Says| {
             let set = after.upstream.as_ref() == upstream;
             (before.entries == after.entries && set).then_some(())
@@ -210,17 +207,6 @@ fn nowhere() -> Failure {
     Failure::new(Kind::Policy, "the rule stands in no file")
 }
 
-/// Tries until the file did not change under the edit.
-fn for_each_try(mut edit: impl FnMut() -> Result<bool, Failure>) -> Result<(), Failure> {
-    for _ in 0..ATTEMPTS {
-        if edit()? {
-            return Ok(());
-        }
-    }
-    Err(Failure::new(Kind::Io, "the firewall's files change all the time")
-        .because("another program writes them without pause"))
-}
-
 /// What a file says, wherever in it.
 struct Says {
     entries: Vec<Entry>,
@@ -238,123 +224,11 @@ impl Says {
     }
 }
 
-type Edit<'a> = &'a mut dyn FnMut(&mut Lines, Option<&Marks<'_>>, &[Entry]) -> Option<()>;
-type Right<'a> = &'a dyn Fn(&Says, &Says) -> Option<()>;
-
-/// Edits one file, if the new text says what is `right`. False where somebody else changed the file
-/// meanwhile, and nothing was written.
-fn change(folder: &Folder, path: &Path, edit: Edit<'_>, right: Right<'_>) -> Result<bool, Failure> {
-    let facts = match fs::symlink_metadata(path) {
-        Ok(facts) => Some(facts),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return Err(crate::policy::load::cannot_read(path, &error)),
-    };
-    let bytes = read::bytes(path)?.unwrap_or_default();
-    let wrong = |problems: Vec<Problem>| crate::policy::problem::failure(&problems);
-    let before = Says::of(decode::file(path, &bytes, folder).map_err(wrong)?);
-    let text = String::from_utf8_lossy(&bytes);
-    let mut lines = Lines::new(&text);
-    let edited = if decode::says_nothing(&text) {
-        lines.begin();
-        edit(&mut lines, None, &before.entries)
-    } else {
-        let marks = Marks::of(path, &text).map_err(|problem| wrong(vec![problem]))?;
-        edit(&mut lines, Some(&marks), &before.entries)
-    };
-    let text = lines.text();
-    let after = decode::file(path, text.as_bytes(), folder).map(Says::of);
-    // The list is full, or the file too large.
-    let full = |problem: &Problem| {
-        [" at most ", " larger than "].iter().any(|it| problem.what.contains(it))
-    };
-    match (edited, after) {
-        (Some(()), Ok(after)) if right(&before, &after).is_some() => {
-            replace(path, facts.as_ref(), &text)
-        }
-        (Some(()), Err(problems)) if problems.iter().any(full) => Err(wrong(problems)),
-        _ => {
-            let what = format!("cannot edit {} safely; nothing was changed", path.display());
-            Err(Failure::new(Kind::Policy, what)
-                .because("its layout is not the one that jail writes")
-                .hint("put each rule on lines of its own, starting with `- `; or edit it by hand"))
-        }
-    }
-}
-
-/// Puts `text` in the place of the file that `old` describes.
-fn replace(path: &Path, old: Option<&Metadata>, text: &str) -> Result<bool, Failure> {
-    let cannot = |error: io::Error| {
-        Failure::new(Kind::Io, format!("cannot write {}", path.display())).because(error)
-    };
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mode = old.map_or(0o644, |old| old.mode() & 0o7777);
-    let mut new = tempfile::Builder::new()
-        .prefix(UNFINISHED)
-        .permissions(Permissions::from_mode(0o600))
-        .tempfile_in(folder)
-        .map_err(cannot)?;
-    new.write_all(text.as_bytes()).map_err(cannot)?;
-    let made = new.as_file().metadata().map_err(cannot)?;
-    if let Some(old) = old.filter(|old| (old.uid(), old.gid()) != (made.uid(), made.gid())) {
-        std::os::unix::fs::fchown(new.as_file(), Some(old.uid()), Some(old.gid()))
-            .map_err(|error| cannot(error).hint("the file belongs to somebody else"))?;
-    }
-    // After fchown, which may clear bits.
-    new.as_file().set_permissions(Permissions::from_mode(mode)).map_err(cannot)?;
-    new.as_file().sync_all().map_err(cannot)?;
-    let now = match fs::symlink_metadata(path) {
-        Ok(now) => Some(now),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return Err(cannot(error)),
-    };
-    if old.map(version) != now.as_ref().map(version) {
-        return Ok(false);
-    }
-    new.persist(path).map_err(|error| cannot(error.error))?;
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(cannot)?;
-    Ok(true)
-}
-
-/// What differs between two versions of a file.
-fn version(facts: &Metadata) -> (u64, u64, u64, i64, i64) {
-    (facts.dev(), facts.ino(), facts.len(), facts.mtime(), facts.mtime_nsec())
-}
-
-/// Makes the folder where it is missing, waits for our turn, and clears up after killed writers.
-fn lock(folder: &Folder) -> Result<Flock<File>, Failure> {
-    let path = folder.path();
-    let cannot = |what: &str, path: &Path, error: io::Error| {
-        Failure::new(Kind::Io, format!("cannot {what} {}", path.display())).because(error)
-    };
-    match fs::DirBuilder::new().mode(0o755).create(&path) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(cannot("make", &path, error)),
-    }
-    let name = path.join(LOCK);
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(0o644)
-        .custom_flags(nix::fcntl::OFlag::O_NOFOLLOW.bits())
-        .open(&name)
-        .map_err(|error| cannot("open", &name, error))?;
-    let lock = Flock::lock(file, FlockArg::LockExclusive)
-        .map_err(|(_, errno)| cannot("lock", &name, errno.into()))?;
-    for left in unfinished(&path).map_err(|error| cannot("read", &path, error))? {
-        fs::remove_file(&left).map_err(|error| cannot("remove", &left, error))?;
-    }
-    Ok(lock)
-}
-
-fn unfinished(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
-            found.push(entry.path());
-        }
-    }
-    Ok(found)
+fn change(
+    folder: &Folder,
+    path: &Path,
+    edit: Edit<'_, Says>,
+    right: Right<'_, Says>,
+) -> Result<bool, Failure> {
+    SORT.change(path, &|bytes| decode::file(path, bytes, folder).map(Says::of), edit, right)
 }
