@@ -45,6 +45,8 @@ testing() {
     need bwrap bubblewrap
     need go golang-go
     have nft || [ -x /usr/sbin/nft ] || missing+=(nftables)
+    have iptables || [ -x /usr/sbin/iptables ] || missing+=(iptables)
+    have ip || [ -x /usr/sbin/ip ] || missing+=(iproute2)
     # Ordinary users must be able to run it, so one in somebody's home folder does not do.
     if ! /usr/bin/python3 -c 'import venv, ensurepip' 2>/dev/null; then
         missing+=(python3 python3-venv)

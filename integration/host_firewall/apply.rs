@@ -1,0 +1,5 @@
+//! `--apply`, on the host of a scene.
+
+use super::Scene;
+
+pub const ALL: &[Scene] = &[];
