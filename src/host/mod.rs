@@ -1,10 +1,12 @@
 //! What this machine is and has: read once per run, before the plan, which then decides alone.
 
 mod paths;
+pub mod ports;
 pub mod process;
+pub mod user;
 
 use crate::confine::cgroup::{Controller, Controllers, How, Support};
-use crate::plan::{CgroupFacts, Facts, FirewallFacts, Kind};
+use crate::plan::{CgroupFacts, Facts, FirewallFacts, Kind, PortFacts};
 use crate::policy::{EnvValue, Policy, Workspace};
 use crate::resolve::Resolved;
 use std::collections::BTreeMap;
@@ -44,7 +46,7 @@ pub fn facts(
     policy: &Policy,
     resolved: &Resolved,
     home: Option<&Path>,
-    firewall: FirewallFacts,
+    (firewall, ports): (FirewallFacts, PortFacts),
 ) -> Facts {
     let uid = nix::unistd::geteuid().as_raw();
     let copies = matches!(policy.filesystem.workspace.value, Workspace::Copy { .. });
@@ -58,6 +60,7 @@ pub fn facts(
         ipv6: Path::new("/proc/net/if_inet6").exists(),
         cgroup: cgroup(policy),
         firewall,
+        ports,
         now: SystemTime::now(),
         root_links: paths::root_links(),
         paths: paths::gather(policy, resolved),

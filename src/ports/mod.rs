@@ -13,7 +13,9 @@
 //!
 //! The types here are pure; `store` reads and edits the file.
 
+pub mod allocate;
 pub mod registry;
+pub mod requests;
 pub mod store;
 
 pub use registry::{

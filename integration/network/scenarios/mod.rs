@@ -5,6 +5,7 @@ mod clients;
 mod doors;
 mod ends;
 mod many;
+mod ports;
 mod published;
 
 pub use clients::stock;
@@ -41,6 +42,7 @@ pub fn all() -> Vec<Scenario> {
     all.extend(doors::all());
     all.extend(ends::all());
     all.extend(published::all());
+    all.extend(ports::all());
     all.extend(many::all());
     all.extend(clients::all());
     all

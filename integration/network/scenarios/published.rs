@@ -19,6 +19,9 @@ fn published() -> Check {
              ports:\n  - listen: 3000\n    publish: 127.0.0.1:{port}\nfilesystem:\n  read: [{me}]\n"
         ),
     );
+    let service =
+        format!("version: 1\nservices: {{server: {{port: {port}, connector: server}}}}\n");
+    fixture.write("cwd/.cloned/ports.yaml", &service);
     let mut server = Session::of(fixture.jail(&[]).arg("server"))?;
     let loopback = IpAddr::from(Ipv4Addr::LOCALHOST);
     let ask = |to| {
