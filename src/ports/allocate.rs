@@ -154,27 +154,18 @@ fn order(name: &ServiceName, ranges: &[PortRange]) -> impl Iterator<Item = NonZe
     [after, before].concat().into_iter().filter_map(NonZeroU16::new)
 }
 
-/// Why a service may not be on this address, where other machines can reach it and nobody decided so.
+/// Why a service may not be on this address: other machines can reach it, and nobody decided so. An entry
+/// is such a decision, so that it takes a word of its own to make one.
 pub fn beyond_loopback(registry: &Registry, bind: IpAddr, meant: bool) -> Result<(), Failure> {
-    if bind.is_loopback() {
+    let policy = registry.policy.non_loopback;
+    if bind.is_loopback() || meant || policy == Judgement::Allow {
         return Ok(());
     }
-    let refused = |why: &str, hint: &str| {
-        Err(Failure::new(Kind::Refused, format!("other machines can reach {bind}"))
-            .because(why)
-            .hint("use --bind 127.0.0.1 where this machine alone is to reach it")
-            .hint(hint))
-    };
-    if registry.policy.non_loopback == Judgement::Deny {
-        let why = "the registry's policy denies it, as it does where it does not say";
-        let hint = "or, if it is meant: write `policy: {non_loopback: warn}` into \
-                    .cloned/ports.yaml, and give --non-loopback";
-        return refused(why, hint);
-    }
-    if !meant {
-        return refused("--non-loopback is not given", "or, if it is meant: add --non-loopback");
-    }
-    Ok(())
+    let says = if policy == Judgement::Deny { "denies" } else { "warns of" };
+    Err(Failure::new(Kind::Refused, format!("other machines can reach {bind}"))
+        .because(format!("the registry's policy {says} what no entry decides otherwise"))
+        .hint("use --bind 127.0.0.1 where this machine alone is to reach it")
+        .hint("if it is meant, add --non-loopback: the entry then allows this address and port"))
 }
 
 #[cfg(test)]
@@ -283,13 +274,14 @@ mod tests {
 
     #[test]
     fn other_machines_are_let_in_only_where_somebody_decided() {
-        let open = registry("version: 1\npolicy: {non_loopback: warn}\n");
+        let of = |policy| registry(&format!("version: 1\npolicy: {{non_loopback: {policy}}}\n"));
         let everywhere = "0.0.0.0".parse().unwrap();
-        let deny = beyond_loopback(&Registry::default(), everywhere, true).unwrap_err();
-        assert!(deny.to_string().contains("non_loopback: warn"), "{deny}");
-        let flag = beyond_loopback(&open, everywhere, false).unwrap_err();
-        assert!(flag.to_string().contains("add --non-loopback"), "{flag}");
-        assert!(beyond_loopback(&open, everywhere, true).is_ok());
+        for (policy, word) in [("deny", "denies"), ("warn", "warns of")] {
+            let refused = beyond_loopback(&of(policy), everywhere, false).unwrap_err().to_string();
+            assert!(refused.contains(word) && refused.contains("--non-loopback"), "{refused}");
+            assert!(beyond_loopback(&of(policy), everywhere, true).is_ok());
+        }
+        assert!(beyond_loopback(&of("allow"), everywhere, false).is_ok());
         assert!(beyond_loopback(&Registry::default(), "::1".parse().unwrap(), false).is_ok());
     }
 }

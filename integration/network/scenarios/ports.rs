@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::world::REACHED;
-use std::net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::os::fd::AsFd;
 use std::process::Output;
 
@@ -122,9 +122,7 @@ fn granted() -> Check {
         || plan.clone(),
     )?;
     let mut server = Session::of(fixture.jail(&[]).arg("server"))?;
-    let reply = crate::client::dial(IpAddr::from(Ipv4Addr::LOCALHOST), 4000)
-        .and_then(|stream| crate::client::exchange(stream, &crate::client::get("x")))
-        .map_err(|error| format!("not published: {error}"))?;
+    let reply = super::published::published_reply(4000)?;
     must(crate::kit::contains(&reply, REACHED), || String::from_utf8_lossy(&reply).into_owned())?;
     server.child.kill().expect("it lives");
     server.child.wait().map(drop).map_err(|error| error.to_string())

@@ -13,7 +13,7 @@ use std::num::NonZeroU16;
 /// another service has, and a range that is reserved for another connector are refused.
 ///
 /// A request for this port is answered by it. An address that other machines can reach needs
-/// --non-loopback, and a registry whose policy does not deny it.
+/// --non-loopback, unless the registry's policy allows those.
 #[derive(Debug, clap::Args)]
 pub(super) struct AddArgs {
     /// The service's name.
