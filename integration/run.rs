@@ -22,8 +22,15 @@ pub fn patience(millis: u64) -> Duration {
 impl Fixture {
     /// `jail run` with the fixture's environment.
     pub fn jail(&self, options: &[&str]) -> Command {
+        let mut command = self.verb("run");
+        command.arg("-q").args(options.iter().map(|text| self.fill(text)));
+        command
+    }
+
+    /// `jail VERB` with the fixture's environment.
+    pub fn verb(&self, verb: &str) -> Command {
         let mut command = Command::new(jail_binary());
-        command.args(["run", "-q"]).args(options.iter().map(|text| self.fill(text)));
+        command.arg(verb);
         self.surround(&mut command);
         command
     }

@@ -16,11 +16,11 @@ cargo=$root/scripts/cargo.sh
 fuzz=$root/fuzz
 runs=${RUNS:-10000000}
 seconds=${SECONDS_EACH:-0}
-all=(hostname http_head socks client_hello dns policy)
+all=(hostname http_head socks client_hello dns policy ports)
 
 # Longer inputs reach no code that these do not.
 declare -A longest=([hostname]=512 [http_head]=2048 [socks]=600 [client_hello]=2048 [dns]=1232
-    [policy]=4096)
+    [policy]=4096 [ports]=2048)
 
 fail() {
     echo "error: $1" >&2
@@ -62,6 +62,7 @@ for target; do
     options=(-runs="$runs" -max_total_time="$seconds" -max_len="${longest[$target]}" -timeout=25
         -artifact_prefix="$found/")
     [ "$target" != policy ] || seeds=$root/tests/manifests
+    [ "$target" != ports ] || seeds=$root/tests/registries
     [ ! -f "$dictionary" ] || options+=(-dict="$dictionary")
     echo "== $target: $log" >&2
     status=0

@@ -29,11 +29,12 @@ complete -c jail -n "__fish_jail_needs_command" -s V -l version -d 'Print versio
 complete -c jail -n "__fish_jail_needs_command" -f -a "run" -d 'Run a connector in a jail: by name (its manifest is .cloned/connectors/NAME.yaml), or a command after `--`'
 complete -c jail -n "__fish_jail_needs_command" -f -a "explain" -d 'Show what `jail run NAME` would do: every value with who set it, every step in order'
 complete -c jail -n "__fish_jail_needs_command" -f -a "audit" -d 'See what ran, what was refused and how it ended, and check that nobody changed the record'
-complete -c jail -n "__fish_jail_needs_command" -f -a "check" -d 'Check manifests, and the firewall\'s files where no name is given: one line per problem. Ends with 1 where there are problems, with 2 where a manifest cannot be read'
+complete -c jail -n "__fish_jail_needs_command" -f -a "check" -d 'Check manifests, and the firewall\'s files and the registry of ports where no name is given: one line per problem. Ends with 1 where there are problems, with 2 where a file cannot be read'
 complete -c jail -n "__fish_jail_needs_command" -f -a "firewall" -d 'Say which hosts the connectors of this workspace may reach'
+complete -c jail -n "__fish_jail_needs_command" -f -a "ports" -d 'Say who may bind which port of this machine'
 complete -c jail -n "__fish_jail_needs_command" -f -a "why" -d 'Say what a run was refused and why, and what would allow it'
 complete -c jail -n "__fish_jail_needs_command" -f -a "ps" -d 'List your connectors that run now in this workspace, oldest first'
-complete -c jail -n "__fish_jail_needs_command" -f -a "init" -d 'Make a `.cloned` folder with an example manifest. Nothing that exists is changed'
+complete -c jail -n "__fish_jail_needs_command" -f -a "init" -d 'Make a `.cloned` folder with an example manifest and a registry of ports. Nothing that exists is changed'
 complete -c jail -n "__fish_jail_needs_command" -f -a "schema" -d 'Print the JSON Schema of a file, for editors'
 complete -c jail -n "__fish_jail_needs_command" -f -a "doctor" -d 'Look at the machine: what works, what is missing, how to fix it'
 complete -c jail -n "__fish_jail_needs_command" -f -a "seccomp" -d 'Look at the profiles of system calls'
@@ -168,6 +169,50 @@ nftables\t'A table for `nft -f`: addresses; names are sets that you fill'"
 complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from export" -l connector -d 'What this connector may reach; without this, what any connector of the workspace may' -r
 complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from export" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand ports; and not __fish_seen_subcommand_from list add remove allocate request" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jail -n "__fish_jail_using_subcommand ports; and not __fish_seen_subcommand_from list add remove allocate request" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand ports; and not __fish_seen_subcommand_from list add remove allocate request" -f -a "list" -d 'Print the registry: every service with its port, and the ranges that are reserved'
+complete -c jail -n "__fish_jail_using_subcommand ports; and not __fish_seen_subcommand_from list add remove allocate request" -f -a "add" -d 'Register a service with its port. An entry of the same name that says something else, a port that another service has, and a range that is reserved for another connector are refused'
+complete -c jail -n "__fish_jail_using_subcommand ports; and not __fish_seen_subcommand_from list add remove allocate request" -f -a "remove" -d 'Remove a service. Its port is nobody\'s then; whoever listens there goes on. Ends with 1 where there is no such service'
+complete -c jail -n "__fish_jail_using_subcommand ports; and not __fish_seen_subcommand_from list add remove allocate request" -f -a "allocate" -d 'Find a free port for a service, register it, and print it: the port alone, on stdout. A service that is registered keeps its port, however often this is called'
+complete -c jail -n "__fish_jail_using_subcommand ports; and not __fish_seen_subcommand_from list add remove allocate request" -f -a "request" -d 'Ask the owner of this workspace to register a port. This grants nothing: it is noted, and waits'
+complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from list" -l pending -d 'Print what was asked for and is not granted instead, each with the command that grants it'
+complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from list" -l json -d 'Print `{"services": […], "reserved": […], "policy": {…}, "pending": NUMBER}`; with --pending `{"pending": […]}`'
+complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from add" -l port -d 'The port of this machine' -r
+complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from add" -l proto -d 'tcp or udp; tcp without this' -r
+complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from add" -l bind -d 'The address that it listens on; 127.0.0.1 without this' -r
+complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from add" -l owner -d 'The user, by name or number, that the socket must belong to' -r
+complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from add" -l connector -d 'The connector that may publish it' -r
+complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from add" -l container -d 'The container that publishes it' -r
+complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from add" -l program -d 'The program that listens: an absolute path, or the last part of one' -r
+complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from add" -l note -d 'What it is for' -r
+complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from add" -l non-loopback -d 'Other machines may reach it: --bind names an address that is not of the loopback'
+complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from add" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from remove" -l pending -d 'Remove what was asked for under this name instead: the answer is no'
+complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from remove" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from allocate" -l range -d 'The ports to choose from: 3100-3199. Without this they are those that are reserved for the connector; else those from 10000 up that the kernel does not give to clients' -r
+complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from allocate" -l proto -d 'tcp or udp; tcp without this' -r
+complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from allocate" -l bind -d 'The address that it listens on; 127.0.0.1 without this' -r
+complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from allocate" -l owner -d 'The user, by name or number, that the socket must belong to' -r
+complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from allocate" -l connector -d 'The connector that may publish it' -r
+complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from allocate" -l container -d 'The container that publishes it' -r
+complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from allocate" -l program -d 'The program that listens: an absolute path, or the last part of one' -r
+complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from allocate" -l note -d 'What it is for' -r
+complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from allocate" -l json -d 'Print the entry as JSON instead: `name`, `proto`, `port`, `bind`, `owner`, `connector`, `container`, `program`, `note`, `file` and `line`'
+complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from allocate" -l non-loopback -d 'Other machines may reach it: --bind names an address that is not of the loopback'
+complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from allocate" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from allocate" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from request" -l port -d 'The port of this machine' -r
+complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from request" -l proto -d 'tcp or udp' -r
+complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from request" -l bind -d 'The address that it would listen on' -r
+complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from request" -l connector -d 'The connector that would publish it' -r
+complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from request" -l reason -d 'What it is for' -r
+complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from request" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from request" -s V -l version -d 'Print version'
 complete -c jail -n "__fish_jail_using_subcommand why" -l json -d 'Print `{"run", "connector", "tool", "command", "since", "ended", "refused", "patch", "not_enforced", "not_recorded"}`; `patch` has `commands` and `manifest`'
 complete -c jail -n "__fish_jail_using_subcommand why" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jail -n "__fish_jail_using_subcommand why" -s V -l version -d 'Print version'

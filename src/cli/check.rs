@@ -9,8 +9,8 @@ use crate::policy::{ConnectorName, Origin, Overrides, Problem};
 use serde::Serialize;
 use std::path::Path;
 
-/// Check manifests, and the firewall's files where no name is given: one line per problem. Ends with 1 where there are problems, with 2 where a
-/// manifest cannot be read.
+/// Check manifests, and the firewall's files and the registry of ports where no name is given: one line
+/// per problem. Ends with 1 where there are problems, with 2 where a file cannot be read.
 #[derive(Debug, clap::Args)]
 pub struct CheckArgs {
     /// The connectors to check; all of the workspace without this.
@@ -64,6 +64,11 @@ pub fn run(args: &CheckArgs) -> Result<u8, Failure> {
         && let Some(root) = WorkspaceRoot::find(&sources.cwd)?
     {
         match store::read(&Folder::new(&root, sources.home.as_deref())) {
+            Ok(_) => {}
+            Err(Rejection::Unreadable(failure)) => return Err(failure),
+            Err(Rejection::Wrong(found)) => problems.extend(found),
+        }
+        match crate::ports::store::inspect(&root) {
             Ok(_) => {}
             Err(Rejection::Unreadable(failure)) => return Err(failure),
             Err(Rejection::Wrong(found)) => problems.extend(found),

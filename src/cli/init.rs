@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// Make a `.cloned` folder with an example manifest. Nothing that exists is changed.
+/// Make a `.cloned` folder with an example manifest and a registry of ports. Nothing that exists is changed.
 #[derive(Debug, clap::Args)]
 pub struct InitArgs {
     /// The workspace; the current folder without this.
@@ -19,8 +19,11 @@ pub struct InitArgs {
 
 /// The example is commented in full, and is itself a manifest that works.
 pub const EXAMPLE: &str = include_str!("example.yaml");
+/// The registry of ports: comments alone.
+pub const PORTS: &str = include_str!("ports.example.yaml");
 /// What belongs to this machine and its runs, not to the project.
-const IGNORED: &str = "state.db\nstate.db-*\naudit.log\naudit.head*\nrun/\npolicy/.lock\n";
+const IGNORED: &str = "state.db\nstate.db-*\naudit.log\naudit.head*\nrun/\npolicy/.lock\n\
+                       .ports.lock\nrequests/\n";
 
 pub fn run(args: &InitArgs) -> Result<u8, Failure> {
     let done = make(&args.dir)?;
@@ -43,9 +46,11 @@ fn make(dir: &Path) -> Result<Vec<(PathBuf, bool)>, Failure> {
         let made = self::folder(&folder).map_err(|error| cannot(&folder, &error))?;
         done.push((folder, made));
     }
-    for (path, text) in
-        [(connectors.join("example.yaml"), EXAMPLE), (top.join(".gitignore"), IGNORED)]
-    {
+    for (path, text) in [
+        (connectors.join("example.yaml"), EXAMPLE),
+        (top.join(crate::ports::FILE), PORTS),
+        (top.join(".gitignore"), IGNORED),
+    ] {
         let made = file(&path, text).map_err(|error| cannot(&path, &error))?;
         done.push((path, made));
     }
@@ -112,7 +117,7 @@ mod tests {
         assert!(make(dir.path()).unwrap().iter().all(|(_, made)| !made));
         assert_eq!(fs::read_to_string(example).unwrap(), "mine");
         let left: Vec<_> = fs::read_dir(dir.path().join(".cloned")).unwrap().collect();
-        assert_eq!(left.len(), 3, "no temporary file stays: {left:?}");
+        assert_eq!(left.len(), 4, "no temporary file stays: {left:?}");
     }
 
     #[test]
@@ -145,5 +150,21 @@ mod tests {
         assert!(
             policy.limits.timeout.is_some() && policy.rpc.is_some() && !policy.ports.is_empty()
         );
+    }
+
+    #[test]
+    fn the_registry_says_nothing_and_offers_what_is_right() {
+        let read = |text: &str| {
+            crate::ports::store::decode::registry(Path::new("ports.yaml"), text.as_bytes())
+        };
+        assert_eq!(read(PORTS), Ok(crate::ports::Registry::default()));
+        let open = |line: &str| match line.strip_prefix('#') {
+            Some(rest) if rest.starts_with(' ') && !rest.starts_with("  ") => String::new(),
+            Some(setting) => setting.to_owned(),
+            None => line.to_owned(),
+        };
+        let text: String = PORTS.lines().map(|line| open(line) + "\n").collect();
+        let registry = read(&text).unwrap_or_else(|problems| panic!("{problems:#?}\n{text}"));
+        assert_eq!((registry.services.len(), registry.reserved.len()), (3, 1));
     }
 }

@@ -7,6 +7,7 @@ pub mod doctor;
 pub mod explain;
 pub mod firewall;
 pub mod init;
+pub mod ports;
 pub mod ps;
 pub mod run;
 pub mod schema;
@@ -33,6 +34,7 @@ pub enum Verb {
     Audit(audit::AuditArgs),
     Check(check::CheckArgs),
     Firewall(firewall::FirewallArgs),
+    Ports(ports::PortsArgs),
     Why(why::WhyArgs),
     Ps(ps::PsArgs),
     Init(init::InitArgs),
@@ -70,6 +72,7 @@ pub fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Verb::Audit(args) => audit::run(&args),
         Verb::Check(args) => check::run(&args),
         Verb::Firewall(args) => firewall::run(&args),
+        Verb::Ports(args) => ports::run(&args),
         Verb::Why(args) => why::run(&args),
         Verb::Ps(args) => ps::run(&args),
         Verb::Init(args) => init::run(&args),

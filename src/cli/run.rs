@@ -88,6 +88,7 @@ pub fn run(args: &RunArgs) -> Result<u8, Failure> {
         report_file: args.report_file.clone(),
         terminal: args.tty,
         quiet: args.quiet,
+        asks: !args.dry_run,
     };
     if let Some(ListenAddress(path)) = &args.listen {
         return session::listen::serve(path, || {

@@ -3,7 +3,7 @@
 use super::ui;
 use crate::exit;
 use crate::failure::{Failure, Kind};
-use crate::policy;
+use crate::{policy, ports};
 
 /// Print the JSON Schema of a file, for editors.
 #[derive(Debug, clap::Args)]
@@ -16,11 +16,14 @@ pub struct SchemaArgs {
 pub enum Subject {
     /// `.cloned/connectors/<name>.yaml`.
     Connector,
+    /// `.cloned/ports.yaml`.
+    Ports,
 }
 
 pub fn run(args: &SchemaArgs) -> Result<u8, Failure> {
     let schema = match args.of {
         Subject::Connector => policy::schema(),
+        Subject::Ports => ports::store::schema(),
     };
     let cannot = || Failure::new(Kind::Io, "cannot print the schema");
     let text = serde_json::to_string_pretty(&schema).map_err(|error| cannot().because(error))?;

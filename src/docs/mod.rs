@@ -49,8 +49,8 @@ pub fn all() -> std::io::Result<Vec<Document>> {
         Document::page("policy.md", &policy::page()),
         Document::page("probes.md", &probes::page()),
         Document::page("stages.md", &stages::page()),
-        schema::file()?,
     ];
+    documents.extend(schema::files()?);
     documents.extend(man::pages()?);
     documents.extend(completions::files());
     Ok(documents)

@@ -1,9 +1,17 @@
-//! `docs/schema/connector.json`: the same bytes that `jail schema connector` prints.
+//! `docs/schema/`: the same bytes that `jail schema` prints.
 
 use super::Document;
 
-pub(super) fn file() -> std::io::Result<Document> {
-    let mut text = serde_json::to_string_pretty(&crate::policy::schema())?;
-    text.push('\n');
-    Ok(Document::new("schema/connector.json", text))
+pub(super) fn files() -> std::io::Result<Vec<Document>> {
+    [
+        ("schema/connector.json", crate::policy::schema()),
+        ("schema/ports.json", crate::ports::store::schema()),
+    ]
+    .into_iter()
+    .map(|(path, schema)| {
+        let mut text = serde_json::to_string_pretty(&schema)?;
+        text.push('\n');
+        Ok(Document::new(path, text))
+    })
+    .collect()
 }

@@ -100,8 +100,13 @@ impl Sort {
         }
     }
 
-    /// Puts `text` in the place of the file that `old` describes.
-    fn replace(&self, path: &Path, old: Option<&Metadata>, text: &str) -> Result<bool, Failure> {
+    /// Puts `text` in the place of the file that `old` describes. False where it is another by now.
+    pub(crate) fn replace(
+        &self,
+        path: &Path,
+        old: Option<&Metadata>,
+        text: &str,
+    ) -> Result<bool, Failure> {
         let cannot = |error: io::Error| {
             Failure::new(Kind::Io, format!("cannot write {}", path.display())).because(error)
         };

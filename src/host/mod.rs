@@ -2,11 +2,13 @@
 
 pub mod look;
 mod paths;
+pub mod ports;
 pub mod process;
+pub mod user;
 
 use crate::confine::cgroup::{Controller, Controllers, How, Support};
 use crate::failure::Failure;
-use crate::plan::{CgroupFacts, Facts, FirewallFacts, Kind};
+use crate::plan::{CgroupFacts, Facts, FirewallFacts, Kind, PortFacts};
 use crate::policy::{EnvValue, Policy, Workspace};
 use crate::resolve::Resolved;
 use std::collections::BTreeMap;
@@ -46,7 +48,7 @@ pub fn facts(
     policy: &Policy,
     resolved: &Resolved,
     home: Option<&Path>,
-    firewall: FirewallFacts,
+    (firewall, ports): (FirewallFacts, PortFacts),
 ) -> Result<Facts, Failure> {
     let uid = nix::unistd::geteuid().as_raw();
     let copies = matches!(policy.filesystem.workspace.value, Workspace::Copy { .. });
@@ -60,6 +62,7 @@ pub fn facts(
         ipv6: look::exists(Path::new("/proc/net/if_inet6"))?,
         cgroup: cgroup(policy),
         firewall,
+        ports,
         now: SystemTime::now(),
         root_links: paths::root_links()?,
         paths: paths::gather(policy, resolved)?,

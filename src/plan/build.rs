@@ -3,7 +3,7 @@
 use super::landlock::{self, Tcp};
 use super::{
     CgroupPlan, ExecPlan, Facts, Gap, INSIDE_WORKSPACE, IdMap, NetworkPlan, Plan, Probe,
-    ProcessPlan, Proxied, Rlimit, SeccompPlan, Stage, Sysctl, env, mounts,
+    ProcessPlan, Proxied, Rlimit, SeccompPlan, Stage, Sysctl, env, mounts, publish,
 };
 use crate::failure::{Failure, Kind};
 use crate::firewall::Rules;
@@ -58,9 +58,13 @@ pub fn build(
     run_id: String,
 ) -> Result<Plan, Failure> {
     refuse_unbuilt(&policy)?;
+    let network = network(&policy, facts);
+    let published = match &network {
+        NetworkPlan::Loopback => Vec::new(),
+        NetworkPlan::Proxied(_) => publish::check(&policy, facts)?,
+    };
     let mut gaps = Vec::new();
     let cgroup = cgroup(&policy, facts, &mut gaps)?;
-    let network = network(&policy, facts);
     let (mounts, protections) = mounts::steps(&policy, facts, resolved, &network)?;
     let landlock = landlock(&policy, facts, &mounts, &network, &mut gaps)?;
     let exec = ExecPlan {
@@ -75,6 +79,7 @@ pub fn build(
         namespaces: namespaces(facts),
         ids: IdMap { host_uid: facts.uid, host_gid: facts.gid, drop_groups: facts.uid == 0 },
         network,
+        published,
         process: ProcessPlan {
             hostname: mounts::hostname(&policy),
             oom_score_adj: 500,

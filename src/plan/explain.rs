@@ -1,6 +1,6 @@
 //! A plan, in words and as JSON: the same steps that the executor is given.
 
-use super::{Plan, Stage, human};
+use super::{Plan, Stage, human, publish};
 use crate::confine::{
     capabilities, identity, limits, no_new_privs, pivot, process as process_stage,
 };
@@ -239,6 +239,7 @@ fn settings(plan: &Plan) -> Vec<(String, String, Origin)> {
     for port in &policy.ports {
         rows.push(row("listen", port, port.value.listen));
     }
+    rows.extend(publish::rows(&plan.published).map(|port| row("publish", &port, &port.value)));
     for (name, rules) in [("read", &policy.filesystem.read), ("write", &policy.filesystem.write)] {
         rows.extend(rules.iter().map(|rule| row(name, rule, rule.value.path.display())));
     }

@@ -1,6 +1,6 @@
 //! What the plan needs to know of this machine: gathered once, before, by `host`.
 
-use super::Kind;
+use super::{Kind, PortFacts};
 use crate::firewall::Rules;
 use crate::firewall::store::{Folder, UpstreamRef};
 use crate::policy::Setting;
@@ -53,6 +53,7 @@ pub struct Facts {
     pub ipv6: bool,
     pub cgroup: CgroupFacts,
     pub firewall: FirewallFacts,
+    pub ports: PortFacts,
     /// When it was planned: rules expire.
     pub now: SystemTime,
     /// Entries of `/` that are links into `/usr` (`/bin` → `usr/bin`).

@@ -14,6 +14,7 @@ pub mod mounts;
 pub mod network;
 pub mod probe;
 mod protect;
+pub mod publish;
 mod stage;
 mod step;
 
@@ -26,6 +27,7 @@ pub use landlock::LandlockPlan;
 pub use network::{NetworkPlan, Proxied};
 pub use probe::{Moment, Probe};
 pub use protect::{OWN, PROTECTED, Protection};
+pub use publish::{PortFacts, Published};
 pub use stage::Stage;
 pub use step::{Bind, Kind, MountStep, human};
 
@@ -122,6 +124,8 @@ pub struct Plan {
     pub namespaces: u64,
     pub ids: IdMap,
     pub network: NetworkPlan,
+    /// What it offers on the host, and what grants that.
+    pub published: Vec<Published>,
     pub process: ProcessPlan,
     pub mounts: Vec<MountStep>,
     pub landlock: Option<LandlockPlan>,

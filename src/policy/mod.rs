@@ -66,3 +66,10 @@ pub struct Policy {
     /// How long a connector may live on after its standard input ended; `None`: as long as it likes.
     pub eof_grace: Setting<Option<std::time::Duration>>,
 }
+
+impl Policy {
+    /// True for a command that has no manifest.
+    pub fn is_ad_hoc(&self) -> bool {
+        matches!(self.command.origin, Origin::Flag(_))
+    }
+}

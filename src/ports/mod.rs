@@ -13,8 +13,10 @@
 //!
 //! The types here are pure; `store` reads and edits the file.
 
+pub mod allocate;
 pub mod export;
 pub mod registry;
+pub mod requests;
 pub mod store;
 
 pub use registry::{

@@ -38,10 +38,6 @@ fn upstream_of(upstream: &UpstreamRef) -> Result<Upstream, Failure> {
 fn config(plan: &Plan, proxied: &Proxied) -> Config {
     let policy = &plan.policy;
     let tool = policy.tool.as_ref().map(|tool| tool.value.clone());
-    let publish = policy
-        .ports
-        .iter()
-        .filter_map(|port| port.value.publish.map(|address| (address, port.value.listen)));
     let network = &policy.network;
     let limits = Limits {
         connections: network.connections.value as usize,
@@ -55,7 +51,7 @@ fn config(plan: &Plan, proxied: &Proxied) -> Config {
         limits,
         upstream: None,
         secrets: BTreeMap::new(),
-        publish: publish.collect(),
+        publish: plan.published.iter().map(|port| (port.at, port.listen)).collect(),
     }
 }
 

@@ -3,6 +3,7 @@
 mod audit;
 mod egress;
 pub mod listen;
+mod ports;
 mod quarantine;
 mod report;
 mod streams;
@@ -31,6 +32,8 @@ pub struct Options {
     pub report_file: Option<PathBuf>,
     pub terminal: bool,
     pub quiet: bool,
+    /// Note as a request what is refused and an owner could grant.
+    pub asks: bool,
 }
 
 /// A planned run.
@@ -49,11 +52,15 @@ impl Session {
             &policy,
             &resolved,
             sources.home.as_deref(),
-            egress::firewall(sources)?,
+            (egress::firewall(sources)?, ports::facts(&policy, sources)?),
         )?;
         let seccomp = seccomp(&policy.seccomp.value, sources)?;
         let run_id = crate::audit::RunId::fresh().as_str().to_owned();
-        let mut plan = plan::build(policy, &facts, &resolved, seccomp, run_id)?;
+        let asked = policy.clone();
+        let mut plan =
+            plan::build(policy, &facts, &resolved, seccomp, run_id).map_err(|refusal| {
+                if options.asks { ports::ask(refusal, &asked, &facts, sources) } else { refusal }
+            })?;
         plan.exec.terminal = options.terminal;
         Ok(Self { plan, audit: audit::Audit::for_sources(sources)?, options: options.clone() })
     }

@@ -60,6 +60,7 @@ fn set_up(prepared: &Prepared<'_>, reporter: Reporter<'_>) -> Result<Walled, Fau
         eof_grace: _,
         gaps: _,
         protections: _,
+        published: _,
     } = prepared.plan;
     hold_lifeline(reporter.0).at(Stage::Lifeline, 0)?;
     // In the supervisor's process group, init would get the terminal's ^C, and the connector two.

@@ -12,6 +12,7 @@ mod layers;
 mod manifests;
 mod network;
 mod plan;
+mod ports;
 mod registries;
 mod socks;
 mod tunnel;

@@ -23,6 +23,7 @@ fn facts() -> Facts {
         overlay: true,
         ipv6: true,
         firewall: jail::plan::FirewallFacts::default(),
+        ports: jail::plan::PortFacts::default(),
         now: std::time::UNIX_EPOCH,
         cgroup: CgroupFacts {
             why: "no controller is delegated".into(),
@@ -176,6 +177,80 @@ fn everything() {
     // A secret is named, never shown.
     assert!(!explain::text(&plan).contains("BEGIN"));
     assert_eq!(plan.eof_grace, Some(std::time::Duration::from_secs(30)));
+}
+
+const SERVER: &str = "\
+name: server
+command: node
+ports:
+  - {listen: 3000, publish: \"127.0.0.1:3000\"}
+  - {listen: 3001, publish: \"127.0.0.1:3150\"}
+";
+
+/// Facts of a workspace with this registry.
+fn registered(text: &str) -> Facts {
+    let path = Path::new("/w/.cloned/ports.yaml");
+    let registry = jail::ports::store::decode::registry(path, text.as_bytes()).unwrap();
+    Facts { ports: jail::plan::PortFacts { registry, user: Some("u".into()) }, ..facts() }
+}
+
+#[test]
+fn what_manifest_and_registry_grant_is_published() {
+    let registry = "version: 1\nservices:\n  web: {port: 3000, connector: server, owner: u}\n\
+                    reserved:\n  server: [3100-3199]\n";
+    let plan = planned("published", from_manifest(SERVER), &registered(registry), &resolved("/n"));
+    let ports: Vec<String> =
+        plan.published.iter().map(|port| format!("{} {}", port.at, port.listen)).collect();
+    assert_eq!(ports, ["127.0.0.1:3000 3000", "127.0.0.1:3150 3001"]);
+}
+
+/// What each registry says to the manifest above, whose second port is reserved, or to this command.
+#[test]
+fn what_the_registry_does_not_grant_is_not_published() {
+    let reserved = "reserved: {server: [3150]}";
+    let mut all = String::new();
+    let mut told = |who: &str, policy: Policy, registry: &str| {
+        let facts = registered(&format!("version: 1\n{registry}\n"));
+        let done = plan(policy, &facts, &resolved("/usr/bin/node"));
+        let text = match done {
+            Ok(plan) => plan.published.iter().map(|it| format!("{}: {}\n", it.at, it.by)).collect(),
+            Err(failure) => {
+                assert_eq!(failure.kind, jail::failure::Kind::Refused);
+                format!("{failure}\n")
+            }
+        };
+        all += &format!("$ {who}, with {registry}\n{text}\n");
+    };
+    for services in [
+        "",
+        "services: {a: {port: 3000, connector: other}}",
+        "services: {a: {port: 3000}}",
+        "services: {a: {port: 3000, container: x, bind: 0.0.0.0}}",
+        "services: {a: {port: 3000, connector: server, bind: \"::1\"}}",
+        "services: {a: {port: 3000, connector: server, owner: root}}",
+        "services: {a: {port: 3000, connector: server, owner: 1000}}",
+        "services: {a: {port: 3000, connector: server, proto: udp}}",
+        "services: {server: {port: 9, connector: server}, server-3000: {port: 10}}",
+    ] {
+        let registry = format!("{reserved}\n{services}");
+        told("jail run server", from_manifest(SERVER), &registry);
+    }
+    told("jail run server", from_manifest(SERVER), "");
+    told("jail run server", from_manifest(SERVER), "reserved: {other: [3000-3999]}");
+    for registry in [
+        "",
+        "services: {a: {port: 3000}}",
+        "services: {a: {port: 3000, owner: alice}}",
+        "services: {a: {port: 3000, connector: node}}",
+        "services: {a: {port: 3000, program: x, bind: 127.0.0.2}}",
+        "reserved: {node: [3000-3999]}",
+        "policy: {unregistered: deny}",
+        "policy: {unregistered: deny}\nservices: {a: {port: 3000}}",
+    ] {
+        let policy = ad_hoc(&["node"], &["--publish", "3000"]);
+        told("jail run --publish 3000 -- node", policy, registry);
+    }
+    golden("not-published.txt", &all);
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod clients;
 mod doors;
 mod ends;
 mod many;
+mod ports;
 mod published;
 mod soak;
 
@@ -53,6 +54,7 @@ pub fn all() -> Vec<Scenario> {
     all.extend(doors::all());
     all.extend(ends::all());
     all.extend(published::all());
+    all.extend(ports::all());
     all.extend(many::all());
     all.extend(soak::all());
     all.extend(clients::all());

@@ -92,7 +92,7 @@ fn put(
         raw,
         private,
         ech,
-        by: user(),
+        by: crate::host::user::name(),
         at: SystemTime::now(),
     };
     let (done, overlay) = store::put(&folder, &wanted)?;
@@ -155,12 +155,4 @@ fn meets(one: &Rule, other: &Rule) -> bool {
     let now = SystemTime::now();
     let ended = |rule: &Rule| rule.expires.is_some_and(|end| end <= now);
     tools && ports && covers(&deny.host, &allow.host) && !ended(allow) && !ended(deny)
-}
-
-/// Who changes the rules, for those who read them later.
-fn user() -> Option<String> {
-    let uid = nix::unistd::getuid();
-    // Where the name is not known, the number says as much.
-    let name = nix::unistd::User::from_uid(uid).ok().flatten().map(|user| user.name);
-    plain_text(&name.unwrap_or_else(|| format!("uid {uid}"))).ok()
 }

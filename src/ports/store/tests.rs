@@ -186,3 +186,79 @@ fn the_list_has_an_end() {
     let failure = add(&root, &service("one", 5000)).unwrap_err();
     assert!(failure.what.contains("at most 1024"), "{failure}");
 }
+
+/// Layouts of people and of nobody: an edit gives a text that says what was meant, or is not made.
+mod any_layout {
+    use super::super::decode;
+    use super::*;
+    use crate::edit::lines::Lines;
+    use crate::policy::yaml::Marks;
+    use proptest::prelude::*;
+    use std::path::Path;
+
+    const SPLICES: &[&str] = &[
+        "\n",
+        "\r",
+        "\r\n",
+        "  ",
+        "#",
+        " # x\n",
+        "{",
+        "}",
+        "[",
+        "]",
+        ": ",
+        "? ",
+        "- ",
+        "'",
+        "\"",
+        "|\n",
+        "...\n",
+        "---\n",
+        "a: {port: 1}\n",
+        "é",
+        "\u{feff}",
+        "services:",
+        "\t",
+        ",",
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn an_edit_never_panics(
+            cuts in prop::collection::vec((any::<prop::sample::Index>(), 0usize..30, 0usize..SPLICES.len()), 0..5),
+        ) {
+            let mut bytes = HAND.as_bytes().to_vec();
+            for (start, length, splice) in cuts {
+                let start = start.index(bytes.len() + 1);
+                let end = (start + length).min(bytes.len());
+                bytes.splice(start..end, SPLICES[splice].bytes());
+            }
+            let path = Path::new("ports.yaml");
+            let before = match decode::registry(path, &bytes) {
+                Ok(before) => before,
+                Err(problems) => {
+                    let told = problems.iter().all(|it| !it.to_string().contains(char::is_control));
+                    prop_assert!(told && !problems.is_empty());
+                    return Ok(());
+                }
+            };
+            let text = String::from_utf8(bytes).unwrap();
+            let marks = Marks::of(path, &text);
+            let Ok(marks) = marks else { return Ok(()) };
+            let mut lines = Lines::new(&text);
+            if lines.add_service(Some(&marks), &before, &service("new", 7000)).is_some() {
+                let added = lines.text().contains("new: {port: 7000}");
+                prop_assert!(added);
+            }
+            for service in &before.services {
+                let mut lines = Lines::new(&text);
+                if lines.remove_service(&marks, &service.name).is_some() {
+                    prop_assert!(lines.text().len() < text.len() + 2);
+                }
+            }
+        }
+    }
+}
