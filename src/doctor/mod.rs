@@ -3,3 +3,4 @@
 pub mod finding;
 pub mod host;
 mod probes;
+pub mod sockets;

@@ -62,6 +62,7 @@ calls! {
     PrctlNoNewPrivs = "prctl(PR_SET_NO_NEW_PRIVS)",
     PrctlSecurebits = "prctl(PR_SET_SECUREBITS)",
     Read = "read",
+    Readlinkat = "readlinkat",
     Recv = "recvmsg",
     Seccomp = "seccomp(SECCOMP_SET_MODE_FILTER)",
     Send = "sendmsg",
