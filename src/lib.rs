@@ -15,6 +15,7 @@ pub mod cli;
 pub mod confine;
 pub mod docs;
 pub mod doctor;
+mod edit;
 pub mod egress;
 pub mod exit;
 pub mod failure;

@@ -87,7 +87,7 @@ pub(super) fn is_invisible(c: char) -> bool {
 }
 
 /// The known word that `found` is most likely a slip of, where one is near enough.
-pub(super) fn nearest<'a>(found: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(found: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     // Long texts are no slips, and the distance costs length × length.
     if found.len() > 64 {
         return None;

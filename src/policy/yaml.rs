@@ -19,7 +19,7 @@ const MAX_NODES: usize = 20_000;
 /// Most entries of one list or mapping; contradictions are sought pair by pair.
 const MAX_ENTRIES: usize = 1024;
 /// Longest key in bytes.
-const MAX_KEY: usize = 256;
+pub(crate) const MAX_KEY: usize = 256;
 
 /// Every value of a file with its place.
 #[derive(Debug)]
@@ -99,7 +99,7 @@ impl<'a> Marks<'a> {
     }
 
     /// This place; the file's start where the library knew none.
-    pub(super) fn around(&self, line: u32, column: u32) -> Origin {
+    pub(crate) fn around(&self, line: u32, column: u32) -> Origin {
         origin(self.path, line.max(1), column.max(1))
     }
 

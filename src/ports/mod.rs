@@ -14,9 +14,10 @@
 //! The types here are pure; `store` reads and edits the file.
 
 pub mod registry;
+pub mod store;
 
 pub use registry::{
-    Judgement, PortRange, Proto, Registry, RegistryPolicy, Reserved, Service, ServiceName,
+    Judgement, PortRange, Proto, Registry, RegistryPolicy, Reserved, Service, ServiceName, overlap,
 };
 
 /// The file within `.cloned`.

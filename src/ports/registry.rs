@@ -105,10 +105,27 @@ impl Default for RegistryPolicy {
 impl Service {
     /// Where a service listens that says no more than its port.
     pub const DEFAULT_BIND: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    /// True where not both can be bound at one time.
+    pub fn clashes(&self, other: &Self) -> bool {
+        self.proto == other.proto && self.port == other.port && overlap(self.bind, other.bind)
+    }
+}
+
+/// True where a socket on one of these addresses is in the way of one on the other. `::` is taken for
+/// both families, as Linux does unless a program asks otherwise.
+pub fn overlap(one: IpAddr, other: IpAddr) -> bool {
+    let all = |wide: IpAddr, narrow: IpAddr| {
+        wide.is_unspecified() && (wide.is_ipv6() || narrow.is_ipv4())
+    };
+    one == other || all(one, other) || all(other, one)
 }
 
 impl ServiceName {
     const MOST: usize = 64;
+    /// The fields of a service: `a.port` would read like a field of `a`.
+    const FIELDS: [&str; 8] =
+        ["port", "proto", "bind", "owner", "connector", "container", "program", "note"];
 
     /// # Errors
     /// Says in words what is wrong with the name.
@@ -125,6 +142,9 @@ impl ServiceName {
             return Err(
                 "a name of a service has lower-case letters, digits, and `.`, `_`, `-` between them",
             );
+        }
+        if text.rsplit_once('.').is_some_and(|(_, last)| Self::FIELDS.contains(&last)) {
+            return Err("a name of a service does not end with `.` and the name of a field");
         }
         Ok(Self(text.to_owned()))
     }
@@ -172,6 +192,10 @@ impl PortRange {
     pub fn contains(self, port: u16) -> bool {
         (self.first()..=self.last()).contains(&port)
     }
+
+    pub fn overlaps(self, other: Self) -> bool {
+        self.first <= other.last && other.first <= self.last
+    }
 }
 
 impl fmt::Display for PortRange {
@@ -201,9 +225,22 @@ mod tests {
         for good in ["localai", "a", "web-preview.2", "9p", "a_b"] {
             assert_eq!(ServiceName::new(good).unwrap().as_str(), good);
         }
-        for bad in ["", "-a", "a-", "A", "a b", "ä", "a\n", &"a".repeat(65)] {
+        for bad in ["", "-a", "a-", "A", "a b", "ä", "a\n", "a.port", &"a".repeat(65)] {
             assert!(ServiceName::new(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_wildcard_is_in_the_way_of_its_family() {
+        let clash = |one: &str, other: &str| {
+            let (one, other) = (one.parse().unwrap(), other.parse().unwrap());
+            assert_eq!(overlap(one, other), overlap(other, one));
+            overlap(one, other)
+        };
+        assert!(clash("127.0.0.1", "127.0.0.1") && clash("0.0.0.0", "127.0.0.1"));
+        assert!(clash("::", "::1") && clash("::", "127.0.0.1") && clash("::", "0.0.0.0"));
+        assert!(!clash("127.0.0.1", "127.0.0.2") && !clash("0.0.0.0", "::1"));
+        assert!(!clash("127.0.0.1", "::1"));
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod layers;
 mod manifests;
 mod network;
 mod plan;
+mod registries;
 mod socks;
 mod tunnel;
 mod verbs;

@@ -2,6 +2,7 @@
 
 use super::raw::{RawFile, RawRule, RawUpstream};
 use super::{Entry, Folder, UpstreamRef, target};
+use crate::edit::says_nothing;
 use crate::egress::config::UpstreamKind;
 use crate::firewall::{Effect, Host, Rule};
 use crate::policy::decode::{self, Decoder, in_order};
@@ -42,12 +43,6 @@ pub(super) fn file(path: &Path, bytes: &[u8], folder: &Folder) -> Result<File, V
         file = whole(&mut decoder, raw);
     }
     if decoder.problems.is_empty() { Ok(file) } else { Err(in_order(decoder.problems)) }
-}
-
-/// True for a file of comments alone.
-pub(super) fn says_nothing(text: &str) -> bool {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    text.lines().map(str::trim_start).all(|line| line.is_empty() || line.starts_with('#'))
 }
 
 fn whole(decoder: &mut Decoder<'_>, raw: RawFile) -> File {

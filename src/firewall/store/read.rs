@@ -1,7 +1,6 @@
 //! Reads the folder.
 
 use super::{Overlay, POLICY, decode};
-use crate::failure::{Failure, Kind};
 use crate::policy::load::{self, FOLDER, Rejection, WorkspaceRoot};
 use crate::policy::{Origin, Problem};
 use std::io;
@@ -73,7 +72,7 @@ pub fn read(folder: &Folder) -> Result<Overlay, Rejection> {
     let mut overlay = Overlay::default();
     let mut problems = Vec::new();
     for path in folder.files()? {
-        let Some(bytes) = bytes(&path)? else { continue };
+        let Some(bytes) = crate::edit::read(&path)? else { continue };
         match decode::file(&path, &bytes, folder) {
             Err(found) => problems.extend(found),
             Ok(file) => {
@@ -90,20 +89,4 @@ pub fn read(folder: &Folder) -> Result<Overlay, Rejection> {
         }
     }
     if problems.is_empty() { Ok(overlay) } else { Err(Rejection::Wrong(problems)) }
-}
-
-/// The bytes of one file; `None` where it has just gone.
-pub(super) fn bytes(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
-    let facts = match std::fs::symlink_metadata(path) {
-        Ok(facts) => facts,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(load::cannot_read(path, &error)),
-    };
-    if facts.is_symlink() {
-        let what = format!("{} is a symbolic link", path.display());
-        return Err(Failure::new(Kind::Policy, what)
-            .because("a change of the file behind it would not reach jails that run")
-            .hint("put the file itself there, or make the folder the link"));
-    }
-    load::read(path)
 }

@@ -249,12 +249,12 @@ fn change(folder: &Folder, path: &Path, edit: Edit<'_>, right: Right<'_>) -> Res
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(crate::policy::load::cannot_read(path, &error)),
     };
-    let bytes = read::bytes(path)?.unwrap_or_default();
+    let bytes = crate::edit::read(path)?.unwrap_or_default();
     let wrong = |problems: Vec<Problem>| crate::policy::problem::failure(&problems);
     let before = Says::of(decode::file(path, &bytes, folder).map_err(wrong)?);
     let text = String::from_utf8_lossy(&bytes);
     let mut lines = Lines::new(&text);
-    let edited = if decode::says_nothing(&text) {
+    let edited = if crate::edit::says_nothing(&text) {
         lines.begin();
         edit(&mut lines, None, &before.entries)
     } else {
