@@ -1,5 +1,7 @@
 //! `jail doctor`: looks at the machine and says what is wrong and how to fix it.
 
+mod ports;
+
 use super::ui;
 use crate::doctor::host;
 use crate::exit;
@@ -18,6 +20,11 @@ pub enum What {
     ///
     /// Exit code: 0 all that is needed is there, 1 something is missing, 2 could not look.
     Host(HostArgs),
+    /// Compare the sockets that listen on this machine with the registry of ports
+    ///
+    /// Exit code: 0 clean, 1 findings at or above `--fail-on`, 2 could not look. Without root some
+    /// holders cannot be seen; it says which, and judges the rest.
+    Ports(ports::PortsArgs),
 }
 
 #[derive(Debug, Args)]
@@ -35,6 +42,7 @@ pub fn run(args: &DoctorArgs) -> Result<u8, Failure> {
     match &args.what {
         What::Host(args) if args.apparmor => apparmor(),
         What::Host(args) => examine(args),
+        What::Ports(args) => ports::run(args),
     }
 }
 

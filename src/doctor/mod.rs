@@ -2,5 +2,7 @@
 
 pub mod finding;
 pub mod host;
+pub mod ports;
 mod probes;
+pub mod sarif;
 pub mod sockets;

@@ -5,6 +5,7 @@ mod egress;
 pub mod listen;
 mod quarantine;
 mod report;
+pub mod running;
 mod streams;
 pub mod unjailed;
 
