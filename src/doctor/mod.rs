@@ -1,5 +1,6 @@
 //! Looks at things and says what is wrong with them, what it costs and how to fix it.
 
+pub mod all;
 pub mod finding;
 pub mod host;
 pub mod ports;

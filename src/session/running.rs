@@ -20,10 +20,11 @@ pub fn running(log: &Path) -> Result<Running, AuditError> {
         return Ok(Running { starts, damaged: 0 });
     }
     let mut reader = Reader::open(log, false)?;
-    while let Some(entry) = reader
-        .next_entry()
-        .map_err(|source| AuditError::Io { call: "read", path: log.to_owned(), source })?
-    {
+    while let Some(entry) = reader.next_entry().map_err(|source| AuditError::Io {
+        call: "read",
+        path: log.to_owned(),
+        source,
+    })? {
         match entry.event {
             Some(Event::RunStart(start)) => starts.push((entry.time, start)),
             Some(Event::RunEnd(end)) => starts.retain(|(_, start)| start.run != end.run),

@@ -1,5 +1,6 @@
 //! `jail doctor ports`.
 
+use super::{pretty, print};
 use crate::audit;
 use crate::cli::ui;
 use crate::doctor::finding::{Finding, Place, Severity};
@@ -113,7 +114,8 @@ impl Context {
                 .hint("a /proc that shows this machine's network is needed")
         })?;
         if self.running.damaged > 0 {
-            seen.notes.push("some running jails may be unknown: the audit log is damaged".to_owned());
+            seen.notes
+                .push("some running jails may be unknown: the audit log is damaged".to_owned());
         }
         let mut findings = self.problems.clone();
         findings.extend(judge(&seen.host, &self.registry, &seen.facts));
@@ -127,10 +129,10 @@ fn unseen(seen: &mut Seen) {
     let unknown = seen.host.sockets.iter().filter(|open| open.pids.is_empty()).count();
     if seen.host.hidden > 0 && unknown > 0 {
         seen.notes.push(format!(
-            "the holders of {} are not known: {} belong to others, and only root may look into them; \
-             their users are known, and everything else was judged",
+            "the holders of {} are not known, among {} other processes that we may not look into (root may); \
+             the users of the sockets are known, and everything else was judged",
             report::count(unknown, "socket"),
-            report::count(seen.host.hidden, "process").replace("processs", "processes"),
+            seen.host.hidden,
         ));
     }
 }
@@ -148,7 +150,10 @@ fn registry_problem(problem: &Problem) -> Finding {
         severity: rules::REGISTRY.severity,
         subject: format!("registry {field}"),
         evidence: problem.what.clone(),
-        fix: problem.hint.clone().unwrap_or_else(|| "correct it; `jail check` checks it".to_owned()),
+        fix: problem
+            .hint
+            .clone()
+            .unwrap_or_else(|| "correct it; `jail check` checks it".to_owned()),
         safe_fix: false,
         place,
     }
@@ -182,16 +187,6 @@ pub(super) fn run(args: &PortsArgs) -> Result<u8, Failure> {
         seen.notes.iter().for_each(|note| ui::line(&format!("note: {note}")));
     }
     Ok(report.code())
-}
-
-fn pretty(value: &impl serde::Serialize) -> Result<String, Failure> {
-    let text = serde_json::to_string_pretty(value)
-        .map_err(|error| Failure::new(Kind::Io, "cannot write JSON").because(error))?;
-    Ok(text + "\n")
-}
-
-fn print(text: &str) -> Result<(), Failure> {
-    ui::data(text).map_err(|error| Failure::new(Kind::Io, "cannot print the result").because(error))
 }
 
 /// What a look shows, as lines that can be compared.
@@ -233,7 +228,10 @@ fn watch(args: &PortsArgs) -> Result<u8, Failure> {
         let mut text = String::new();
         for (sign, (what, line)) in gone.chain(new) {
             text += &match args.json {
-                true => format!("{}\n", json!({"time": time, "change": sign, "what": what, "text": line})),
+                true => format!(
+                    "{}\n",
+                    json!({"time": time, "change": sign, "what": what, "text": line})
+                ),
                 false => format!("{time} {sign} {what} {line}\n"),
             };
         }

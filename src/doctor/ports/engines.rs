@@ -158,7 +158,11 @@ mod tests {
     #[test]
     fn rootlessport_stands_below_the_conmon_of_its_container() {
         let known = podman(format!(r#"[{{"id":"{ID}","names":["web"]}}]"#).as_bytes());
-        let port = process("/usr/bin/rootlessport", "rootlessport", "0::/user.slice/libpod-conmon-ID.scope");
+        let port = process(
+            "/usr/bin/rootlessport",
+            "rootlessport",
+            "0::/user.slice/libpod-conmon-ID.scope",
+        );
         assert_eq!(container(&port, &known).unwrap().name.as_deref(), Some("web"));
         let inside = process("/bin/httpd", "", "0::/machine.slice/libpod-ID.scope/container");
         let inside = container(&inside, &known).unwrap();

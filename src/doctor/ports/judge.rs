@@ -183,7 +183,9 @@ impl<'a> Judge<'a> {
                     Some(address) if open.loopback => format!(" --bind {address}"),
                     _ => String::new(),
                 };
-                format!("end it, or register it: jail ports add NAME --port {port} --proto {proto}{bind}")
+                format!(
+                    "end it, or register it: jail ports add NAME --port {port} --proto {proto}{bind}"
+                )
             }
             None => "end it: the registry has ports of TCP and UDP only".to_owned(),
         };
@@ -240,7 +242,8 @@ impl<'a> Judge<'a> {
     fn held_by(&self, open: &Open) -> String {
         let user = self.facts.users.get(&open.socket.uid);
         let user = user.map_or_else(|| open.socket.uid.to_string(), Clone::clone);
-        let mut names: Vec<String> = self.holders(open).take(3).map(super::Holder::describe).collect();
+        let mut names: Vec<String> =
+            self.holders(open).take(3).map(super::Holder::describe).collect();
         if names.is_empty() {
             return format!("user {user}, {}", nobody(self.seen));
         }
@@ -285,8 +288,10 @@ impl<'a> Judge<'a> {
 /// Why there is no holder to name.
 fn nobody(seen: &Observed) -> String {
     match seen.hidden {
-        0 => "held by nobody in this process's view: the kernel, or another pid namespace".to_owned(),
-        hidden => format!("held by one of {hidden} processes that only root may look into"),
+        0 => {
+            "held by nobody in this process's view: the kernel, or another pid namespace".to_owned()
+        }
+        hidden => format!("its holder may be one of {hidden} processes that we may not look into"),
     }
 }
 

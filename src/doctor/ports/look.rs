@@ -159,7 +159,7 @@ fn owners(spaces: &mut [Namespace]) -> Result<Owners, LookError> {
     let mut owners = owners::find(proc, &inodes(spaces)).map_err(LookError::Processes)?;
     let own = nix::unistd::geteuid().as_raw();
     let missing = |socket: &Inet, owners: &Owners| {
-        let ours = owners.hidden.is_empty() || socket.uid == own;
+        let ours = owners.hidden.is_empty() || own == 0 || socket.uid == own;
         ours && socket.is_open() && !owners.of.contains_key(&socket.inode)
     };
     if !spaces.iter().any(|it| it.tables.inet.iter().any(|socket| missing(socket, &owners))) {
@@ -232,7 +232,9 @@ fn observe(
         let Some(first) = pids.first() else { continue };
         let (name, access) = match &socket.name {
             Name::None => continue,
-            Name::Abstract(name) => (format!("@{}", String::from_utf8_lossy(name)), Access::Abstract),
+            Name::Abstract(name) => {
+                (format!("@{}", String::from_utf8_lossy(name)), Access::Abstract)
+            }
             Name::Path(path) => (path.display().to_string(), access(*first, path)),
         };
         unix.push(OpenUnix { name, pids, access });

@@ -3,10 +3,11 @@
 use super::judge::is_server;
 use super::look::{JailSeen, Seen};
 use super::observed::{Holder, Observed, Open};
-use crate::doctor::finding::{Finding, Severity};
+use crate::doctor::all::used;
+use crate::doctor::finding::{Finding, Rule, Severity};
 use crate::ports::{Proto, Registry};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::path::Path;
@@ -29,6 +30,8 @@ pub struct Report<'a> {
     /// What could not be seen, or not understood.
     pub notes: &'a [String],
     pub findings: &'a [Finding],
+    /// The rules that findings name, with their why.
+    pub rules: Vec<&'static Rule>,
     pub sockets: Vec<Row<'a>>,
     /// The processes that `pids` of sockets mean.
     pub holders: Vec<&'a Holder>,
@@ -99,6 +102,7 @@ impl<'a> Report<'a> {
             hidden_processes: seen.host.hidden,
             notes: &seen.notes,
             findings,
+            rules: used(findings.iter()),
             sockets: rows(&seen.host, Some(registry), seen),
             holders: seen.host.holders.values().collect(),
             jails: seen.jails.iter().map(jail).collect(),
@@ -127,13 +131,16 @@ impl<'a> Report<'a> {
         if !self.findings.is_empty() {
             out.push('\n');
         }
-        for finding in self.findings {
-            out += &super::report::text(finding);
-        }
+        out += &findings(self.findings);
         let clients = self.sockets.len() - servers.len();
-        out += &format!("\n{}, {}", count(servers.len(), "server"), count(self.findings.len(), "finding"));
+        out += &format!(
+            "\n{}, {}",
+            count(servers.len(), "server"),
+            count(self.findings.len(), "finding")
+        );
         if clients > 0 {
-            out += &format!("; {} not judged (clients of UDP, raw, ping)", count(clients, "socket"));
+            out +=
+                &format!("; {} not judged (clients of UDP, raw, ping)", count(clients, "socket"));
         }
         out.push('\n');
         out
@@ -146,8 +153,13 @@ pub fn count(number: usize, word: &str) -> String {
     format!("{number} {word}{s}")
 }
 
-/// One finding for people.
-pub fn text(finding: &Finding) -> String {
+/// Findings for people; what a rule is there for stands at its first.
+pub fn findings(all: &[Finding]) -> String {
+    let mut told: BTreeSet<&str> = BTreeSet::new();
+    all.iter().map(|finding| text(finding, told.insert(finding.rule.id))).collect()
+}
+
+fn text(finding: &Finding, first: bool) -> String {
     let word = match finding.severity {
         Severity::Info => "info",
         Severity::Warning => "warning",
@@ -159,12 +171,17 @@ pub fn text(finding: &Finding) -> String {
     if let Some(place) = place {
         out += &format!("{:9}at:   {}:{}:{}\n", "", place.file.display(), place.line, place.column);
     }
+    if first {
+        out += &format!("{:9}why:  {}\n", "", rule.why);
+    }
     out + &format!("{:9}fix:  {fix}\n", "")
 }
 
 fn rows<'a>(seen: &'a Observed, registry: Option<&'a Registry>, all: &'a Seen) -> Vec<Row<'a>> {
     let mut sockets: Vec<&Open> = seen.sockets.iter().collect();
-    sockets.sort_by_key(|open| (open.transport(), open.port(), open.socket.local.ip(), open.socket.inode));
+    sockets.sort_by_key(|open| {
+        (open.transport(), open.port(), open.socket.local.ip(), open.socket.inode)
+    });
     let empty = Registry::default();
     let row = |open: &'a Open| {
         let proto = match open.transport() {
@@ -221,7 +238,8 @@ fn lines(out: &mut String, rows: &[&Row<'_>], holders: &BTreeMap<u32, &Holder>) 
     for [proto, address, user, service, held] in &table {
         let [a, b, c, d, _] = widths;
         // Writing to a string cannot fail.
-        writeln!(out, "{proto:<a$}  {address:<b$}  {user:<c$}  {service:<d$}  {held}").unwrap_or_default();
+        writeln!(out, "{proto:<a$}  {address:<b$}  {user:<c$}  {service:<d$}  {held}")
+            .unwrap_or_default();
     }
 }
 
@@ -250,7 +268,8 @@ pub fn list(seen: &Observed) -> String {
             .iter()
             .map(|(pid, fd)| format!("(\"{}\",pid={pid},fd={fd})", name(pid)))
             .collect();
-        let users = if users.is_empty() { "-".to_owned() } else { format!("users:({})", users.join(",")) };
+        let users =
+            if users.is_empty() { "-".to_owned() } else { format!("users:({})", users.join(",")) };
         writeln!(
             out,
             "{} {} {} {} {users} uid:{} ino:{}",

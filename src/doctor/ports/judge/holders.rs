@@ -31,8 +31,7 @@ pub(super) fn verify(service: &Service, open: &Open, seen: &Observed, facts: &Fa
         }
     }
     let Some((kind, wanted)) = wanted(service) else { return Verdict::Right };
-    let holders: Vec<&Holder> =
-        open.pids.iter().filter_map(|pid| seen.holders.get(pid)).collect();
+    let holders: Vec<&Holder> = open.pids.iter().filter_map(|pid| seen.holders.get(pid)).collect();
     if holders.is_empty() {
         return Verdict::Unknown(format!("{} {wanted} is meant; {}", kind, super::nobody(seen)));
     }
@@ -42,7 +41,9 @@ pub(super) fn verify(service: &Service, open: &Open, seen: &Observed, facts: &Fa
     if answers.contains(&Some(true)) {
         Verdict::Right
     } else if answers.contains(&None) {
-        Verdict::Unknown(format!("{kind} {wanted} is meant; whether this is it, cannot be seen: {shown}"))
+        Verdict::Unknown(format!(
+            "{kind} {wanted} is meant; whether this is it, cannot be seen: {shown}"
+        ))
     } else {
         Verdict::Wrong(format!("{kind} {wanted} is meant, but it is held by {shown}"))
     }

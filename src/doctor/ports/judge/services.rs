@@ -18,7 +18,8 @@ impl Judge<'_> {
             self.number(service);
             let clash = services.iter().skip(index + 1).find(|other| service.clashes(other));
             if let Some(other) = clash {
-                let evidence = format!("`{}` has {} port {} too", other.name, other.proto, other.port);
+                let evidence =
+                    format!("`{}` has {} port {} too", other.name, other.proto, other.port);
                 let fix = "give one of the two another port: jail ports allocate".to_owned();
                 self.entry(&rules::REGISTRY, service, evidence, fix);
             }
