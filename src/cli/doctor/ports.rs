@@ -105,6 +105,7 @@ impl Context {
             running: &starts,
             jails,
             unix: !self.registry.services.is_empty(),
+            programs: self.registry.services.iter().any(|service| service.program.is_some()),
             all,
             home: self.home.as_deref(),
         };

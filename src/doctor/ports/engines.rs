@@ -113,6 +113,7 @@ pub fn holder(process: &Process, known: &[Known]) -> Holder {
         name: process.name.clone(),
         program: process.program.clone(),
         deleted: process.deleted,
+        elsewhere: process.elsewhere,
         unit: process.belongs.unit.clone(),
         container: container(process, known),
         connector: None,
@@ -134,6 +135,7 @@ mod tests {
             name: "x".into(),
             program: Some(program.into()),
             deleted: false,
+            elsewhere: false,
             belongs: belongs(&cgroup.replace("ID", ID)).into(),
             command: command.split_whitespace().map(str::to_owned).collect(),
         }

@@ -23,6 +23,8 @@ pub struct Wanted<'a> {
     pub jails: bool,
     /// Also unix sockets.
     pub unix: bool,
+    /// Whether programs are the files at their paths matters.
+    pub programs: bool,
     /// Everything that the kernel tells, also of sockets about which nothing depends on it.
     pub all: bool,
     pub home: Option<&'a Path>,
@@ -71,7 +73,7 @@ pub fn look(wanted: &Wanted<'_>) -> Result<Seen, LookError> {
     if wanted.jails {
         spaces.extend(jails(&children, &mut seen.notes));
     }
-    let owners = owners(&mut spaces)?;
+    let owners = owners(&mut spaces, wanted.programs)?;
     let known = known(&owners, wanted.home);
     let mut holders: BTreeMap<u32, Holder> =
         owners.processes.iter().map(|(pid, it)| (*pid, engines::holder(it, &known))).collect();
@@ -154,9 +156,9 @@ fn jails(children: &[(&RunStart, Vec<u32>)], notes: &mut Vec<String>) -> Vec<Nam
 
 /// Holders of all open sockets. A socket that has none may have been closed while we looked, so that the
 /// tables are read once more: what is gone from them is left out, and holders of the rest looked for again.
-fn owners(spaces: &mut [Namespace]) -> Result<Owners, LookError> {
+fn owners(spaces: &mut [Namespace], compare: bool) -> Result<Owners, LookError> {
     let proc = Path::new("/proc");
-    let mut owners = owners::find(proc, &inodes(spaces)).map_err(LookError::Processes)?;
+    let mut owners = owners::find(proc, &inodes(spaces), compare).map_err(LookError::Processes)?;
     let own = nix::unistd::geteuid().as_raw();
     let missing = |socket: &Inet, owners: &Owners| {
         let ours = owners.hidden.is_empty() || own == 0 || socket.uid == own;
@@ -181,7 +183,7 @@ fn owners(spaces: &mut [Namespace]) -> Result<Owners, LookError> {
         .map(|socket| socket.inode)
         .collect();
     if !left.is_empty() {
-        let again = owners::find(proc, &left).map_err(LookError::Processes)?;
+        let again = owners::find(proc, &left, compare).map_err(LookError::Processes)?;
         owners.of.extend(again.of);
         owners.processes.extend(again.processes);
     }

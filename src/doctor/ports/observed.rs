@@ -44,6 +44,9 @@ pub struct Holder {
     pub program: Option<PathBuf>,
     /// The file of the program is gone or was replaced.
     pub deleted: bool,
+    /// We see another file at that path; looked at where the registry names a program.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub elsewhere: bool,
     pub unit: Option<String>,
     pub container: Option<Container>,
     /// The connector of this workspace whose jail it belongs to, and its run.
@@ -122,6 +125,9 @@ impl Holder {
         text += &format!(" (pid {}", self.pid);
         if self.deleted {
             text += ", its file is gone";
+        }
+        if self.elsewhere {
+            text += ", not the file that is at this path here";
         }
         if let Some(connector) = &self.connector {
             text += &format!(", connector {connector}");

@@ -30,13 +30,13 @@ enum Look {
     Gone,
 }
 
-/// Looks for holders of these inodes. Fails where there is no `/proc`.
-pub fn find(proc: &Path, wanted: &HashSet<u64>) -> Result<Owners, Errno> {
+/// Looks for holders of these inodes; `compare` as in [`Process::elsewhere`]. Fails where there is no `/proc`.
+pub fn find(proc: &Path, wanted: &HashSet<u64>, compare: bool) -> Result<Owners, Errno> {
     let folder = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     let mut all = Dir::open(proc, folder, Mode::empty())?;
     let root: OwnedFd = nix::fcntl::open(proc, folder, Mode::empty())?;
     let mut owners = Owners::default();
-    let mut reader = Reader::default();
+    let mut reader = Reader::new(compare);
     if wanted.is_empty() {
         return Ok(owners);
     }
@@ -128,11 +128,11 @@ mod tests {
         let one = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let fd = one.as_raw_fd() as u32;
         let inode = std::fs::metadata(format!("/proc/self/fd/{fd}")).unwrap().ino();
-        let owners = find("/proc".as_ref(), &[inode].into()).unwrap();
+        let owners = find("/proc".as_ref(), &[inode].into(), false).unwrap();
         let own = std::process::id();
         assert!(owners.of[&inode].contains(&(own, fd)), "{:?}", owners.of);
         assert_eq!(owners.processes[&own].program, std::env::current_exe().ok());
         drop(one);
-        assert!(find("/proc".as_ref(), &[inode].into()).unwrap().of.is_empty());
+        assert!(find("/proc".as_ref(), &[inode].into(), false).unwrap().of.is_empty());
     }
 }

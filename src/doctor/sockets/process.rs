@@ -2,8 +2,8 @@
 //! that gets the number meanwhile is never taken for it: the kernel answers ESRCH then.
 
 use super::cgroup::{Belongs, belongs};
-use nix::fcntl::{OFlag, openat};
-use nix::sys::stat::Mode;
+use nix::fcntl::{AtFlags, OFlag, openat};
+use nix::sys::stat::{Mode, fstatat, stat};
 use std::ffi::{CStr, OsStr};
 use std::fs::File;
 use std::io::Read as _;
@@ -23,6 +23,9 @@ pub struct Process {
     pub program: Option<PathBuf>,
     /// The executable's file is gone or was replaced.
     pub deleted: bool,
+    /// At that path we see another file: the process is in a mount namespace of its own, where a program
+    /// can have any path. False as well where nobody asked.
+    pub elsewhere: bool,
     pub belongs: Rc<Belongs>,
     /// Of programs that publish ports for others; empty for the rest.
     pub command: Vec<String>,
@@ -35,31 +38,39 @@ const PUBLISHERS: [&str; 6] =
 const MOST: u64 = 1 << 16;
 
 /// Reads processes, each cgroup only once.
-#[derive(Default)]
 pub(super) struct Reader {
+    /// Compare the file at the path of a program with the program.
+    pub(super) compare: bool,
     last: Option<(Vec<u8>, Rc<Belongs>)>,
 }
 
 impl Reader {
     /// `None` where it has ended.
     pub(super) fn read(&mut self, pid: u32, folder: &impl AsFd) -> Option<Process> {
-        let stat = content(folder, c"stat")?;
-        let (name, parent) = named(&stat)?;
-        let (program, deleted) = match link(folder, c"exe") {
-            Some(path) => match path.strip_suffix(b" (deleted)") {
-                Some(path) => (Some(path.to_vec()), true),
-                None => (Some(path), false),
-            },
-            None => (None, false),
-        };
-        let program = program.map(|path| PathBuf::from(OsStr::from_bytes(&path)));
+        let (name, parent) = named(&content(folder, c"stat")?)?;
+        let path = link(folder, c"exe");
+        let (mut program, mut deleted) = (path.as_deref(), false);
+        if let Some(full) = program
+            && let Some(before) = full.strip_suffix(b" (deleted)")
+            // A file can be called so.
+            && !is_at(folder, full)
+        {
+            (program, deleted) = (Some(before), true);
+        }
+        let elsewhere =
+            self.compare && !deleted && program.is_some_and(|path| !is_at(folder, path));
+        let program = program.map(|path| PathBuf::from(OsStr::from_bytes(path)));
         let publishes = program
             .as_ref()
             .and_then(|path| path.file_name()?.to_str())
             .is_some_and(|name| PUBLISHERS.contains(&name));
         let command = if publishes { arguments(folder) } else { Vec::new() };
         let belongs = self.belongs(folder);
-        Some(Process { pid, parent, name, program, deleted, belongs, command })
+        Some(Process { pid, parent, name, program, deleted, elsewhere, belongs, command })
+    }
+
+    pub(super) fn new(compare: bool) -> Self {
+        Self { compare, last: None }
     }
 
     fn belongs(&mut self, folder: &impl AsFd) -> Rc<Belongs> {
@@ -82,6 +93,14 @@ fn named(stat: &[u8]) -> Option<(String, u32)> {
     let name = String::from_utf8_lossy(stat.get(open + 1..close)?).into_owned();
     let parent = super::number(super::words(stat.get(close + 1..)?).nth(1)?)?;
     Some((name, parent))
+}
+
+/// True where the program is the file that we see at this path.
+fn is_at(folder: &impl AsFd, path: &[u8]) -> bool {
+    let program = fstatat(folder, c"exe", AtFlags::empty());
+    let file = stat(OsStr::from_bytes(path));
+    let identity = |stat: nix::sys::stat::FileStat| (stat.st_dev, stat.st_ino);
+    program.is_ok_and(|program| file.is_ok_and(|file| identity(program) == identity(file)))
 }
 
 fn arguments(folder: &impl AsFd) -> Vec<String> {
@@ -120,9 +139,9 @@ mod tests {
     #[test]
     fn this_process() {
         let folder = File::open("/proc/self").unwrap();
-        let own = Reader::default().read(std::process::id(), &folder).unwrap();
+        let own = Reader::new(true).read(std::process::id(), &folder).unwrap();
         assert_eq!(own.program, std::env::current_exe().ok());
         assert_eq!(own.parent, nix::unistd::getppid().as_raw() as u32);
-        assert!(!own.deleted && own.command.is_empty());
+        assert!(!own.deleted && !own.elsewhere && own.command.is_empty());
     }
 }

@@ -75,6 +75,9 @@ fn is(service: &Service, holder: &Holder) -> Option<bool> {
     }
     let wanted = Path::new(service.program.as_deref()?);
     let program = holder.program.as_deref()?;
+    if holder.elsewhere {
+        return Some(false);
+    }
     Some(match wanted.is_absolute() {
         true => program == wanted,
         false => program.file_name() == Some(wanted.as_os_str()),
