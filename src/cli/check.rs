@@ -41,16 +41,30 @@ struct Finding {
 }
 
 pub fn run(args: &CheckArgs) -> Result<u8, Failure> {
-    let sources = Sources::of_process()?;
-    let listing = load::connectors(&sources)?;
-    let (names, strays) = match (listing, args.names.is_empty()) {
+    let (names, problems) = problems(&Sources::of_process()?, &args.names)?;
+    let text = if args.json { json(&names, &problems)? } else { lines(&problems) };
+    ui::data(&text)
+        .map_err(|error| Failure::new(Kind::Io, "cannot print the result").because(error))?;
+    if !args.json {
+        ui::line(&summary(names.len(), problems.len()));
+    }
+    Ok(if problems.is_empty() { exit::OK } else { exit::FINDINGS })
+}
+
+/// Everything that is wrong, and which manifests were looked at: these, or all and the other files.
+pub(super) fn problems(
+    sources: &Sources,
+    only: &[ConnectorName],
+) -> Result<(Vec<ConnectorName>, Vec<Problem>), Failure> {
+    let listing = load::connectors(sources)?;
+    let (names, strays) = match (listing, only.is_empty()) {
         (Some(listing), true) => (listing.names, listing.strays),
-        (Some(_), false) => (args.names.clone(), Vec::new()),
+        (Some(_), false) => (only.to_vec(), Vec::new()),
         (None, _) => return Err(load::no_workspace(&sources.cwd)),
     };
     let mut problems: Vec<Problem> = strays.iter().map(|path| stray(path)).collect();
     for name in &names {
-        match load::inspect(name, &sources, &Overrides::default()) {
+        match load::inspect(name, sources, &Overrides::default()) {
             Ok(_) => {}
             Err(Rejection::Unreadable(failure)) => return Err(failure),
             Err(Rejection::Wrong(found)) => {
@@ -60,7 +74,7 @@ pub fn run(args: &CheckArgs) -> Result<u8, Failure> {
             }
         }
     }
-    if args.names.is_empty()
+    if only.is_empty()
         && let Some(root) = WorkspaceRoot::find(&sources.cwd)?
     {
         match store::read(&Folder::new(&root, sources.home.as_deref())) {
@@ -74,13 +88,7 @@ pub fn run(args: &CheckArgs) -> Result<u8, Failure> {
             Err(Rejection::Wrong(found)) => problems.extend(found),
         }
     }
-    let text = if args.json { json(&names, &problems)? } else { lines(&problems) };
-    ui::data(&text)
-        .map_err(|error| Failure::new(Kind::Io, "cannot print the result").because(error))?;
-    if !args.json {
-        ui::line(&summary(names.len(), problems.len()));
-    }
-    Ok(if problems.is_empty() { exit::OK } else { exit::FINDINGS })
+    Ok((names, problems))
 }
 
 fn stray(path: &Path) -> Problem {

@@ -1,15 +1,24 @@
 //! `jail doctor`: looks at the machine and says what is wrong and how to fix it.
 
+mod all;
+mod ports;
+
 use super::ui;
 use crate::doctor::host;
 use crate::exit;
 use crate::failure::{Failure, Kind};
 use clap::{Args, Subcommand};
 
+/// Look at everything, and say what is wrong and how to fix it: this machine, its ports, the policy, the record of runs
+///
+/// Exit code: 0 clean, 1 findings at or above `--fail-on`, 2 something could not be looked at.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct DoctorArgs {
     #[command(subcommand)]
-    pub what: What,
+    pub what: Option<What>,
+    #[command(flatten)]
+    pub all: all::AllArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -18,6 +27,11 @@ pub enum What {
     ///
     /// Exit code: 0 all that is needed is there, 1 something is missing, 2 could not look.
     Host(HostArgs),
+    /// Compare the sockets that listen on this machine with the registry of ports
+    ///
+    /// Exit code: 0 clean, 1 findings at or above `--fail-on`, 2 could not look. Without root some
+    /// holders cannot be seen; it says which, and judges the rest.
+    Ports(ports::PortsArgs),
 }
 
 #[derive(Debug, Args)]
@@ -33,8 +47,10 @@ pub struct HostArgs {
 /// Runs the verb and gives the exit code.
 pub fn run(args: &DoctorArgs) -> Result<u8, Failure> {
     match &args.what {
-        What::Host(args) if args.apparmor => apparmor(),
-        What::Host(args) => examine(args),
+        None => all::run(&args.all),
+        Some(What::Host(args)) if args.apparmor => apparmor(),
+        Some(What::Host(args)) => examine(args),
+        Some(What::Ports(args)) => ports::run(args),
     }
 }
 
@@ -42,9 +58,7 @@ fn examine(args: &HostArgs) -> Result<u8, Failure> {
     let report = host::examine()
         .map_err(|why| Failure::new(Kind::Io, "cannot look at this machine").because(why))?;
     let text = if args.json {
-        let json = serde_json::to_string_pretty(&report)
-            .map_err(|e| Failure::new(Kind::Io, "cannot write the report").because(e))?;
-        format!("{json}\n")
+        pretty(&report)?
     } else {
         let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
         report.table(host::family(&release))
@@ -58,6 +72,12 @@ fn apparmor() -> Result<u8, Failure> {
         .map_err(|e| Failure::new(Kind::Io, "cannot find this binary's own path").because(e))?;
     print(&host::apparmor_profile(&binary))?;
     Ok(exit::OK)
+}
+
+fn pretty(value: &impl serde::Serialize) -> Result<String, Failure> {
+    let json = serde_json::to_string_pretty(value)
+        .map_err(|e| Failure::new(Kind::Io, "cannot write the report").because(e))?;
+    Ok(format!("{json}\n"))
 }
 
 fn print(text: &str) -> Result<(), Failure> {

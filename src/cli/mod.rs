@@ -39,7 +39,6 @@ pub enum Verb {
     Ps(ps::PsArgs),
     Init(init::InitArgs),
     Schema(schema::SchemaArgs),
-    /// Look at the machine: what works, what is missing, how to fix it
     Doctor(doctor::DoctorArgs),
     Seccomp(seccomp::Seccomp),
     Completions(completions::CompletionsArgs),

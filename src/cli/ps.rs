@@ -1,16 +1,15 @@
 //! `jail ps`: what runs now.
 
-use super::audit::{log_path, next, warn_damaged};
+use super::audit::{log_path, warn_damaged};
 use super::ui;
-use crate::audit::{Event, Network, Reader, RunStart, Text};
+use crate::audit::{Network, RunStart, Text};
 use crate::egress::Counters;
 use crate::exit;
 use crate::failure::{Failure, Kind};
-use crate::host::process;
 use crate::plan::human;
+use crate::session::running::{self, lives};
 use crate::supervise::gauge;
 use serde::Serialize;
-use std::path::Path;
 use std::time::SystemTime;
 
 /// List your connectors that run now in this workspace, oldest first.
@@ -42,8 +41,10 @@ struct Running {
 pub fn run(args: &PsArgs) -> Result<u8, Failure> {
     let path = log_path(None)?;
     let mut running = Vec::new();
-    for (since, start) in unended(&path)? {
-        if start.uid == nix::unistd::getuid().as_raw() && lives(&start) {
+    let found = running::running(&path)?;
+    warn_damaged(found.damaged);
+    for (since, start) in found.starts {
+        if start.uid == nix::unistd::getuid().as_raw() {
             running.extend(look(since, start));
         }
     }
@@ -60,30 +61,6 @@ pub fn run(args: &PsArgs) -> Result<u8, Failure> {
         ui::line(&format!("nothing of yours runs here, says {}", path.display()));
     }
     Ok(exit::OK)
-}
-
-/// The starts without an end, oldest first.
-fn unended(path: &Path) -> Result<Vec<(SystemTime, RunStart)>, Failure> {
-    if !path.exists() {
-        return Ok(Vec::new());
-    }
-    let mut reader = Reader::open(path, false)?;
-    let mut starts: Vec<(SystemTime, RunStart)> = Vec::new();
-    while let Some(entry) = next(&mut reader, path)? {
-        match entry.event {
-            Some(Event::RunStart(start)) => starts.push((entry.time, start)),
-            Some(Event::RunEnd(end)) => starts.retain(|(_, start)| start.run != end.run),
-            _ => {}
-        }
-    }
-    warn_damaged(reader.damaged());
-    Ok(starts)
-}
-
-/// True where the very process that wrote this start is there. One that was killed wrote no end, and its
-/// number can be another one's.
-fn lives(start: &RunStart) -> bool {
-    start.born.is_some() && process::born(start.pid) == start.born
 }
 
 /// `None` where it has ended meanwhile.
@@ -142,6 +119,7 @@ fn table(running: &[Running]) -> String {
 mod tests {
     use super::*;
     use crate::audit::{Born, Digest, Sandbox};
+    use crate::host::process;
 
     fn start(pid: u32, born: Option<Born>) -> RunStart {
         RunStart {

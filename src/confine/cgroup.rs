@@ -40,7 +40,7 @@ mod tests;
 mod usage;
 
 pub use error::CgroupError;
-pub use leaf::{Leaf, sweep_stale};
+pub use leaf::{Leaf, stale, sweep_stale};
 pub use limits::{IoMax, Limits};
 pub use parse::{Controller, Controllers};
 pub use scope::BusAddress;

@@ -6,6 +6,7 @@ pub mod listen;
 mod ports;
 mod quarantine;
 mod report;
+pub mod running;
 mod streams;
 pub mod unjailed;
 

@@ -64,6 +64,7 @@ calls! {
     PrctlSecurebits = "prctl(PR_SET_SECUREBITS)",
     Probe = "what the probe calls",
     Read = "read",
+    Readlinkat = "readlinkat",
     Recv = "recvmsg",
     Seccomp = "seccomp(SECCOMP_SET_MODE_FILTER)",
     Send = "sendmsg",

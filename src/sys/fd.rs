@@ -40,6 +40,17 @@ pub fn openat2<P: ?Sized + NixPath>(
     Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
 }
 
+/// Where a symbolic link below an open folder leads, into the buffer; how long it is. What does not fit is
+/// cut off.
+pub fn read_link(folder: BorrowedFd<'_>, name: &std::ffi::CStr, to: &mut [u8]) -> SysResult<usize> {
+    // WHY: nix's readlinkat makes two strings on the heap, for each of a machine's descriptors.
+    // SAFETY: the name ends in NUL, and the kernel writes at most `to.len()` bytes. man: readlinkat(2)
+    let returned = unsafe {
+        libc::readlinkat(folder.as_raw_fd(), name.as_ptr(), to.as_mut_ptr().cast(), to.len())
+    };
+    check(Call::Readlinkat, returned as libc::c_long).map(|length| length as usize)
+}
+
 /// Marks every descriptor from `first` on close-on-exec.
 pub fn close_on_exec_from(first: u32) -> SysResult<()> {
     // WHY: no crate wraps close_range.

@@ -247,6 +247,11 @@ pub fn sweep_stale(parent: &Path) -> Result<usize, CgroupError> {
     Ok(orphans.iter().filter(|(path, _lock)| fs::remove_dir(path).is_ok()).count())
 }
 
+/// The leaves that [`sweep_stale`] would remove now.
+pub fn stale(parent: &Path) -> Result<Vec<PathBuf>, CgroupError> {
+    Ok(orphans(parent)?.into_iter().map(|(path, _lock)| path).collect())
+}
+
 /// Empty leaves without an owner, locked so that nobody takes them over before they are removed.
 fn orphans(parent: &Path) -> Result<Vec<(PathBuf, File)>, CgroupError> {
     let what = "look for cgroups of runs that were killed";
