@@ -13,6 +13,7 @@
 //!
 //! The types here are pure; `store` reads and edits the file.
 
+pub mod apply;
 pub mod export;
 pub mod registry;
 pub mod store;
