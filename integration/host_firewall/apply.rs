@@ -158,7 +158,7 @@ fn tampered(tool: &Tool) {
     let seen = desk.folder.path().join("seen");
     // The second to load is the one on the host; whoever takes it all away is let do so.
     let script = format!(
-        "#!/bin/bash\ncase \"$*\" in\n\"-f -\"|--noflush)\n  echo >>{seen}\n  \
+        "#!/bin/bash\ncase \"$*\" in\n\"-f -\"|*--noflush)\n  echo >>{seen}\n  \
          if [ \"$(wc -l <{seen})\" = 2 ]; then sed 's/8080/8089/' >{seen}.rules; {real} \"$@\" <{seen}.rules; fi\nesac\n\
          {real} \"$@\"\n",
         seen = seen.display(),

@@ -165,9 +165,9 @@ fn family(programs: &[PathBuf], wanted: &Wanted<'_>) -> Result<(), Failure> {
                 run(change, &jump.words("-D"), "")?;
             }
         }
-        return run(restore, &["--noflush"], &export::iptables_no_chains()).map(drop);
+        return run(restore, &["-w", "--noflush"], &export::iptables_no_chains()).map(drop);
     };
-    run(restore, &["--noflush"], &export::iptables_chains(registry, *egress))?;
+    run(restore, &["-w", "--noflush"], &export::iptables_chains(registry, *egress))?;
     for jump in JUMPS {
         if !succeeds(change, &jump.words("-C"))? {
             run(change, &jump.words("-I"), "")?;
