@@ -36,9 +36,15 @@ fn main() -> ExitCode {
     }
     let mut arguments = Arguments::from_args();
     arguments.test_threads = arguments.test_threads.or(Some(2));
-    let trials =
-        tool::ALL.iter().flat_map(|tool| all().into_iter().map(|scene| trial(tool, scene)));
-    let done = libtest_mimic::run(&arguments, trials.collect());
+    let mut trials: Vec<Trial> = Vec::new();
+    for tool in tool::ALL {
+        trials.extend(all().into_iter().map(|scene| trial(tool, scene)));
+    }
+    trials.push(Trial::test("apply_is_for_root", || {
+        apply::is_for_root();
+        Ok(())
+    }));
+    let done = libtest_mimic::run(&arguments, trials);
     if done.has_failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 

@@ -160,7 +160,7 @@ _jail() {
                     return 0
                     ;;
                 --kind)
-                    COMPREPLY=($(compgen -W "run-start applied denial run-end" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "run-start applied denial run-end firewall" -- "${cur}"))
                     return 0
                     ;;
                 --file)
@@ -453,17 +453,21 @@ _jail() {
             return 0
             ;;
         jail__subcmd__firewall__subcmd__export)
-            opts="-h -V --format --connector --help --version"
+            opts="-h -V --format --connector --host --remove --egress-user --apply --yes --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "squid envoy traefik nftables" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "squid envoy traefik nftables iptables pf" -- "${cur}"))
                     return 0
                     ;;
                 --connector)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --egress-user)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

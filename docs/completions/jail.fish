@@ -103,7 +103,8 @@ complete -c jail -n "__fish_jail_using_subcommand audit; and __fish_seen_subcomm
 complete -c jail -n "__fish_jail_using_subcommand audit; and __fish_seen_subcommand_from show" -l kind -d 'Only this kind of event' -r -f -a "run-start\t''
 applied\t''
 denial\t''
-run-end\t''"
+run-end\t''
+firewall\t''"
 complete -c jail -n "__fish_jail_using_subcommand audit; and __fish_seen_subcommand_from show" -l file -d 'The log; that of the workspace without this' -r -F
 complete -c jail -n "__fish_jail_using_subcommand audit; and __fish_seen_subcommand_from show" -l json -d 'Print the records as they stand in the log, one JSON object per line'
 complete -c jail -n "__fish_jail_using_subcommand audit; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
@@ -128,7 +129,7 @@ complete -c jail -n "__fish_jail_using_subcommand firewall; and not __fish_seen_
 complete -c jail -n "__fish_jail_using_subcommand firewall; and not __fish_seen_subcommand_from list allow deny remove check proxy export" -f -a "remove" -d 'Remove the rules that name exactly this, whether they allow or deny; connections that nothing else allows are cut. Ends with 1 where there is no such rule'
 complete -c jail -n "__fish_jail_using_subcommand firewall; and not __fish_seen_subcommand_from list allow deny remove check proxy export" -f -a "check" -d 'Say whether a connector may reach a host, which rule decides that, and what would change it. Ends with 0 where it may and with 1 where it may not'
 complete -c jail -n "__fish_jail_using_subcommand firewall; and not __fish_seen_subcommand_from list allow deny remove check proxy export" -f -a "proxy" -d 'Show, set or unset the proxy that connections to the world go through'
-complete -c jail -n "__fish_jail_using_subcommand firewall; and not __fish_seen_subcommand_from list allow deny remove check proxy export" -f -a "export" -d 'Print the allowlist as configuration of another program. What that program cannot express is left out, and a comment says so; what nothing allows is refused there, too'
+complete -c jail -n "__fish_jail_using_subcommand firewall; and not __fish_seen_subcommand_from list allow deny remove check proxy export" -f -a "export" -d 'Print the allowlist as configuration of another program; with `--host`, the registry of ports as rules of this host\'s own firewall'
 complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from list" -l tool -d 'Only what counts for this tool: its own rules and the general ones' -r
 complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from list" -l json -d 'Print `{"rules": […], "upstream": …}`. A rule has `effect`, `host`, `port` (null: all), `tool` (null: all), `raw`, `private`, `ech`, `expires`, `expired`, `reason`, `by`, `at`, `file` and `line`; the upstream has `url` and where its `credentials` come from'
 complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
@@ -165,8 +166,15 @@ complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subc
 complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from export" -l format -d 'For which program' -r -f -a "squid\t'Access rules for squid\'s `conf.d`'
 envoy\t'A bootstrap of Envoy as forward proxy'
 traefik\t'Traefik\'s dynamic configuration: TLS passed through by its server name'
-nftables\t'A table for `nft -f`: addresses; names are sets that you fill'"
+nftables\t'A table for `nft -f`: addresses; names are sets that you fill. With `--host`: ports'
+iptables\t'With `--host`: a script that runs iptables and ip6tables'
+pf\t'With `--host`: an anchor for pf'"
 complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from export" -l connector -d 'What this connector may reach; without this, what any connector of the workspace may' -r
+complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from export" -l egress-user -d 'With `--host`: a user, by name or number, who only runs jails: may reach name resolution and the ports that rules of this workspace allow, at public addresses unless a rule says `private`. May be given more than once' -r
+complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from export" -l host -d 'The registry of ports as rules of this host\'s own firewall'
+complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from export" -l remove -d 'With `--host`: what removes those rules again'
+complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from export" -l apply -d 'With `--host`: load the rules (with `--remove`, remove them) here and now, look whether they are there, and record it. Needs root'
+complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from export" -l yes -d 'With `--apply`: do not ask'
 complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from export" -s V -l version -d 'Print version'
 complete -c jail -n "__fish_jail_using_subcommand ports; and not __fish_seen_subcommand_from list add remove allocate request" -s h -l help -d 'Print help (see more with \'--help\')'

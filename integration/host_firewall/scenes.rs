@@ -18,6 +18,7 @@ pub const ALL: &[Scene] = &[
     ("loaded_twice_is_loaded_once_and_removed_is_as_before", twice),
     ("a_published_port_of_a_container_is_closed", published),
     ("another_port_that_leads_to_a_registered_one_is_closed", redirected),
+    ("a_port_that_is_published_at_loopback_is_not_for_neighbours", published_at_loopback),
     ("loopback_is_not_reached_from_outside_by_route_localnet", route_localnet),
     ("what_others_accept_is_closed_all_the_same", accepted_by_others),
     ("answers_to_what_leaves_from_a_registered_port_come_in", answers),
@@ -211,6 +212,16 @@ fn route_localnet(tool: &Tool) {
         fs::write(format!("/proc/sys/net/ipv4/conf/{path}/route_localnet"), "1")
             .expect("a setting");
     }
+    sends_loopback_out(&world);
+    world.outside.reaches(LOCAL4, 6379);
+    tool.load(&registry(), None);
+    world.outside.hears_nothing(LOCAL4, 6379);
+    world.outside.reaches(HOST4, 9999);
+    world.host.reaches(LOCAL4, 6379);
+}
+
+/// The outside asks the host for 127.0.0.1, as a neighbour on the same cable can.
+fn sends_loopback_out(world: &World) {
     world.outside.at(|| {
         fs::write("/proc/sys/net/ipv4/conf/all/route_localnet", "1").expect("a setting");
         fs::write("/proc/sys/net/ipv4/conf/cable0/route_localnet", "1").expect("a setting");
@@ -223,11 +234,23 @@ fn route_localnet(tool: &Tool) {
         ip(&format!("route add 127.0.0.1/32 via {HOST4} dev cable0 src {OUT4} table 50"));
         ip("rule add to 127.0.0.1/32 lookup 50 priority 10");
     });
-    world.outside.reaches(LOCAL4, 6379);
+}
+
+/// Translated before it is routed, such a packet is no martian any more.
+fn published_at_loopback(tool: &Tool) {
+    let world = build();
+    world.container.serve_tcp(ANY4, 80);
+    nft(&format!(
+        "table ip engine {{ chain in {{ type nat hook prerouting priority dstnat; policy accept; \
+         ip daddr 127.0.0.1 tcp dport 8082 dnat to {BOX4}:80; }}; }}"
+    ));
+    sends_loopback_out(&world);
+    world.outside.reaches(LOCAL4, 8082);
+    // It is not even registered.
     tool.load(&registry(), None);
-    world.outside.hears_nothing(LOCAL4, 6379);
-    world.outside.reaches(HOST4, 9999);
-    world.host.reaches(LOCAL4, 6379);
+    world.outside.hears_nothing(LOCAL4, 8082);
+    tool.unload();
+    world.outside.reaches(LOCAL4, 8082);
 }
 
 fn accepted_by_others(tool: &Tool) {

@@ -20,6 +20,7 @@ pub enum Event {
     Applied(Applied),
     Denial(Denial),
     RunEnd(RunEnd),
+    Firewall(Firewall),
 }
 
 impl Event {
@@ -30,6 +31,7 @@ impl Event {
             Self::Applied(event) => &event.run,
             Self::Denial(event) => &event.run,
             Self::RunEnd(event) => &event.run,
+            Self::Firewall(event) => &event.run,
         }
     }
 
@@ -40,6 +42,7 @@ impl Event {
             Self::Applied(_) => "applied",
             Self::Denial(_) => "denial",
             Self::RunEnd(_) => "run-end",
+            Self::Firewall(_) => "firewall",
         }
     }
 }
@@ -253,6 +256,38 @@ pub struct RunEnd {
     /// Those that it refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub denied: Option<u64>,
+}
+
+/// The host's own firewall was changed: rules of the registry of ports were loaded or removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Firewall {
+    /// Names this change: it belongs to no run.
+    pub run: RunId,
+    pub change: Change,
+    /// What loaded them (`nftables`).
+    pub by: Text,
+    /// The registry's file, where there is a workspace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry: Option<Text>,
+    /// SHA-256 of what `jail firewall export --host` prints.
+    pub rules_sha256: Digest,
+    /// What is closed (`tcp 8080 (localai)`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub closed: Vec<Text>,
+    /// The users whose way out is narrowed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub users: Vec<u32>,
+    pub jail_version: Text,
+    /// Why it did not take place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<Text>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Change {
+    Applied,
+    Removed,
 }
 
 /// What ended a run.

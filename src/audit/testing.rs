@@ -66,6 +66,17 @@ pub(super) fn one_of_each() -> Vec<Event> {
             denied: Some(1),
         })
     }));
+    events.push(Event::Firewall(Firewall {
+        run,
+        change: Change::Applied,
+        by: "nftables".into(),
+        registry: Some("/home/alice/work/.cloned/ports.yaml".into()),
+        rules_sha256: Digest::of(b"rules"),
+        closed: vec!["tcp 8080 (localai)".into()],
+        users: vec![1001],
+        jail_version: "0.1.0".into(),
+        failed: None,
+    }));
     events
 }
 

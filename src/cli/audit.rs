@@ -89,6 +89,7 @@ pub enum KindArg {
     Applied,
     Denial,
     RunEnd,
+    Firewall,
 }
 
 impl KindArg {
@@ -98,6 +99,7 @@ impl KindArg {
             Self::Applied => "applied",
             Self::Denial => "denial",
             Self::RunEnd => "run-end",
+            Self::Firewall => "firewall",
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod check;
 mod export;
+mod host;
 mod list;
 mod proxy;
 mod put;

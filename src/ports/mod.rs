@@ -14,6 +14,7 @@
 //! The types here are pure; `store` reads and edits the file.
 
 pub mod allocate;
+pub mod apply;
 pub mod export;
 pub mod registry;
 pub mod requests;

@@ -11,6 +11,7 @@ mod hosts;
 mod layers;
 mod manifests;
 mod network;
+mod pf;
 mod plan;
 mod ports;
 mod registries;

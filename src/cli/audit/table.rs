@@ -1,6 +1,8 @@
 //! One line for people per event.
 
-use crate::audit::{Applied, Denial, Entry, Event, How, RunEnd, RunStart, Text, Verdict};
+use crate::audit::{
+    Applied, Change, Denial, Entry, Event, Firewall, How, RunEnd, RunStart, Text, Verdict,
+};
 use std::time::Duration;
 
 const RED: &str = "\x1b[31m";
@@ -25,6 +27,7 @@ pub(super) fn row(entry: &Entry, colour: bool) -> String {
         Some(Event::Applied(event)) => applied(event),
         Some(Event::Denial(event)) => (RED, denial(event)),
         Some(Event::RunEnd(event)) => end(event),
+        Some(Event::Firewall(event)) => firewall(event),
         None => (DIM, "written by a later version of jail".to_owned()),
     };
     let (paint, off) = if colour && !paint.is_empty() { (paint, OFF) } else { ("", "") };
@@ -102,6 +105,25 @@ fn end(event: &RunEnd) -> (&'static str, String) {
         what += &format!(", {denied} refused by the proxy");
     }
     (paint, what)
+}
+
+fn firewall(event: &Firewall) -> (&'static str, String) {
+    let what = match (event.change, event.closed.len()) {
+        (Change::Removed, _) => format!("rules of {} removed", event.by),
+        (Change::Applied, 0) => format!("rules of {} loaded: no port closed", event.by),
+        (Change::Applied, _) => {
+            format!("rules of {} loaded: closed {}", event.by, join(&event.closed))
+        }
+    };
+    let users: Vec<String> = event.users.iter().map(u32::to_string).collect();
+    let users = match users.as_slice() {
+        [] => String::new(),
+        _ => format!(", way out of user {}", users.join(", ")),
+    };
+    match &event.failed {
+        None => (GREEN, format!("{what}{users}")),
+        Some(why) => (RED, format!("FAILED: {what}{users}: {why}")),
+    }
 }
 
 fn join(texts: &[Text]) -> String {

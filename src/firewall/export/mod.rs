@@ -11,7 +11,7 @@ mod traefik;
 use super::{Effect, Host, HostPattern, Ports, Rule, Rules};
 use std::time::SystemTime;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// Access rules for squid's `conf.d`.
     Squid,

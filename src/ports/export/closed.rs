@@ -126,9 +126,9 @@ fn without((first, last): (u16, u16), taken: impl Iterator<Item = u16>) -> Vec<(
 /// From `first` to before `end`.
 fn push(left: &mut Vec<(u16, u16)>, first: u32, end: u32) {
     // Both are ports wherever something is left.
-    if let (Ok(first), Ok(last)) = (u16::try_from(first), u16::try_from(end.saturating_sub(1))) {
-        if first <= last {
-            left.push((first, last));
-        }
+    if let (Ok(first), Ok(last)) = (u16::try_from(first), u16::try_from(end.saturating_sub(1)))
+        && first <= last
+    {
+        left.push((first, last));
     }
 }

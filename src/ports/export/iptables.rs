@@ -104,7 +104,7 @@ fn each_family(restore: &str, jump: impl Fn(&Jump) -> String) -> String {
 
 /// The quotes around the word keep the shell from reading what is between.
 fn restore(document: &str) -> String {
-    format!("    \"$iptables-restore\" --noflush <<'END_OF_RULES'\n{document}END_OF_RULES\n")
+    format!("    \"$iptables-restore\" -w --noflush <<'END_OF_RULES'\n{document}END_OF_RULES\n")
 }
 
 fn arrive(out: &mut String) {

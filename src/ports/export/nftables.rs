@@ -35,7 +35,7 @@ pub(super) fn text(closed: &[Closed], egress: Option<&Egress>) -> String {
     out += "\t\tfib daddr type local jump registered\n\t}\n\n\tchain deliver {\n";
     out += &hook("input");
     out += "\t\tiifname \"lo\" accept\n\t\tct direction reply accept\n\t\tjump registered\n\t}\n";
-    if let Some(egress) = egress {
+    if let Some(egress) = egress.filter(|it| !it.users.is_empty()) {
         users(&mut out, egress);
     }
     out + "}\n"
