@@ -103,6 +103,8 @@ pub enum Network {
 #[serde(rename_all = "kebab-case")]
 pub enum Sandbox {
     Namespace,
+    /// The weaker tier without namespaces.
+    Landlock,
     Container,
     None,
 }
@@ -111,6 +113,7 @@ impl Sandbox {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Namespace => "namespace",
+            Self::Landlock => "landlock",
             Self::Container => "container",
             Self::None => "none",
         }
@@ -121,6 +124,7 @@ impl From<Backend> for Sandbox {
     fn from(backend: Backend) -> Self {
         match backend {
             Backend::Namespace => Self::Namespace,
+            Backend::Landlock => Self::Landlock,
             Backend::Container => Self::Container,
             Backend::None => Self::None,
         }

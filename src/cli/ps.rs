@@ -106,7 +106,11 @@ fn table(running: &[Running]) -> String {
             None => std::array::from_fn(|_| "-".to_owned()),
         };
         let tool = tool.as_ref().map_or("-", Text::as_str);
-        let bare = if one.sandbox == crate::audit::Sandbox::None { "  NOT CONFINED" } else { "" };
+        let bare = match one.sandbox {
+            crate::audit::Sandbox::None => "  NOT CONFINED",
+            crate::audit::Sandbox::Landlock => "  no namespaces",
+            _ => "",
+        };
         text += &format!(
             "{run:<12}  {connector:<16}  {pid:<8}  {since:<20}  {open:>5}  {allowed:>7}  \
              {denied:>7}  {out:>10}  {into:>10}  {tool}{bare}\n"

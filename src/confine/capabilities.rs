@@ -17,6 +17,12 @@ pub const STEPS: [&str; 3] = [
 pub fn apply() -> Result<Enforced, Fault> {
     process::lock_securebits().at(Stage::Capabilities, 0)?;
     process::drop_bounding_set().at(Stage::Capabilities, 1)?;
+    empty()
+}
+
+/// The last step alone: what a user without CAP_SETPCAP can do. With no_new_privs, which comes next,
+/// nothing that is executed gains what the bounding set or the securebits would have taken.
+pub fn empty() -> Result<Enforced, Fault> {
     process::drop_capabilities().at(Stage::Capabilities, 2)?;
     Ok(Enforced(()))
 }

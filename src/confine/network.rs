@@ -22,6 +22,8 @@ pub fn apply(
 ) -> Result<Enforced, Fault> {
     match (plan, egress) {
         (NetworkPlan::Loopback, _) => loopback()?,
+        // Landlock and seccomp see to it that the network of this namespace is not used.
+        (NetworkPlan::Barred, _) => {}
         (NetworkPlan::Proxied(plan), Some(egress)) => veth::apply(plan, egress, reporter)?,
         // A network without its proxy would be one that nobody guards, or one that leads nowhere.
         (NetworkPlan::Proxied(_), None) => {

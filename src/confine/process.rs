@@ -27,7 +27,9 @@ pub fn apply(plan: &ProcessPlan, reporter: Reporter<'_>) -> Result<Enforced, Fau
     if plan.nice > 0 {
         process::set_nice(plan.nice).at(Stage::Process, 2)?;
     }
-    unistd::sethostname(&plan.hostname).sys(Call::Sethostname).at(Stage::Process, 3)?;
+    if let Some(hostname) = &plan.hostname {
+        unistd::sethostname(hostname).sys(Call::Sethostname).at(Stage::Process, 3)?;
+    }
     for (index, sysctl) in plan.sysctls.iter().enumerate() {
         match set(sysctl).at(Stage::Process, STEPS.len() + index) {
             Ok(()) => {}

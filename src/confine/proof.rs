@@ -18,7 +18,12 @@ pub struct Enforced(());
 pub struct Target<'a> {
     pub probes: &'a [Probe],
     pub canary: &'a Path,
+    /// A place beside the canary where its user may make a file.
+    pub beside: &'a Path,
     pub network: &'a NetworkPlan,
+    /// jail's own processes outside, as the connector would call them.
+    pub supervisor: i32,
+    pub init: i32,
     pub reporter: Reporter<'a>,
 }
 
@@ -64,7 +69,7 @@ fn was_not_tried(errno: Errno) -> bool {
 
 fn run(probe: Probe, target: &Target<'_>) -> Result<(), Errno> {
     let (v4, v6, closed) = match target.network {
-        NetworkPlan::Loopback => (None, None, 9),
+        NetworkPlan::Loopback | NetworkPlan::Barred => (None, None, 9),
         NetworkPlan::Proxied(plan) => (Some(JAIL_V4), Some(JAIL_V6), plan.closed),
     };
     match probe {
@@ -96,6 +101,31 @@ fn run(probe: Probe, target: &Target<'_>) -> Result<(), Errno> {
         Probe::SeccompMptcp => {
             attempt::create_socket(libc::AF_INET, libc::SOCK_STREAM, libc::IPPROTO_MPTCP)
         }
+        probe => run_on_host(probe, target),
+    }
+}
+
+/// Those for which there is something to get at only in the host's own view.
+fn run_on_host(probe: Probe, target: &Target<'_>) -> Result<(), Errno> {
+    let socket = |family| attempt::create_socket(family, libc::SOCK_STREAM, 0);
+    match probe {
+        Probe::WriteOutside => attempt::open(target.beside, true, true),
+        Probe::EmptyOutside => attempt::truncate(target.canary),
+        Probe::LinkOutside => attempt::link_here(target.canary),
+        Probe::LandlockConnect => attempt::connect_loopback(),
+        Probe::SignalInit => attempt::signal(target.init),
+        Probe::SignalSupervisor => attempt::signal(target.supervisor),
+        Probe::TraceSupervisor => attempt::trace(target.supervisor),
+        Probe::SeccompInet => socket(libc::AF_INET),
+        Probe::SeccompInet6 => socket(libc::AF_INET6),
+        Probe::SeccompUnix => socket(libc::AF_UNIX),
+        Probe::SeccompNetlink => attempt::create_socket(libc::AF_NETLINK, libc::SOCK_RAW, 0),
+        Probe::SeccompDatagrams => attempt::socket_pair(libc::SOCK_DGRAM),
+        Probe::SeccompChmod => attempt::change_mode(target.canary),
+        Probe::SeccompShm => attempt::plain(libc::SYS_shmget, 0),
+        Probe::SeccompLimits => attempt::limits_of(target.supervisor),
+        // One that is in neither list: it was not tried, which is not "held".
+        _ => Ok(()),
     }
 }
 

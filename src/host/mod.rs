@@ -57,6 +57,8 @@ pub fn facts(
         gid: nix::unistd::getegid().as_raw(),
         user_home: home.and_then(|home| fs::canonicalize(home).ok()),
         landlock_abi: crate::sys::landlock::abi(),
+        landlock_errno: crate::sys::landlock::errno(),
+        runs: paths::runs(home),
         time_namespace: look::exists(Path::new("/proc/self/ns/time"))?,
         overlay: copies && has_overlay(),
         ipv6: look::exists(Path::new("/proc/net/if_inet6"))?,

@@ -2,9 +2,9 @@
 
 use super::look;
 use crate::failure::Failure;
-use crate::plan::{CANARIES, Kind, OWN, PROTECTED, PathFact, mounts};
+use crate::plan::{CANARIES, Kind, OWN, PROTECTED, PathFact, host_view, mounts};
 use crate::policy::load::WorkspaceRoot;
-use crate::policy::{Policy, Workspace};
+use crate::policy::{Backend, Policy, Workspace};
 use crate::resolve::{NeedKind, Resolved};
 use crate::sys::fd::Identity;
 use std::collections::BTreeMap;
@@ -29,6 +29,11 @@ pub(super) fn gather(
     look(Path::new("/usr"))?;
     for path in mounts::ROOT_TREES.iter().chain(mounts::ETC).chain(&CANARIES) {
         look(Path::new(path))?;
+    }
+    if policy.sandbox.value == Backend::Landlock {
+        for path in host_view::ETC.iter().chain(&host_view::PROC).chain(&host_view::DEVICES) {
+            look(Path::new(path))?;
+        }
     }
     for need in resolved.needs.iter().filter(|n| !matches!(n.kind, NeedKind::Symlink { .. })) {
         look(&need.path)?;
@@ -90,4 +95,15 @@ pub(super) fn root_links() -> Result<Vec<(String, PathBuf)>, Failure> {
         links.extend(target.map(|target| (path[1..].to_owned(), target)));
     }
     Ok(links)
+}
+
+/// Where runs without namespaces have their folders. What is not there yet is no link.
+pub(super) fn runs(home: Option<&Path>) -> Option<PathBuf> {
+    let cache = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+        .or_else(|| home.map(|home| home.join(".cache")))?;
+    let there = cache.ancestors().find(|path| path.exists())?;
+    let rest = cache.strip_prefix(there).ok()?;
+    Some(fs::canonicalize(there).ok()?.join(rest).join("jail/runs"))
 }

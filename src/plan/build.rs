@@ -2,8 +2,8 @@
 
 use super::landlock::{self, Tcp};
 use super::{
-    CgroupPlan, ExecPlan, Facts, Gap, INSIDE_WORKSPACE, IdMap, NetworkPlan, Plan, Probe,
-    ProcessPlan, Proxied, Rlimit, SeccompPlan, Stage, Sysctl, env, mounts, publish,
+    CgroupPlan, ExecPlan, Facts, Gap, HostView, INSIDE_WORKSPACE, IdMap, NetworkPlan, Plan, Probe,
+    ProcessPlan, Proxied, Rlimit, SeccompPlan, Stage, Sysctl, env, host_view, mounts, publish,
 };
 use crate::failure::{Failure, Kind};
 use crate::firewall::Rules;
@@ -60,28 +60,36 @@ pub fn build(
     refuse_unbuilt(&policy)?;
     let network = network(&policy, facts);
     let published = match &network {
-        NetworkPlan::Loopback => Vec::new(),
+        NetworkPlan::Loopback | NetworkPlan::Barred => Vec::new(),
         NetworkPlan::Proxied(_) => publish::check(&policy, facts)?,
     };
     let mut gaps = Vec::new();
     let cgroup = cgroup(&policy, facts, &mut gaps)?;
     let (mounts, protections) = mounts::steps(&policy, facts, resolved, &network)?;
-    let landlock = landlock(&policy, facts, &mounts, &network, &mut gaps)?;
+    let view = match policy.sandbox.value {
+        Backend::Landlock => Some(host_view::view(&policy, facts, &network, &run_id, &mut gaps)?),
+        _ => None,
+    };
+    let landlock = match &view {
+        Some(view) => Some(host_view::landlock(&policy, facts, view, &mounts)?),
+        None => landlock(&policy, facts, &mounts, &network, &mut gaps)?,
+    };
     let exec = ExecPlan {
         program: resolved.program.clone(),
         argv: policy.command.value.clone(),
-        env: env::environment(&policy, facts, resolved, &network),
+        env: env::environment(&policy, facts, resolved, &network, view.as_ref()),
         cwd: INSIDE_WORKSPACE.into(),
         terminal: false,
     };
-    Ok(Plan {
+    let plan = Plan {
         run_id,
         namespaces: namespaces(facts),
+        host_view: None,
         ids: IdMap { host_uid: facts.uid, host_gid: facts.gid, drop_groups: facts.uid == 0 },
         network,
         published,
         process: ProcessPlan {
-            hostname: mounts::hostname(&policy),
+            hostname: Some(mounts::hostname(&policy)),
             oom_score_adj: 500,
             nice: policy.limits.nice.value,
             sysctls: SYSCTLS.to_vec(),
@@ -92,13 +100,37 @@ pub fn build(
         rlimits: rlimits(&policy, facts, &cgroup),
         cgroup,
         seccomp,
-        probes: Probe::ALL.to_vec(),
+        probes: Probe::within_namespaces(),
         exec,
         timeout: policy.limits.timeout.as_ref().map(|t| t.value),
         eof_grace: policy.eof_grace.value,
         gaps,
         protections,
         policy,
+    };
+    match view {
+        Some(view) => without_namespaces(plan, view, facts),
+        None => Ok(plan),
+    }
+}
+
+/// The same plan without all that makes namespaces, or is made in one.
+fn without_namespaces(plan: Plan, view: HostView, facts: &Facts) -> Result<Plan, Failure> {
+    let cwd = match &plan.policy.filesystem.workspace.value {
+        Workspace::Host { path } => facts.path(path).map(|fact| fact.canonical.clone()),
+        Workspace::Tmpfs { .. } | Workspace::Copy { .. } => None,
+    };
+    Ok(Plan {
+        namespaces: 0,
+        network: NetworkPlan::Barred,
+        process: ProcessPlan { hostname: None, sysctls: Vec::new(), ..plan.process },
+        mounts: Vec::new(),
+        seccomp: host_view::filter(plan.seccomp)?,
+        probes: host_view::probes(facts.landlock_abi, view.root),
+        canary: view.canary(),
+        exec: ExecPlan { cwd: cwd.unwrap_or_else(|| view.workspace()), ..plan.exec },
+        host_view: Some(view),
+        ..plan
     })
 }
 
@@ -178,7 +210,8 @@ fn cgroup(policy: &Policy, facts: &Facts, gaps: &mut Vec<Gap>) -> Result<CgroupP
     // Where the cgroup cannot count processes, RLIMIT_NPROC does: since Linux 5.14 it counts within
     // this user namespace only. The kernel exempts real root from it.
     let pids = facts.cgroup.pids
-        || (facts.uid == 0 && gate.pass(Control::Pids, false, &limits.pids.origin)?);
+        || (!counts_processes(policy, facts)
+            && gate.pass(Control::Pids, false, &limits.pids.origin)?);
     let io = match &limits.io {
         Some(io) => gate.pass(Control::Io, facts.cgroup.io, &io.origin)?,
         None => false,
@@ -189,6 +222,11 @@ fn cgroup(policy: &Policy, facts: &Facts, gaps: &mut Vec<Gap>) -> Result<CgroupP
         pids: (pids && facts.cgroup.pids).then_some(limits.pids.value),
         io: limits.io.as_ref().filter(|_| io).map(|io| (io.value, written(policy))),
     })
+}
+
+/// Can RLIMIT_NPROC count the jail's processes?
+fn counts_processes(policy: &Policy, facts: &Facts) -> bool {
+    facts.uid != 0 && policy.sandbox.value == Backend::Namespace
 }
 
 /// The host folder that the connector writes to, whose disk an io limit is for.
@@ -222,6 +260,9 @@ impl Gate<'_> {
             return Ok(true);
         }
         let why = match control {
+            Control::Pids if self.facts.uid != 0 => {
+                "without a user namespace RLIMIT_NPROC counts every process of yours, and there is no pids cgroup"
+            }
             Control::Pids => {
                 "the kernel exempts root from RLIMIT_NPROC, and there is no pids cgroup"
             }
@@ -287,7 +328,7 @@ fn rlimits(policy: &Policy, facts: &Facts, cgroup: &CgroupPlan) -> Vec<Rlimit> {
     if let Some(size) = &policy.limits.file_size {
         limits.push(limit(Resource::RLIMIT_FSIZE, "RLIMIT_FSIZE", size.value.0));
     }
-    if cgroup.pids.is_none() && facts.uid != 0 {
+    if cgroup.pids.is_none() && counts_processes(policy, facts) {
         // One more for init, which is the same user in the same namespace.
         let value = u64::from(policy.limits.pids.value) + 1;
         limits.push(limit(Resource::RLIMIT_NPROC, "RLIMIT_NPROC", value));

@@ -1,6 +1,6 @@
 //! The environment inside: made from nothing.
 
-use super::{Facts, INSIDE_HOME, INSIDE_USER, NetworkPlan};
+use super::{Facts, HostView, INSIDE_HOME, INSIDE_USER, NetworkPlan};
 use crate::egress::config::{HTTP_PORT, PROXY_V4};
 use crate::policy::{EnvValue, Policy};
 use crate::resolve::Resolved;
@@ -38,6 +38,7 @@ pub(super) fn environment(
     facts: &Facts,
     resolved: &Resolved,
     network: &NetworkPlan,
+    view: Option<&HostView>,
 ) -> Vec<(OsString, OsString)> {
     let mut env: BTreeMap<String, OsString> = BTreeMap::new();
     env.insert("PATH".into(), search_path(facts, resolved));
@@ -51,8 +52,12 @@ pub(super) fn environment(
     ] {
         env.insert(name.into(), value.into());
     }
+    if let Some(view) = view {
+        env.insert("HOME".into(), view.home().into());
+        env.insert("TMPDIR".into(), view.tmp().into());
+    }
     match network {
-        NetworkPlan::Loopback => {
+        NetworkPlan::Loopback | NetworkPlan::Barred => {
             env.extend(OFFLINE.map(|(name, value)| (name.to_owned(), value.into())));
         }
         NetworkPlan::Proxied(_) => {

@@ -16,11 +16,10 @@ pub fn steps(plan: &Plan, stage: Stage) -> Vec<String> {
         Stage::Resolve => vec![format!("run {}", plan.exec.program.display())],
         Stage::Secrets => plan.policy.secrets.iter().map(secret).collect(),
         Stage::Cgroup => cgroup(plan),
+        Stage::Namespaces if plan.host_view.is_some() => vec!["clone3: no namespace".to_owned()],
         Stage::Namespaces => vec![format!("clone3: {}", namespaces(plan.namespaces).join(", "))],
-        Stage::Lifeline => own(&[
-            "die with the supervisor (PR_SET_PDEATHSIG)",
-            "leave the supervisor's session and process group",
-        ]),
+        Stage::Lifeline => lifeline(plan),
+        Stage::IdMap | Stage::Pivot if plan.host_view.is_some() => Vec::new(),
         Stage::IdMap => {
             let mut steps = own(&identity::STEPS);
             let (uid, gid) = (plan.ids.host_uid, plan.ids.host_gid);
@@ -32,7 +31,10 @@ pub fn steps(plan: &Plan, stage: Stage) -> Vec<String> {
             let mut steps = own(&process_stage::STEPS);
             steps[1] += &format!(" to {}", plan.process.oom_score_adj);
             steps[2] += &format!(" to {}", plan.process.nice);
-            steps[3] += &format!(" to {}", plan.process.hostname);
+            match &plan.process.hostname {
+                Some(hostname) => steps[3] += &format!(" to {hostname}"),
+                None => steps.truncate(3),
+            }
             steps.extend(plan.process.sysctls.iter().map(|sysctl| {
                 let path = sysctl.path.to_string_lossy();
                 format!("write {} to {path}: {}", sysctl.value, sysctl.why)
@@ -40,9 +42,23 @@ pub fn steps(plan: &Plan, stage: Stage) -> Vec<String> {
             steps
         }
         Stage::Network => plan.network.steps(),
+        Stage::Mounts if plan.host_view.is_some() => plan
+            .host_view
+            .iter()
+            .map(|view| format!("make the folders of the run below {}", view.folder.display()))
+            .collect(),
         Stage::Mounts => plan.mounts.iter().map(ToString::to_string).collect(),
         Stage::Pivot => own(&pivot::STEPS),
-        Stage::Capabilities => own(&capabilities::STEPS),
+        Stage::Capabilities => {
+            let mut steps = own(&capabilities::STEPS);
+            if plan.host_view.as_ref().is_some_and(|view| !view.root) {
+                // The numbers stay those of the faults.
+                for step in &mut steps[..2] {
+                    *step = format!("(not {step}: that takes root; no_new_privs stands in)");
+                }
+            }
+            steps
+        }
         Stage::NoNewPrivs => own(&no_new_privs::STEPS),
         Stage::Landlock => landlock(plan),
         Stage::Payload => own(&[
@@ -67,6 +83,19 @@ pub fn steps(plan: &Plan, stage: Stage) -> Vec<String> {
         }
         Stage::Exec => vec![format!("execve {}", plan.exec.program.display())],
     }
+}
+
+fn lifeline(plan: &Plan) -> Vec<String> {
+    let death = match plan.host_view {
+        None => "die with the supervisor (PR_SET_PDEATHSIG)",
+        Some(_) => "end every process of the run at the supervisor's death (PR_SET_PDEATHSIG)",
+    };
+    let mut steps = vec![death, "leave the supervisor's session and process group"];
+    if plan.host_view.is_some() {
+        steps.push("become the parent of all that lose theirs (PR_SET_CHILD_SUBREAPER)");
+        steps.push("open the list of children");
+    }
+    steps.into_iter().map(ToOwned::to_owned).collect()
 }
 
 fn probe_text(plan: &Plan, probe: super::Probe) -> String {
@@ -170,6 +199,9 @@ pub fn text(plan: &Plan) -> String {
 
 fn write_text(plan: &Plan, out: &mut String) -> std::fmt::Result {
     writeln!(out, "connector {}", plan.policy.name.as_str())?;
+    if plan.host_view.is_some() {
+        writeln!(out, "  THE WEAKER TIER: no namespaces; what that means is at the end")?;
+    }
     for (name, value, origin) in settings(plan) {
         writeln!(out, "  {name:<12} {value:<32} set by {origin}")?;
     }
@@ -192,7 +224,7 @@ fn write_text(plan: &Plan, out: &mut String) -> std::fmt::Result {
             writeln!(out, "\nnote: not by Landlock here: {beyond}")?;
         }
     }
-    for gap in &plan.gaps {
+    for gap in plan.missing() {
         writeln!(out, "\nnot enforced: {gap}\n  fix: {}", gap.fix)?;
     }
     Ok(())
@@ -222,6 +254,7 @@ fn settings(plan: &Plan) -> Vec<(String, String, Origin)> {
         rows.push(row("timeout", timeout, format!("{:?}", timeout.value)));
     }
     let workspace = match &policy.filesystem.workspace.value {
+        Workspace::Tmpfs { .. } if plan.host_view.is_some() => "empty, on disk".to_owned(),
         Workspace::Tmpfs { size } => format!("empty, {} of memory", human(size.0)),
         Workspace::Host { path } => format!("{}, writable", path.display()),
         Workspace::Copy { path, size } => {
@@ -229,7 +262,10 @@ fn settings(plan: &Plan) -> Vec<(String, String, Origin)> {
         }
     };
     rows.push(row("workspace", &policy.filesystem.workspace, workspace));
-    let scratch = human(policy.filesystem.scratch.value.0);
+    let scratch = match plan.host_view {
+        Some(_) => "on disk, without a size".to_owned(),
+        None => human(policy.filesystem.scratch.value.0),
+    };
     rows.push(row("scratch", &policy.filesystem.scratch, scratch));
     let system = format!("{:?}", policy.filesystem.system.value).to_lowercase();
     rows.push(row("system", &policy.filesystem.system, system));
@@ -295,7 +331,7 @@ pub fn json(plan: &Plan) -> Value {
         "settings": settings,
         "stages": stages,
         "environment": env,
-        "gaps": plan.gaps,
+        "gaps": plan.missing().collect::<Vec<_>>(),
         "beyond_landlock": beyond,
     })
 }

@@ -47,6 +47,10 @@ pub struct Facts {
     pub gid: u32,
     pub user_home: Option<PathBuf>,
     pub landlock_abi: u32,
+    /// Why there is no Landlock; 0 where there is.
+    pub landlock_errno: i32,
+    /// Where runs without namespaces have their folders: canonical, though it need not be there.
+    pub runs: Option<PathBuf>,
     pub time_namespace: bool,
     pub overlay: bool,
     /// Has this kernel IPv6?

@@ -4,14 +4,27 @@
 //! of the two is no way out. Rights come from the `landlock` crate by ABI; see
 //! <https://docs.kernel.org/userspace-api/landlock.html>.
 
-use super::{Kind, MountStep};
+use super::{Bind, Kind, MountStep};
+use crate::sys::fd::Identity;
 use landlock::{ABI, Access, AccessFs, AccessNet, BitFlags, Scope};
 use std::path::PathBuf;
 
-/// One rule: these rights beneath this path of the jail.
+/// Whose a path is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// Made for this run.
+    Own,
+    /// The host's, and it must still be what the plan was made for.
+    Host(Identity),
+    /// Below `/proc/self`, a link that the kernel makes for each process.
+    Process,
+}
+
+/// One rule: these rights beneath this path, as the connector sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PathAccess {
     pub path: PathBuf,
+    pub seen: Seen,
     pub access: u64,
     pub text: &'static str,
 }
@@ -52,56 +65,106 @@ pub(super) fn plan(kernel_abi: u32, mounts: &[MountStep], tcp: &Tcp<'_>) -> Opti
     if kernel_abi == 0 {
         return None;
     }
-    let abi = ABI::from(i32::try_from(kernel_abi).unwrap_or(i32::MAX));
-    let fs = AccessFs::from_all(abi);
+    let mut plan = ruleset(kernel_abi, tcp, rules(mounts, &Rights::at(kernel_abi)));
+    plan.beyond = beyond(kernel_abi);
+    Some(plan)
+}
+
+/// All that this ABI can restrict is restricted, but for these paths.
+pub(super) fn ruleset(kernel_abi: u32, tcp: &Tcp<'_>, paths: Vec<PathAccess>) -> LandlockPlan {
+    let abi = version(kernel_abi);
     let mut net = if tcp.loopback { BitFlags::EMPTY } else { AccessNet::from_all(abi) };
     if tcp.proxied {
         net &= !BitFlags::from(AccessNet::ConnectTcp);
     }
-    Some(LandlockPlan {
+    LandlockPlan {
         abi: kernel_abi,
-        handled_fs: fs.bits(),
+        handled_fs: AccessFs::from_all(abi).bits(),
         handled_net: net.bits(),
         scoped: Scope::from_all(abi).bits(),
-        paths: rules(mounts, abi, fs),
+        paths,
         bind_ports: if net.is_empty() { Vec::new() } else { tcp.listen.to_vec() },
-        beyond: beyond(kernel_abi),
-    })
+        beyond: Vec::new(),
+    }
+}
+
+fn version(kernel_abi: u32) -> ABI {
+    ABI::from(i32::try_from(kernel_abi).unwrap_or(i32::MAX))
+}
+
+/// The rights of one ABI.
+pub(super) struct Rights(ABI);
+
+impl Rights {
+    pub(super) fn at(kernel_abi: u32) -> Self {
+        Self(version(kernel_abi))
+    }
+
+    pub(super) fn of_bind(&self, bind: &Bind) -> (BitFlags<AccessFs>, &'static str) {
+        let mut access = if bind.write { self.write(true) } else { AccessFs::from_read(self.0) };
+        if !bind.exec {
+            access &= !BitFlags::from(AccessFs::Execute);
+        }
+        if bind.kind == Kind::File {
+            access &= AccessFs::from_file(self.0);
+        }
+        (access, if bind.write { "read, write" } else { "read, execute" })
+    }
+
+    /// Everything but device nodes, and but execution where it is not wanted.
+    pub(super) fn write(&self, exec: bool) -> BitFlags<AccessFs> {
+        let all = AccessFs::from_all(self.0) & !(AccessFs::MakeChar | AccessFs::MakeBlock);
+        if exec { all } else { all & !BitFlags::from(AccessFs::Execute) }
+    }
+
+    /// Files and folders, without execution.
+    pub(super) fn look_in(&self) -> BitFlags<AccessFs> {
+        AccessFs::from_read(self.0) & !BitFlags::from(AccessFs::Execute)
+    }
+
+    pub(super) fn read_file(&self) -> BitFlags<AccessFs> {
+        AccessFs::ReadFile.into()
+    }
+
+    pub(super) fn list(&self) -> BitFlags<AccessFs> {
+        AccessFs::ReadDir.into()
+    }
+
+    pub(super) fn device(&self) -> BitFlags<AccessFs> {
+        AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::IoctlDev
+    }
+
+    /// A rule, without the rights that this ABI does not know.
+    pub(super) fn rule(
+        &self,
+        path: impl Into<PathBuf>,
+        seen: Seen,
+        access: BitFlags<AccessFs>,
+        text: &'static str,
+    ) -> PathAccess {
+        let access = (access & AccessFs::from_all(self.0)).bits();
+        PathAccess { path: path.into(), seen, access, text }
+    }
 }
 
 /// One rule per thing that the mounts show, each no wider than its mount.
-fn rules(mounts: &[MountStep], abi: ABI, handled: BitFlags<AccessFs>) -> Vec<PathAccess> {
-    let read = AccessFs::from_read(abi);
-    let no_exec = !BitFlags::from(AccessFs::Execute);
-    let write = AccessFs::from_all(abi) & !(AccessFs::MakeChar | AccessFs::MakeBlock);
-    let file = AccessFs::from_file(abi);
-    let look: BitFlags<AccessFs> = AccessFs::ReadDir.into();
-    let device = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::IoctlDev;
+fn rules(mounts: &[MountStep], rights: &Rights) -> Vec<PathAccess> {
+    let rule = |path: PathBuf, access, text| rights.rule(path, Seen::Own, access, text);
     let mut rules = vec![
-        rule("/", look & handled, "list"),
+        rule("/".into(), rights.list(), "list"),
         // Generated files and device nodes of the jail's own; what is mounted below has its own rule.
-        rule("/etc", read & no_exec & handled, "read"),
-        rule("/dev", (device | look) & handled, "use"),
+        rule("/etc".into(), rights.look_in(), "read"),
+        rule("/dev".into(), rights.device() | rights.list(), "use"),
     ];
     for step in mounts {
-        let path = step.target();
         let (access, text) = match step {
-            MountStep::Bind(bind) => {
-                let mut access = if bind.write { write } else { read };
-                if !bind.exec {
-                    access &= no_exec;
-                }
-                if bind.kind == Kind::File {
-                    access &= file;
-                }
-                (access, if bind.write { "read, write" } else { "read, execute" })
-            }
+            MountStep::Bind(bind) => rights.of_bind(bind),
             MountStep::Tmpfs { exec: true, .. } | MountStep::Overlay { .. } => {
-                (write, "read, write")
+                (rights.write(true), "read, write")
             }
-            MountStep::Tmpfs { .. } => (write & no_exec, "read, write"),
-            MountStep::Proc => (read & no_exec, "read"),
-            MountStep::SecretFile { .. } => (read & no_exec & file, "read"),
+            MountStep::Tmpfs { .. } => (rights.write(false), "read, write"),
+            MountStep::Proc => (rights.look_in(), "read"),
+            MountStep::SecretFile { .. } => (rights.read_file(), "read"),
             MountStep::File { .. }
             | MountStep::Device { .. }
             | MountStep::Devpts
@@ -110,13 +173,9 @@ fn rules(mounts: &[MountStep], abi: ABI, handled: BitFlags<AccessFs>) -> Vec<Pat
             | MountStep::Mask { .. }
             | MountStep::SealRoot => continue,
         };
-        rules.push(rule(path, access & handled, text));
+        rules.push(rule(step.target(), access, text));
     }
     rules
-}
-
-fn rule(path: impl Into<PathBuf>, access: BitFlags<AccessFs>, text: &'static str) -> PathAccess {
-    PathAccess { path: path.into(), access: access.bits(), text }
 }
 
 /// What older ABIs lack, each with what holds instead.

@@ -9,6 +9,7 @@ mod env;
 pub mod explain;
 mod facts;
 mod gap;
+pub mod host_view;
 mod landlock;
 pub mod mounts;
 pub mod network;
@@ -23,7 +24,8 @@ pub use build::{CANARIES, build};
 pub use env::PASSED as PASSED_ENV;
 pub use facts::{CgroupFacts, Facts, FirewallFacts, PathFact};
 pub use gap::Gap;
-pub use landlock::LandlockPlan;
+pub use host_view::HostView;
+pub use landlock::{LandlockPlan, PathAccess, Seen};
 pub use network::{NetworkPlan, Proxied};
 pub use probe::{Moment, Probe};
 pub use protect::{OWN, PROTECTED, Protection};
@@ -57,7 +59,8 @@ pub struct IdMap {
 /// What init sets on itself before it builds the root; everything is inherited by the connector.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessPlan {
-    pub hostname: String,
+    /// Where there is a uts namespace to set it in.
+    pub hostname: Option<String>,
     pub oom_score_adj: i32,
     pub nice: u8,
     /// Sysctls of the new namespaces: path below /proc/sys, value, and whether the run depends on it.
@@ -115,6 +118,13 @@ pub struct SeccompPlan {
     pub program: std::borrow::Cow<'static, [u8]>,
 }
 
+impl Plan {
+    /// All that this run does without, by its backend or because it cannot be had here.
+    pub fn missing(&self) -> impl Iterator<Item = &Gap> {
+        self.host_view.iter().flat_map(|view| &view.lost).chain(&self.gaps)
+    }
+}
+
 /// Everything a run does, decided.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -122,6 +132,8 @@ pub struct Plan {
     pub policy: Policy,
     /// `CLONE_NEW*` flags.
     pub namespaces: u64,
+    /// What takes their place where there are none.
+    pub host_view: Option<HostView>,
     pub ids: IdMap,
     pub network: NetworkPlan,
     /// What it offers on the host, and what grants that.

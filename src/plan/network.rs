@@ -25,6 +25,8 @@ const INWARD: u16 = 32;
 pub enum NetworkPlan {
     /// Nothing but the jail's own loopback.
     Loopback,
+    /// The host's own, of which no socket can be had.
+    Barred,
     Proxied(Box<Proxied>),
 }
 
@@ -68,6 +70,7 @@ impl NetworkPlan {
     /// One line per step of the network stage, as explained and as numbered in a fault.
     pub fn steps(&self) -> Vec<String> {
         match self {
+            Self::Barred => Vec::new(),
             Self::Loopback => LOOPBACK.iter().map(ToString::to_string).collect(),
             Self::Proxied(plan) => PROXIED
                 .iter()

@@ -96,9 +96,57 @@ probes! {
     SeccompUserfaultfd "seccomp-userfaultfd" AfterSeccomp "userfaultfd";
     SeccompVsock "seccomp-vsock" AfterSeccomp "socket(AF_VSOCK)";
     SeccompMptcp "seccomp-mptcp" AfterSeccomp "socket(IPPROTO_MPTCP)";
+    WriteOutside "write-outside" BeforeSeccomp "create a file in a folder of its own user";
+    EmptyOutside "empty-outside" BeforeSeccomp "truncate a file of its own user";
+    LinkOutside "link-outside" BeforeSeccomp "give a file of its own user a name in the workspace";
+    LandlockConnect "landlock-connect" BeforeSeccomp "TCP connect to a port of this machine, by Landlock";
+    SignalInit "signal-init" BeforeSeccomp "signal jail's own process beside it";
+    SignalSupervisor "signal-supervisor" BeforeSeccomp "signal the supervisor";
+    TraceSupervisor "trace-supervisor" BeforeSeccomp "ptrace(PTRACE_SEIZE) the supervisor";
+    SeccompInet "seccomp-inet" AfterSeccomp "socket(AF_INET)";
+    SeccompInet6 "seccomp-inet6" AfterSeccomp "socket(AF_INET6)";
+    SeccompUnix "seccomp-unix" AfterSeccomp "socket(AF_UNIX)";
+    SeccompNetlink "seccomp-netlink" AfterSeccomp "socket(AF_NETLINK)";
+    SeccompDatagrams "seccomp-datagrams" AfterSeccomp "socketpair(SOCK_DGRAM)";
+    SeccompChmod "seccomp-chmod" AfterSeccomp "chmod a file of its own user";
+    SeccompShm "seccomp-shm" AfterSeccomp "shmget";
+    SeccompLimits "seccomp-limits" AfterSeccomp "prlimit the supervisor";
 }
 
+/// Tried where there are no namespaces to rely on.
+const INSTEAD: [Probe; 15] = [
+    Probe::WriteOutside,
+    Probe::EmptyOutside,
+    Probe::LinkOutside,
+    Probe::LandlockConnect,
+    Probe::SignalInit,
+    Probe::SignalSupervisor,
+    Probe::TraceSupervisor,
+    Probe::SeccompInet,
+    Probe::SeccompInet6,
+    Probe::SeccompUnix,
+    Probe::SeccompNetlink,
+    Probe::SeccompDatagrams,
+    Probe::SeccompChmod,
+    Probe::SeccompShm,
+    Probe::SeccompLimits,
+];
+
+/// Held by a namespace alone. Those that send are left out with it: what is not held would leave.
+const BY_NAMESPACE: [Probe; 5] =
+    [Probe::Connect4, Probe::Connect6, Probe::Udp4, Probe::NestedUserns, Probe::PtraceInit];
+
 impl Probe {
+    /// What is tried in namespaces.
+    pub fn within_namespaces() -> Vec<Self> {
+        Self::ALL.iter().copied().filter(|probe| !INSTEAD.contains(probe)).collect()
+    }
+
+    /// What is tried without.
+    pub fn without_namespaces() -> Vec<Self> {
+        Self::ALL.iter().copied().filter(|probe| !BY_NAMESPACE.contains(probe)).collect()
+    }
+
     pub fn from_wire(number: u8) -> Option<Self> {
         Self::ALL.get(usize::from(number)).copied()
     }

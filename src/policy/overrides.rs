@@ -62,7 +62,7 @@ pub struct Overrides {
     /// System calls: a built-in profile, or the path of one.
     #[arg(long, value_name = "NAME|PATH")]
     pub seccomp: Option<SeccompChoice>,
-    /// What confines it: namespace, container or none.
+    /// What confines it: namespace; landlock (weaker, for hosts that forbid user namespaces); container; none.
     #[arg(long, value_name = "BACKEND")]
     pub sandbox: Option<Backend>,
     /// What /workspace is: tmpfs[:SIZE], host:PATH or copy:PATH.
@@ -74,7 +74,8 @@ pub struct Overrides {
     /// Size of its /tmp and of its HOME.
     #[arg(long, value_name = "SIZE")]
     pub scratch: Option<Bytes>,
-    /// Run although these cannot be applied here: memory, cpus, pids, io, landlock.
+    /// Run although these cannot be applied here: memory, cpus, pids, io, landlock; with
+    /// --sandbox=landlock also signals and user.
     #[arg(long, value_name = "CONTROL", value_delimiter = ',')]
     pub allow_missing: Vec<Control>,
 }

@@ -215,6 +215,8 @@ pub struct Rpc {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backend {
     Namespace,
+    /// The weaker tier, for hosts that forbid user namespaces: Landlock, seccomp and limits.
+    Landlock,
     Container,
     None,
 }
@@ -227,6 +229,10 @@ pub enum Control {
     Pids,
     Io,
     Landlock,
+    /// Only with `--sandbox=landlock`: signals to other processes of the user.
+    Signals,
+    /// Only with `--sandbox=landlock`: a user that is not root of the machine.
+    User,
 }
 
 impl SystemTree {
@@ -254,11 +260,13 @@ impl NetworkMode {
 }
 
 impl Backend {
-    pub const ALL: &'static [Self] = &[Self::Namespace, Self::Container, Self::None];
+    pub const ALL: &'static [Self] =
+        &[Self::Namespace, Self::Landlock, Self::Container, Self::None];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Namespace => "namespace",
+            Self::Landlock => "landlock",
             Self::Container => "container",
             Self::None => "none",
         }
@@ -266,8 +274,15 @@ impl Backend {
 }
 
 impl Control {
-    pub const ALL: &'static [Self] =
-        &[Self::Memory, Self::Cpus, Self::Pids, Self::Io, Self::Landlock];
+    pub const ALL: &'static [Self] = &[
+        Self::Memory,
+        Self::Cpus,
+        Self::Pids,
+        Self::Io,
+        Self::Landlock,
+        Self::Signals,
+        Self::User,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -276,6 +291,8 @@ impl Control {
             Self::Pids => "pids",
             Self::Io => "io",
             Self::Landlock => "landlock",
+            Self::Signals => "signals",
+            Self::User => "user",
         }
     }
 }

@@ -18,10 +18,13 @@ pub mod arch;
 pub mod bpf;
 mod cache;
 pub mod compile;
+mod join;
 pub mod oci;
 pub mod prove;
 pub mod table;
 pub mod tree;
+
+pub use join::join;
 
 use crate::failure::{Failure, Kind};
 use arch::Arch;
@@ -67,7 +70,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 
 /// The names of those that a connector can be given; the others are for processes of jail itself.
 pub fn for_connectors() -> impl Iterator<Item = &'static str> {
-    names().filter(|name| !["init", "egress"].contains(name))
+    names().filter(|name| !["init", "egress", "landlock"].contains(name))
 }
 
 /// Compiles a profile of the user's.

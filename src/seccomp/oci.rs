@@ -165,9 +165,9 @@ impl Profile {
             if rule.comment.trim().is_empty() {
                 return Err(Error(format!("rule {} ({first}) has no comment", index + 1)));
             }
-            if !rule.args.iter().all(Arg::is_exact) {
+            if !rule.args.iter().all(|arg| arg.is_exact() || arg.is_no_address()) {
                 return Err(Error(format!(
-                    "rule {} ({first}) compares other than by SCMP_CMP_MASKED_EQ on 32 bits",
+                    "rule {} ({first}) compares other than by SCMP_CMP_MASKED_EQ on 32 bits, or with no address",
                     index + 1
                 )));
             }
@@ -247,6 +247,12 @@ impl Arg {
     /// harmless caller whose compiler left rubbish in it.
     pub fn is_exact(&self) -> bool {
         self.op == Op::MaskedEq && self.value <= u64::from(u32::MAX)
+    }
+
+    /// True where an address must be NULL. There all 64 bits count: an address whose low half is zero
+    /// can be had by mmap.
+    pub fn is_no_address(&self) -> bool {
+        self.op == Op::MaskedEq && self.value == u64::MAX && self.value_two == 0
     }
 
     fn check(&self) -> Result<(), Error> {

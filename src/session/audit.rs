@@ -38,10 +38,10 @@ impl Audit {
     pub(super) fn start(&self, plan: &Plan) -> Result<Run, Failure> {
         let digest = Digest::of(explain::json(plan).to_string().as_bytes());
         let command = plan.exec.program.to_string_lossy();
-        let gaps = plan.gaps.iter().map(|gap| gap.to_string().as_str().into()).collect();
+        let gaps = plan.missing().map(|gap| gap.to_string().as_str().into()).collect();
         let run = self.open(RunId::from(plan.run_id.as_str()))?;
         let network = match plan.network {
-            NetworkPlan::Loopback => Network::None,
+            NetworkPlan::Loopback | NetworkPlan::Barred => Network::None,
             NetworkPlan::Proxied(_) => Network::Proxy,
         };
         let start = run.started(&plan.policy, digest, &command);

@@ -2,6 +2,7 @@
 
 mod audit;
 mod egress;
+mod folder;
 pub mod listen;
 mod ports;
 mod quarantine;
@@ -113,12 +114,16 @@ impl Session {
         if !self.options.terminal {
             streams::check(plan)?;
         }
+        if plan.host_view.is_some() {
+            report::weaker();
+        }
         if !self.options.quiet {
             report::gaps(&plan.gaps);
         }
         let mut env = plan.exec.env.clone();
         let secrets = secrets::read(&plan.policy, &mut env)?;
         let leaf = leaf(plan)?;
+        let folder = plan.host_view.as_ref().map(folder::Folder::make).transpose()?;
         let (relay, stderr) = if plan.exec.terminal {
             (None, None)
         } else {
@@ -128,7 +133,7 @@ impl Session {
         let pty = if plan.exec.terminal { Some(crate::supervise::pty::open()?) } else { None };
         let mask = mask()?;
         let (handed, sockets) = match &plan.network {
-            NetworkPlan::Loopback => (None, None),
+            NetworkPlan::Loopback | NetworkPlan::Barred => (None, None),
             NetworkPlan::Proxied(proxied) => {
                 let (from, to) = handover::channel()?;
                 (Some(from), Some((proxied, to)))
@@ -149,6 +154,11 @@ impl Session {
             gate,
             egress: handed,
             terminal: slave,
+            supervisor: nix::unistd::getpid().as_raw(),
+            beside: plan
+                .host_view
+                .as_ref()
+                .map_or_else(PathBuf::new, |view| view.folder.join("written-outside")),
         };
         let jail = parent::start(&prepared, leaf.as_ref().map(Leaf::dir_fd))?;
         // The jail has its own copies; ours would keep the relay from ending, and secrets in memory.
@@ -166,6 +176,7 @@ impl Session {
             supervisor.run().map_err(|failure| report::too_small(plan, leaf.as_ref(), failure))?;
         let Some(leaf) = leaf else {
             jail.let_go();
+            folder.map_or(Ok(()), folder::Folder::remove)?;
             return Ok((ended, None));
         };
         let usage = leaf.usage();
@@ -178,6 +189,7 @@ impl Session {
         drop(jail);
         leaf.kill()?;
         leaf.remove()?;
+        folder.map_or(Ok(()), folder::Folder::remove)?;
         Ok((ended, Some(usage)))
     }
 }

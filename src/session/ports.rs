@@ -12,7 +12,7 @@ pub(super) fn facts(policy: &Policy, sources: &Sources) -> Result<PortFacts, Fai
     if policy.ports.iter().all(|port| port.value.publish.is_none()) {
         return Ok(PortFacts::default());
     }
-    let registry = match WorkspaceRoot::find(&sources.cwd) {
+    let registry = match WorkspaceRoot::find(&sources.cwd)? {
         Some(root) => store::read(&root)?,
         None => crate::ports::Registry::default(),
     };
@@ -23,7 +23,13 @@ pub(super) fn facts(policy: &Policy, sources: &Sources) -> Result<PortFacts, Fai
 pub(super) fn ask(refusal: Failure, policy: &Policy, facts: &Facts, sources: &Sources) -> Failure {
     let asked = publish::asked(policy, facts);
     let (Some(Stage::Network), false) = (refusal.stage, asked.is_empty()) else { return refusal };
-    let Some(root) = WorkspaceRoot::find(&sources.cwd) else { return refusal };
+    let root = match WorkspaceRoot::find(&sources.cwd) {
+        Ok(Some(root)) => root,
+        Ok(None) => return refusal,
+        Err(failure) => {
+            return refusal.because(format!("no request could be noted: {}", failure.what));
+        }
+    };
     let mut recorded = Ok(());
     for port in asked {
         let name = port.entry.as_deref().and_then(|name| ServiceName::new(name).ok());

@@ -112,7 +112,8 @@ fn json(
         "beyond_landlock": plan.landlock.as_ref().map(|landlock| &landlock.beyond),
         "seccomp": plan.seccomp.name,
         "proof": proof,
-        "gaps": plan.gaps,
+        "sandbox": plan.policy.sandbox.value.name(),
+        "gaps": plan.missing().collect::<Vec<_>>(),
         "notes": notes,
         "usage": usage,
         "network": ended.egress.as_ref().map(|counters| json!({
@@ -131,6 +132,14 @@ fn json(
         })).collect::<Vec<_>>(),
         "stderr_tail": String::from_utf8_lossy(&ended.stderr_tail),
     })
+}
+
+/// Said at the start and never left out: whoever reads what the connector did must know it.
+pub(super) fn weaker() {
+    ui::line(
+        "jail: WEAKER TIER (--sandbox=landlock): no namespaces; Landlock, seccomp and limits alone \
+         (jail explain lists what is missing)",
+    );
 }
 
 /// One line for all controls that are missing for the same reason.
@@ -176,6 +185,11 @@ pub(super) fn summary(
                 "jail: the connector made {from}, which acts outside the jail, and it cannot be moved: {error}"
             )),
         }
+    }
+    if session.plan.host_view.is_some() && !session.options.quiet {
+        let names: Vec<&str> =
+            session.plan.missing().map(|missing| missing.control.as_str()).collect();
+        ui::line(&format!("jail: ended; it ran in the weaker tier, without {}", names.join(", ")));
     }
     let limits = &session.plan.policy.limits;
     if usage.is_some_and(Usage::out_of_memory) {

@@ -35,6 +35,20 @@ pub fn refusal(plan: &Plan, fault: Fault) -> Failure {
 
 /// Adds the hints that fit.
 pub fn add(failure: Failure, stage: Stage, error: SysError) -> Failure {
+    let refused = [Errno::EPERM, Errno::EACCES, Errno::ENOSPC, Errno::EUSERS, Errno::ENOSYS];
+    let failure = hints(failure, stage, error);
+    if stage == Stage::Namespaces && refused.contains(&error.errno()) {
+        return failure.hint(WEAKER);
+    }
+    failure
+}
+
+/// Never chosen for anybody: who reads this decides.
+const WEAKER: &str = "where that cannot be changed: --sandbox=landlock, a weaker tier without namespaces: \
+                      other processes and names of files are seen, there is no network at all and no \
+                      /tmp (docs/choosing.md)";
+
+fn hints(failure: Failure, stage: Stage, error: SysError) -> Failure {
     let errno = error.errno();
     match (stage, errno) {
         (Stage::Network, _) => network(failure, error),
@@ -53,6 +67,8 @@ pub fn add(failure: Failure, stage: Stage, error: SysError) -> Failure {
         (Stage::Namespaces, Errno::EAGAIN) => {
             failure.hint("the user has too many processes (ulimit -u), or the machine is out of pids")
         }
+        (Stage::Lifeline, Errno::ENOENT) => failure
+            .hint("the list of a process's children is missing: no /proc, or a kernel without CONFIG_PROC_CHILDREN"),
         (Stage::Payload, Errno::EAGAIN) => failure
             .hint("the limit of processes is too small for the jail itself, which needs one beside the connector's; --pids raises it"),
         (Stage::Pivot, Errno::EINVAL) => failure

@@ -28,12 +28,18 @@ pub mod init;
 pub mod parent;
 pub mod payload;
 pub mod secrets;
+pub mod tree;
 pub mod wire;
 
 use crate::plan::Plan;
 use crate::sys::exec::CArray;
 use std::ffi::CString;
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+/// Tells an init without a pid namespace to end every process of the run, as SIGKILL for one with a pid
+/// namespace does. No signal that the supervisor passes on.
+pub const END: i32 = libc::SIGPWR;
 
 /// A plan with everything that the children need, made before the clone so that they allocate nothing.
 pub struct Prepared<'a> {
@@ -53,4 +59,8 @@ pub struct Prepared<'a> {
     pub egress: Option<OwnedFd>,
     /// The jail's end of a pseudo-terminal.
     pub terminal: Option<OwnedFd>,
+    /// Our own pid.
+    pub supervisor: i32,
+    /// Where the proof tries to make a file that no rule allows.
+    pub beside: PathBuf,
 }

@@ -1,11 +1,12 @@
 //! The supervisor's side of the clone.
 
+use super::tree::Children;
 use super::wire::{Message, RECORD};
-use super::{Prepared, init};
+use super::{END, Prepared, init};
 use crate::failure::{Failure, Kind};
 use crate::plan::Stage;
 use crate::sys::clone::{Cloned, clone3};
-use crate::sys::process::{reap_pidfd, send_signal};
+use crate::sys::process::{adopt_orphans, has_children, reap_pidfd, send_signal};
 use crate::sys::{Call, Sys, SysError, SysResult};
 use nix::fcntl::OFlag;
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
@@ -20,9 +21,37 @@ pub struct Jail {
     /// Records of init and payload.
     pub report: OwnedFd,
     leaving: bool,
+    /// Without a pid namespace: what comes to us where init is killed.
+    orphans: Option<Orphans>,
+}
+
+/// The processes of a run whose init was killed.
+enum Orphans {
+    /// They become our children, of which we have no other.
+    Ours(Children),
+    /// We were started with children of our own (`sh -c '… & exec jail …'`), which nothing tells from
+    /// the run's: nobody ends these for us.
+    Unknown,
 }
 
 impl Jail {
+    /// SIGKILL is for all of the run. init's death is theirs in a pid namespace; without one, init is told
+    /// to end them.
+    pub fn signal(&self, signal: i32) -> SysResult<()> {
+        let signal = match self.orphans {
+            Some(_) if signal == libc::SIGKILL => END,
+            _ => signal,
+        };
+        send_signal(self.pidfd.as_fd(), signal)
+    }
+
+    /// After init's end: ends what it could not end itself, having been killed.
+    pub fn end_orphans(&self) {
+        if let Some(Orphans::Ours(children)) = &self.orphans {
+            children.end_all(|_| {});
+        }
+    }
+
     /// For a jail whose init has said that nothing is left and is leaving by itself: goes on without
     /// waiting for the kernel to take the namespaces down, which takes longer than all else at the end.
     pub fn let_go(mut self) {
@@ -37,9 +66,10 @@ impl Drop for Jail {
         if self.leaving {
             return;
         }
-        if send_signal(self.pidfd.as_fd(), libc::SIGKILL).is_ok() {
+        if self.signal(libc::SIGKILL).is_ok() {
             reap_pidfd(self.pidfd.as_fd());
         }
+        self.end_orphans();
     }
 }
 
@@ -53,6 +83,10 @@ pub fn start(prepared: &Prepared<'_>, cgroup: Option<BorrowedFd<'_>>) -> Result<
         if prepared.plan.ids.drop_groups {
             drop_groups()?;
         }
+        let orphans = match &prepared.plan.host_view {
+            Some(_) => Some(adopt()?),
+            None => None,
+        };
         let (report, theirs) = pipe2(OFlag::O_CLOEXEC).sys(Call::Pipe)?;
         sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), None).sys(Call::Sigprocmask)?;
         match clone3(prepared.plan.namespaces, cgroup)? {
@@ -61,10 +95,20 @@ pub fn start(prepared: &Prepared<'_>, cgroup: Option<BorrowedFd<'_>>) -> Result<
                 drop(report);
                 init::main(prepared, theirs)
             }
-            Cloned::Parent { pid, pidfd } => Ok(Jail { pid, pidfd, report, leaving: false }),
+            Cloned::Parent { pid, pidfd } => {
+                Ok(Jail { pid, pidfd, report, leaving: false, orphans })
+            }
         }
     })();
     result.map_err(|error| refused(prepared, error))
+}
+
+fn adopt() -> SysResult<Orphans> {
+    if has_children() {
+        return Ok(Orphans::Unknown);
+    }
+    adopt_orphans()?;
+    Children::open().map(Orphans::Ours)
 }
 
 /// Where root is root of a user namespace that denies setgroups (`unshare -r`), it keeps its groups as
@@ -90,9 +134,11 @@ fn alone() -> SysResult<()> {
 fn refused(prepared: &Prepared<'_>, error: SysError) -> Failure {
     let stage = Stage::Namespaces;
     let names = crate::plan::explain::namespaces(prepared.plan.namespaces).join(", ");
-    let failure = Failure::new(Kind::Refused, format!("cannot make the namespaces ({names})"))
-        .at(stage)
-        .because(error);
+    let what = match prepared.plan.host_view {
+        Some(_) => "cannot start jail's own process beside the connector".to_owned(),
+        None => format!("cannot make the namespaces ({names})"),
+    };
+    let failure = Failure::new(Kind::Refused, what).at(stage).because(error);
     super::hints::add(failure, stage, error)
 }
 

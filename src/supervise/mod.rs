@@ -19,7 +19,6 @@ use crate::spawn::egress::Egress;
 use crate::spawn::hints;
 use crate::spawn::parent::{self, Jail};
 use crate::spawn::wire::{Fault, Message};
-use crate::sys::process::send_signal;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -340,7 +339,7 @@ impl<'a> Supervisor<'a> {
     /// To init, which passes it on; its own death (SIGKILL) is the end of its whole pid namespace.
     /// One that is gone already needs no signal: the loop ends next.
     fn signal(&self, signal: i32) -> Result<(), Failure> {
-        match send_signal(self.jail.pidfd.as_fd(), signal) {
+        match self.jail.signal(signal) {
             Err(error) if error.errno() != nix::errno::Errno::ESRCH => {
                 Err(Failure::new(Kind::Io, "cannot signal the jail").because(error))
             }
@@ -353,10 +352,14 @@ impl<'a> Supervisor<'a> {
         loop {
             match waitid(Id::PIDFd(self.jail.pidfd.as_fd()), WaitPidFlag::WEXITED) {
                 Ok(nix::sys::wait::WaitStatus::Signaled(_, signal, _)) => {
+                    self.jail.end_orphans();
                     return Some(signal as i32);
                 }
                 Err(nix::errno::Errno::EINTR) => {}
-                _ => return None,
+                _ => {
+                    self.jail.end_orphans();
+                    return None;
+                }
             }
         }
     }

@@ -159,3 +159,61 @@ pub fn plain(number: c::c_long, first: c::c_long) -> Result<(), Errno> {
     // perf_event_open(NULL), userfaultfd(0).
     outcome(unsafe { c::syscall(number, first, 0, 0, 0, 0) })
 }
+
+/// Connects to a port of this machine at which nobody listens. Only a refusal by rule counts: an answer
+/// of the other side (ECONNREFUSED) means that the connection was tried.
+pub fn connect_loopback() -> Result<(), Errno> {
+    let fd = socket(c::AF_INET, c::SOCK_STREAM, 0)?;
+    let to = ipv4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9));
+    let size = size_of::<c::sockaddr_in>() as c::socklen_t;
+    // SAFETY: `to` lives over the call and `size` is its size. man: connect(2)
+    match outcome(unsafe { c::connect(fd, (&raw const to).cast(), size) }.into()) {
+        Err(errno @ (Errno::EACCES | Errno::EPERM)) => Err(errno),
+        _ => Ok(()),
+    }
+}
+
+/// A pair of connected unix sockets of this type.
+pub fn socket_pair(kind: c::c_int) -> Result<(), Errno> {
+    let mut pair = [0; 2];
+    // SAFETY: two integers are written to the array. man: socketpair(2)
+    outcome(unsafe { c::socketpair(c::AF_UNIX, kind, 0, pair.as_mut_ptr()) }.into())
+}
+
+/// Asks whether this process may be signalled; nothing is sent.
+pub fn signal(pid: i32) -> Result<(), Errno> {
+    // SAFETY: two integers; signal 0 is none. man: kill(2)
+    outcome(unsafe { c::kill(pid, 0) }.into())
+}
+
+/// PTRACE_SEIZE, which does not stop the process and ends with us.
+pub fn trace(pid: i32) -> Result<(), Errno> {
+    // SAFETY: PTRACE_SEIZE takes a pid and two zeros. man: ptrace(2)
+    outcome(unsafe { c::syscall(c::SYS_ptrace, c::PTRACE_SEIZE, pid, 0, 0) })
+}
+
+/// Reads a limit of another process.
+pub fn limits_of(pid: i32) -> Result<(), Errno> {
+    let (limit, none) = (c::RLIMIT_NOFILE, std::ptr::null::<c::rlimit64>());
+    // SAFETY: NULL for both limits changes and writes nothing. man: prlimit(2)
+    outcome(unsafe { c::syscall(c::SYS_prlimit64, pid, limit, none, none) })
+}
+
+/// Changes the mode of a file to what it is for a file that jail made.
+pub fn change_mode<P: ?Sized + NixPath>(path: &P) -> Result<(), Errno> {
+    // SAFETY: a C string and an integer. man: chmod(2)
+    outcome(path.with_nix_path(|path| unsafe { c::chmod(path.as_ptr(), 0o600) })?.into())
+}
+
+/// Empties a file by its path.
+pub fn truncate<P: ?Sized + NixPath>(path: &P) -> Result<(), Errno> {
+    // SAFETY: a C string and an integer. man: truncate(2)
+    outcome(path.with_nix_path(|path| unsafe { c::truncate(path.as_ptr(), 0) })?.into())
+}
+
+/// Gives a file a second name in the working folder.
+pub fn link_here<P: ?Sized + NixPath>(path: &P) -> Result<(), Errno> {
+    let to = c".jail-proof".as_ptr();
+    // SAFETY: two C strings. man: link(2)
+    outcome(path.with_nix_path(|path| unsafe { c::link(path.as_ptr(), to) })?.into())
+}

@@ -28,17 +28,25 @@ struct NetPortAttr {
 
 /// The kernel's Landlock ABI; 0 where it has none or it is switched off.
 pub fn abi() -> u32 {
+    u32::try_from(version()).unwrap_or(0)
+}
+
+/// Why there is none; 0 where there is.
+pub fn errno() -> i32 {
+    if version() < 0 { nix::errno::Errno::last_raw() } else { 0 }
+}
+
+fn version() -> libc::c_long {
     // WHY: the crate does not tell the raw number, which the report shows.
     // SAFETY: the version query takes no attributes. man: landlock_create_ruleset(2)
-    let returned = unsafe {
+    unsafe {
         libc::syscall(
             libc::SYS_landlock_create_ruleset,
             std::ptr::null::<RulesetAttr>(),
             0,
             CREATE_RULESET_VERSION,
         )
-    };
-    u32::try_from(returned).unwrap_or(0)
+    }
 }
 
 /// A ruleset that handles these rights.

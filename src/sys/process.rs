@@ -37,6 +37,33 @@ pub fn die_with_parent() -> SysResult<()> {
     prctl(Call::Pdeathsig, libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong).map(drop)
 }
 
+/// This signal for this process when its parent dies.
+pub fn signal_at_parents_death(signal: libc::c_int) -> SysResult<()> {
+    prctl(Call::Pdeathsig, libc::PR_SET_PDEATHSIG, signal as libc::c_ulong).map(drop)
+}
+
+/// Becomes the parent of every descendant whose own parent ends; read back. man:
+/// PR_SET_CHILD_SUBREAPER(2const)
+pub fn adopt_orphans() -> SysResult<()> {
+    prctl(Call::Subreaper, libc::PR_SET_CHILD_SUBREAPER, 1)?;
+    let mut set: libc::c_int = 0;
+    // WHY: nix has no prctl that writes.
+    // SAFETY: this option writes one int to the pointer. man: PR_GET_CHILD_SUBREAPER(2const)
+    let got = unsafe { libc::prctl(libc::PR_GET_CHILD_SUBREAPER, &raw mut set) };
+    check(Call::Subreaper, got.into())?;
+    if set == 1 { Ok(()) } else { Err(SysError::unverified()) }
+}
+
+/// Has this process any child, ended or not? man: waitid(2)
+pub fn has_children() -> bool {
+    // SAFETY: all-zero is a valid siginfo_t.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    let look = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL;
+    // WHY: nix's waitid turns statuses that it does not know into errors.
+    // SAFETY: the pointer is valid for what it points to; nothing is reaped.
+    unsafe { libc::waitid(libc::P_ALL, 0, &raw mut info, look) == 0 }
+}
+
 /// No core dump, no ptrace by equals, and `/proc/PID` owned by nobody inside.
 pub fn not_dumpable() -> SysResult<()> {
     prctl(Call::PrctlDumpable, libc::PR_SET_DUMPABLE, 0).map(drop)

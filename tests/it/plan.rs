@@ -19,6 +19,8 @@ fn facts() -> Facts {
         gid: 100,
         user_home: Some("/home/u".into()),
         landlock_abi: 7,
+        landlock_errno: 0,
+        runs: Some("/home/u/.cache/jail/runs".into()),
         time_namespace: true,
         overlay: true,
         ipv6: true,

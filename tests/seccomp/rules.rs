@@ -117,11 +117,14 @@ fn broken(on: &Subject, arg: &Arg, name: &str, number: u32, kept: &[u64; 6]) -> 
         args[at] = value;
         args
     };
-    for high in [1 << 32, 1 << 63, 0xffff_ffff_0000_0000] {
+    // An address counts whole.
+    let highs: &[u64] =
+        if arg.is_no_address() { &[] } else { &[1 << 32, 1 << 63, 0xffff_ffff_0000_0000] };
+    for high in highs {
         passes(on, name, number, &with(kept[at] ^ high))?;
     }
     let mut breaches = 0;
-    for bit in (0..32).map(|bit| 1u64 << bit).filter(|bit| arg.value & bit != 0) {
+    for bit in (0..64).map(|bit| 1u64 << bit).filter(|bit| arg.value & bit != 0) {
         for value in [kept[at] ^ bit, kept[at] ^ bit ^ 1 << 32] {
             // Another rule may allow what this one does not.
             if on.table.verdict(Arch::NATIVE.audit(), number, &with(value)) == ALLOW {

@@ -27,7 +27,7 @@ pub struct AllArgs {
 
 pub(super) fn run(args: &AllArgs) -> Result<u8, Failure> {
     let sources = Sources::of_process()?;
-    let root = WorkspaceRoot::find(&sources.cwd);
+    let root = WorkspaceRoot::find(&sources.cwd)?;
     let mut fixed = Vec::new();
     if args.fix {
         let before = [policy(&sources, root.as_ref()), host_section()];

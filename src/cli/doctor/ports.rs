@@ -73,7 +73,7 @@ pub(super) struct Context {
 impl Context {
     pub(super) fn read() -> Result<Self, Failure> {
         let sources = Sources::of_process()?;
-        let root = WorkspaceRoot::find(&sources.cwd);
+        let root = WorkspaceRoot::find(&sources.cwd)?;
         let file = root.as_ref().map(store::path).filter(|path| path.exists());
         let mut problems = Vec::new();
         let registry = match root.as_ref().map(store::inspect) {

@@ -65,7 +65,7 @@ pub(super) fn run(format: Format, args: &HostArgs) -> Result<u8, Failure> {
     }
     let tool = args.apply.then(|| may_apply(format)).transpose()?;
     let sources = Sources::of_process()?;
-    let root = WorkspaceRoot::find(&sources.cwd);
+    let root = WorkspaceRoot::find(&sources.cwd)?;
     let registry = match &root {
         // What removes the rules must work where the registry does not.
         _ if args.remove => Registry::default(),

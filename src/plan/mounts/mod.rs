@@ -4,6 +4,8 @@ mod grants;
 mod order;
 mod protections;
 
+pub(super) use protections::is_protection;
+
 use super::{Bind, Facts, INSIDE_HOME, INSIDE_ID, INSIDE_USER, MountStep, NetworkPlan, Protection};
 use crate::egress::config::PROXY_V4;
 use crate::failure::{Failure, Kind as FailureKind};
@@ -88,7 +90,7 @@ impl Tree<'_> {
         let name = hostname(policy);
         let hosts = format!("127.0.0.1 localhost {name}\n::1 localhost {name}\n");
         let resolver = match self.network {
-            NetworkPlan::Loopback => {
+            NetworkPlan::Loopback | NetworkPlan::Barred => {
                 "# no resolver in this jail\noptions attempts:1 timeout:1\n".to_owned()
             }
             NetworkPlan::Proxied(_) => {

@@ -84,7 +84,7 @@ impl Tree<'_> {
     }
 }
 
-pub(super) fn is_protection(step: &MountStep) -> bool {
+pub(in crate::plan) fn is_protection(step: &MountStep) -> bool {
     matches!(step, MountStep::Bind(b) if b.why.starts_with("protected") || b.why.starts_with("pinned"))
 }
 
