@@ -69,7 +69,11 @@ pub(super) fn run(format: Format, args: &HostArgs) -> Result<u8, Failure> {
     let registry = match &root {
         // What removes the rules must work where the registry does not.
         _ if args.remove => Registry::default(),
-        Some(root) => ports::store::read(root)?,
+        Some(root) => ports::store::read(root).map_err(|failure| match tool {
+            // Root takes no file of another user's; what that user prints can be looked at first.
+            Some(tool) => failure.hint(by_hand(tool)),
+            None => failure,
+        })?,
         None => return Err(load::no_workspace(&sources.cwd)),
     };
     let egress = if args.egress_user.is_empty() { None } else { Some(egress(&args.egress_user)?) };
@@ -138,8 +142,19 @@ fn may_apply(format: Format) -> Result<Tool, Failure> {
     }
     Err(Failure::new(Kind::Refused, "only root may change this host's firewall")
         .because(format!("this is user {}", geteuid()))
-        .hint("the same command with sudo")
-        .hint("without --apply the rules are printed, for somebody else to load"))
+        .hint("the same command with sudo, where `.cloned/ports.yaml` is root's")
+        .hint(by_hand(tool)))
+}
+
+fn by_hand(tool: Tool) -> &'static str {
+    match tool {
+        Tool::Nftables => {
+            "or as its owner: jail firewall export --host --format nftables | sudo nft -f -"
+        }
+        Tool::Iptables => {
+            "or as its owner: jail firewall export --host --format iptables | sudo sh"
+        }
+    }
 }
 
 /// Where a change of the host is recorded: the workspace's log, if it is root's own; else root's.
