@@ -158,7 +158,7 @@ fn tell_outdated(gate: &Gate) {
     if let Some(why) = gate.resolver.outdated() {
         let what = "the machine's /etc/resolv.conf or /etc/hosts was replaced, and counts as it was at \
                     the start until the connector is started again";
-        gate.tell(Event::Warning { what: what.to_owned(), why });
+        gate.warn(what.to_owned(), why);
     }
 }
 

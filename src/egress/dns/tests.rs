@@ -66,6 +66,21 @@ fn a_name_that_is_not_allowed_does_not_exist_and_nothing_leaves() {
 }
 
 #[test]
+fn what_a_client_asks_together_is_one_refusal() {
+    run(async {
+        let mut world = World::of(vec![allow("api.example", 443)]).await;
+        for times in 1..=2 {
+            for kind in [RecordType::A, RecordType::AAAA] {
+                let reply = ask(&world, &query("evil.example.", kind)).await.unwrap();
+                assert_eq!(code(&reply), ResponseCode::NXDomain);
+            }
+            assert_eq!(world.gate.counters().denied, times);
+        }
+        assert_eq!(world.denials().len(), 2);
+    });
+}
+
+#[test]
 fn other_types_of_an_allowed_name_are_empty_and_not_looked_up() {
     run(async {
         let mut world = World::of(vec![allow("api.example", 443)]).await;
