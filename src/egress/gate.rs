@@ -7,6 +7,7 @@ use super::dns::Questions;
 use super::names::{Names, NewNames};
 use super::reports::Reports;
 use super::resolve::Resolver;
+use super::route::{Path, Routes};
 use super::{Config, Counters, Event, Trust};
 use crate::firewall::{Decision, Denial, Door, Host, Rule, Rules, decide};
 use std::cell::{Cell, OnceCell, RefCell};
@@ -36,6 +37,7 @@ pub struct Gate {
     /// What the DNS door answered.
     pub names: RefCell<Names>,
     pub(super) new_names: RefCell<NewNames>,
+    routes: RefCell<Routes>,
     /// What the DNS door refused lately.
     pub(super) questions: RefCell<Questions>,
     /// To the world, and to the connector.
@@ -98,6 +100,7 @@ impl Gate {
             resolver,
             names: RefCell::default(),
             new_names: RefCell::default(),
+            routes: RefCell::default(),
             questions: RefCell::default(),
             out: Bandwidth::new(config.limits.bandwidth),
             into: Bandwidth::new(config.limits.bandwidth),
@@ -185,6 +188,11 @@ impl Gate {
     /// To the supervisor. Its end is ours as well, so that a closed channel needs no word.
     pub fn tell(&self, event: Event) {
         drop(self.events.send(event));
+    }
+
+    /// Where packets to this address go.
+    pub(super) fn path(&self, address: IpAddr) -> Path {
+        self.routes.borrow_mut().path(address, Instant::now())
     }
 
     /// A place among the connector's connections, or `None` at its limit.

@@ -1,7 +1,8 @@
 //! From a question to its answer: asks the gate, looks up, vets, remembers.
 
 use super::super::gate::{Gate, Grant};
-use super::super::resolve::{Family, NotResolved, Path, path};
+use super::super::resolve::{Family, NotResolved};
+use super::super::route::Path;
 use super::question::{Asked, Question, Refusal, read};
 use crate::firewall::{Denial, Door, Host, Reason};
 use hickory_proto::op::{Message, ResponseCode};
@@ -96,7 +97,7 @@ async fn look_up(
         // Without a route, a client would only try in vain; and some do not try the other family.
         Ok(vetted) => Ok(vetted
             .into_iter()
-            .filter(|address| address.is_ipv4() || path(*address) != Path::None)
+            .filter(|address| address.is_ipv4() || gate.path(*address) != Path::None)
             .collect()),
         Err(reason) => deny(reason, ResponseCode::NXDomain),
     }

@@ -103,9 +103,8 @@ fn an_address_without_a_route_is_not_answered() {
         world.zone.put("six.example", &[&["::1", "2001:db8::1", "ff00::"]]);
         let reply = ask(&world, &query("six.example.", RecordType::AAAA)).await.unwrap();
         assert_eq!(code(&reply), ResponseCode::NoError);
-        let routed = |address: &IpAddr| {
-            super::super::resolve::path(*address) != super::super::resolve::Path::None
-        };
+        let routed =
+            |address: &IpAddr| world.gate.path(*address) != super::super::route::Path::None;
         assert!(addresses(&reply).iter().all(routed));
     });
 }
