@@ -29,7 +29,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn main() -> ExitCode {
     let mut trials: Vec<Trial> = programs::trials();
-    trials.extend([load::trial(), load::own_profile()]);
+    trials.extend([load::trial(), load::own_profile(), load::abort()]);
     let mut profiles = 0;
     for (name, json) in files() {
         profiles += 1;

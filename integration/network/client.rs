@@ -140,6 +140,22 @@ pub fn socks(target: &[u8], port: u16) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
+/// Another command of SOCKS5 than CONNECT; where the proxy says that it serves that, with the connection.
+pub fn socks_command(command: u8, to: IpAddr, port: u16) -> io::Result<(TcpStream, SocketAddr)> {
+    let IpAddr::V4(v4) = to else { panic!("an IPv4 address") };
+    let mut stream = dial(DOOR, SOCKS_DOOR)?;
+    stream.write_all(&[5, 1, 0])?;
+    stream.read_exact(&mut [0; 2])?;
+    let request = [&[5, command, 0, 1][..], &v4.octets(), &port.to_be_bytes()].concat();
+    stream.write_all(&request)?;
+    let mut answer = [0; 10];
+    stream.read_exact(&mut answer)?;
+    if answer[1] != 0 {
+        return Err(io::Error::other(format!("SOCKS5 reply {}", answer[1])));
+    }
+    Ok((stream, SocketAddr::new(DOOR, u16::from_be_bytes([answer[8], answer[9]]))))
+}
+
 /// Where programs ask for names here.
 pub fn nameserver() -> IpAddr {
     let text = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();

@@ -3,7 +3,7 @@
 use super::close::refuse;
 use super::config::{self, HTTP_PORT, SOCKS_PORT};
 use super::gate::Gate;
-use super::{Event, dns, http, socks, transparent};
+use super::{dns, http, socks, transparent};
 use crate::firewall::{Denial, Door, Host, Reason};
 use nix::sys::socket::{
     AddressFamily, Backlog, SockaddrLike, SockaddrStorage, bind, getsockname, listen, setsockopt,
@@ -84,7 +84,7 @@ impl Doors {
             }
             if let Err(error) = self.open_port(port) {
                 let why = format!("{error}; start the connector again to use it");
-                self.gate.tell(Event::Warning { what: format!("port {port} stays closed"), why });
+                self.gate.warn(format!("port {port} stays closed"), why);
             }
         }
     }
@@ -129,7 +129,7 @@ async fn accept(gate: Rc<Gate>, listener: TcpListener) {
             Err(error) => {
                 if !said {
                     let what = "connections of the connector wait".to_owned();
-                    gate.tell(Event::Warning { what, why: error.to_string() });
+                    gate.warn(what, error.to_string());
                     said = true;
                 }
                 tokio::time::sleep(PAUSE).await;

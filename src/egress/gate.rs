@@ -3,9 +3,11 @@
 //! The egress process has one thread; nothing here is shared with another.
 
 use super::bandwidth::Bandwidth;
+use super::dns::Questions;
 use super::names::{Names, NewNames};
 use super::reports::Reports;
 use super::resolve::Resolver;
+use super::route::{Path, Routes};
 use super::{Config, Counters, Event, Trust};
 use crate::firewall::{Decision, Denial, Door, Host, Rule, Rules, decide};
 use std::cell::{Cell, OnceCell, RefCell};
@@ -35,6 +37,9 @@ pub struct Gate {
     /// What the DNS door answered.
     pub names: RefCell<Names>,
     pub(super) new_names: RefCell<NewNames>,
+    routes: RefCell<Routes>,
+    /// What the DNS door refused lately.
+    pub(super) questions: RefCell<Questions>,
     /// To the world, and to the connector.
     pub(super) out: Bandwidth,
     pub(super) into: Bandwidth,
@@ -95,6 +100,8 @@ impl Gate {
             resolver,
             names: RefCell::default(),
             new_names: RefCell::default(),
+            routes: RefCell::default(),
+            questions: RefCell::default(),
             out: Bandwidth::new(config.limits.bandwidth),
             into: Bandwidth::new(config.limits.bandwidth),
             lives: RefCell::default(),
@@ -163,7 +170,15 @@ impl Gate {
         }
     }
 
-    /// Reports the refusals that came too fast; all of them at the end of the run.
+    /// Something that a rule promises does not work. Told once, and then how often, now and then: who
+    /// connects may be a program that does not give up.
+    pub fn warn(&self, what: String, why: String) {
+        if let Some(event) = self.reports.borrow_mut().warn(what, why, Instant::now()) {
+            self.tell(event);
+        }
+    }
+
+    /// Reports the refusals and warnings that came too fast; all of them at the end of the run.
     pub fn report_waiting(&self, end: bool) {
         for event in self.reports.borrow_mut().due(Instant::now(), end) {
             self.tell(event);
@@ -173,6 +188,11 @@ impl Gate {
     /// To the supervisor. Its end is ours as well, so that a closed channel needs no word.
     pub fn tell(&self, event: Event) {
         drop(self.events.send(event));
+    }
+
+    /// Where packets to this address go.
+    pub(super) fn path(&self, address: IpAddr) -> Path {
+        self.routes.borrow_mut().path(address, Instant::now())
     }
 
     /// A place among the connector's connections, or `None` at its limit.

@@ -27,6 +27,7 @@ mod publish;
 pub mod relay;
 mod reports;
 pub mod resolve;
+mod route;
 pub mod serve;
 pub mod socks;
 pub mod tls;

@@ -3,7 +3,6 @@
 //! The sockets that connect to the jail's loopback were made inside its network namespace. There is a
 //! bounded number of them, and none can be made later, so that each is used again.
 
-use super::Event;
 use super::close::{Abort, refuse};
 use super::dial::at_once;
 use super::doors::is_v6;
@@ -108,7 +107,7 @@ async fn serve(gate: Rc<Gate>, pool: Rc<Pool>, mut client: TcpStream, port: u16)
         Err(error) => {
             refuse(client);
             let what = format!("a connection to the published port {port} was refused");
-            return gate.tell(Event::Warning { what, why: error.to_string() });
+            return gate.warn(what, error.to_string());
         }
     };
     at_once(&client);
@@ -122,7 +121,7 @@ async fn serve(gate: Rc<Gate>, pool: Rc<Pool>, mut client: TcpStream, port: u16)
     drop((client, server));
     if let Err(error) = pool.give_back(socket, sort) {
         let what = "one connection less can be made to published ports".to_owned();
-        gate.tell(Event::Warning { what, why: error.to_string() });
+        gate.warn(what, error.to_string());
     }
 }
 
@@ -170,6 +169,7 @@ async fn drain(socket: &OwnedFd) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Event;
     use super::super::world::{World, listener, run};
     use super::*;
     use socket2::{Domain, Socket, Type};

@@ -4,6 +4,7 @@
 //! domains do not count, since a rule names one host and not another one below some domain.
 
 use super::gate::{Gate, Grant};
+use super::route::Path;
 use crate::firewall::{
     Decision, Denial, Door, Host, HostName, HostPattern, Reason, address, decide,
 };
@@ -13,7 +14,7 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::RecordType;
 use std::cell::RefCell;
 use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, SystemTime};
 
@@ -99,22 +100,7 @@ impl Resolver {
         name: &HostName,
         family: Family,
     ) -> Result<Vec<IpAddr>, NotResolved> {
-        let resolver = self.current()?;
-        let kind = match family {
-            Family::V4 => RecordType::A,
-            Family::V6 => RecordType::AAAA,
-        };
-        match resolver.lookup(format!("{name}."), kind).await {
-            Ok(found) => Ok(found
-                .answers()
-                .iter()
-                .filter(|record| record.record_type() == kind)
-                .filter_map(|record| record.data.ip_addr())
-                .collect()),
-            Err(error) if error.is_nx_domain() => Err(NotResolved::NoSuchName),
-            Err(error) if error.is_no_records_found() => Ok(Vec::new()),
-            Err(error) => Err(NotResolved::Failed(error.to_string())),
-        }
+        lookup(&self.current()?, name, family).await
     }
 
     /// The addresses of one family, for a client that asks for each by itself. Where that fails or takes
@@ -152,8 +138,9 @@ impl Resolver {
     /// The addresses of both families. A family whose servers are slow or broken does not hold up the
     /// other one.
     pub async fn addresses(&self, name: &HostName) -> Result<Vec<IpAddr>, NotResolved> {
-        let v6 = self.lookup(name, Family::V6);
-        let v4 = self.lookup(name, Family::V4);
+        let resolver = self.current()?;
+        let v6 = lookup(&resolver, name, Family::V6);
+        let v4 = lookup(&resolver, name, Family::V4);
         tokio::pin!(v6, v4);
         let (first, second) = tokio::select! {
             v6 = &mut v6 => { let some = has_some(&v6); (v6, other(v4, some).await) }
@@ -222,6 +209,28 @@ impl Resolver {
     }
 }
 
+async fn lookup(
+    resolver: &TokioResolver,
+    name: &HostName,
+    family: Family,
+) -> Result<Vec<IpAddr>, NotResolved> {
+    let kind = match family {
+        Family::V4 => RecordType::A,
+        Family::V6 => RecordType::AAAA,
+    };
+    match resolver.lookup(format!("{name}."), kind).await {
+        Ok(found) => Ok(found
+            .answers()
+            .iter()
+            .filter(|record| record.record_type() == kind)
+            .filter_map(|record| record.data.ip_addr())
+            .collect()),
+        Err(error) if error.is_nx_domain() => Err(NotResolved::NoSuchName),
+        Err(error) if error.is_no_records_found() => Ok(Vec::new()),
+        Err(error) => Err(NotResolved::Failed(error.to_string())),
+    }
+}
+
 fn restrain(options: &mut ResolverOpts) {
     options.timeout = options.timeout.min(SERVER_PATIENCE);
     // Negative answers are asked again soon: what a person just set up should work.
@@ -247,33 +256,6 @@ async fn other(
 fn stamp(path: &str) -> Option<(u64, u64, i64, i64)> {
     let meta = std::fs::metadata(path).ok()?;
     Some((meta.len(), meta.ino(), meta.mtime(), meta.mtime_nsec()))
-}
-
-/// Where a packet to this address would go from here. Asks the routing table; nothing is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Path {
-    /// There is no route.
-    None,
-    /// It is an address of this machine.
-    Here,
-    Away,
-}
-
-pub(super) fn path(address: IpAddr) -> Path {
-    let any: IpAddr = match address {
-        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-    };
-    let source = UdpSocket::bind(SocketAddr::new(any, 0)).and_then(|socket| {
-        socket.connect(SocketAddr::new(address, 9))?;
-        socket.local_addr()
-    });
-    match source {
-        Err(_) => Path::None,
-        // The kernel takes as source the destination itself, where that is local.
-        Ok(source) if source.ip() == address || address.is_loopback() => Path::Here,
-        Ok(_) => Path::Away,
-    }
 }
 
 /// True for the network between a jail and its proxy, which exists in every jail and nowhere else.
@@ -303,7 +285,7 @@ impl Gate {
             return Err(Reason::NotPublic { address, class });
         }
         if !grant.rule.private {
-            let here = || (path(canonical) == Path::Here).then_some("this machine");
+            let here = || (self.path(canonical) == Path::Here).then_some("this machine");
             if let Some(class) = address::not_public(address).or_else(here) {
                 return Err(Reason::NotPublic { address, class: class.to_owned() });
             }

@@ -69,12 +69,6 @@ fn private_does_not_mean_the_machines_credentials() {
 }
 
 #[test]
-fn an_address_of_this_machine_is_not_the_public_internet() {
-    assert_eq!(path(ip("127.0.0.1")), Path::Here);
-    assert_eq!(path(ip("127.0.0.9")), Path::Here);
-}
-
-#[test]
 fn a_denied_address_is_denied_by_every_name() {
     run(async {
         let deny = Rule { ports: Ports::All, ..rule(Effect::Deny, "93.184.215.14", 1) };

@@ -92,6 +92,7 @@ pub fn run(
                 Some(event) = receiver.recv() => events(&event),
             }
         }
+        tell_outdated(&gate);
         gate.report_waiting(true);
         gate.tell(Event::Counters(gate.counters()));
         while let Ok(event) = receiver.try_recv() {
@@ -144,16 +145,20 @@ async fn tick(gate: Rc<Gate>) {
     loop {
         ticks.tick().await;
         gate.report_waiting(false);
-        if let Some(why) = gate.resolver.outdated() {
-            let what = "the machine's /etc/resolv.conf or /etc/hosts was replaced, and counts as it was \
-                        at the start until the connector is started again";
-            gate.tell(Event::Warning { what: what.to_owned(), why });
-        }
+        tell_outdated(&gate);
         let now = gate.counters();
         if now != told {
             gate.tell(Event::Counters(now.clone()));
             told = now;
         }
+    }
+}
+
+fn tell_outdated(gate: &Gate) {
+    if let Some(why) = gate.resolver.outdated() {
+        let what = "the machine's /etc/resolv.conf or /etc/hosts was replaced, and counts as it was at \
+                    the start until the connector is started again";
+        gate.warn(what.to_owned(), why);
     }
 }
 

@@ -105,3 +105,19 @@ fn now() -> i64 {
 fn us(nanoseconds: i64) -> f64 {
     nanoseconds as f64 / 1000.0
 }
+
+/// The egress process may send no signal, not even to itself: abort(3) must end it all the same, without
+/// running anything that would end it otherwise.
+pub(crate) fn abort() -> Trial {
+    Trial::test("egress/abort ends a process that may not signal", || {
+        let filter = built_in("egress").ok_or("no program")?;
+        let (left, status) = child::under(Some(filter), &|| {
+            // SAFETY: ends this process, a child that holds nothing; see abort(3).
+            unsafe { libc::abort() }
+        });
+        match (left, libc::WIFSIGNALED(status)) {
+            (None, true) => Ok(()),
+            _ => Err(format!("it ended with status {status:#x}, and said {left:?}").into()),
+        }
+    })
+}

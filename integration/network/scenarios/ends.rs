@@ -8,6 +8,7 @@ pub fn all() -> Vec<Scenario> {
     vec![
         Scenario { name: "killed_way_out_fails_closed", check: killed, ..Scenario::BASE },
         Scenario { name: "removed_rule_cuts_tunnel", check: removed, ..Scenario::BASE },
+        Scenario { name: "expired_rule_cuts_tunnel", check: expired, ..Scenario::BASE },
         Scenario { name: "nothing_is_left", check: nothing_left, ..Scenario::BASE },
         Scenario { name: "unread_stderr_keeps_the_limit", check: unread, ..Scenario::BASE },
         Scenario { name: "linked_policy_counts", check: linked, ..Scenario::BASE },
@@ -91,6 +92,28 @@ fn removed() -> Check {
         client.end()?;
     }
     must(world::get().seen.packet(ALLOWED, 6, 80).is_some(), || "nothing came".into())
+}
+
+/// Nobody removes the rule: its time comes while connections live.
+fn expired() -> Check {
+    let fixture = fixture();
+    std::fs::create_dir(fixture.at("cwd/.cloned")).expect("a folder");
+    firewall(&fixture, &["allow", "allowed.test:80", "--expires", "10s"])?;
+    let mut clients = Vec::new();
+    for door in ["connect", "socks", "direct"] {
+        let mut client = Session::jailed(&fixture, &[])?;
+        let said = client.ask(&format!("hold {door}"))?;
+        must(said == "open", || format!("{door}: {said}"))?;
+        clients.push((door, client));
+    }
+    for (door, mut client) in clients {
+        let said = client.line()?;
+        must(said == "cut", || format!("{door}: {said}"))?;
+        let said = client.ask("doors allowed.test 80")?;
+        must(said.starts_with("open []"), || format!("{door}, after: {said}"))?;
+        client.end()?;
+    }
+    Ok(())
 }
 
 /// Processes, folders and listening sockets of a run that had a network and was killed.

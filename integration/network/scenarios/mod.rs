@@ -4,9 +4,11 @@
 mod clients;
 mod doors;
 mod ends;
+mod inject;
 mod many;
 mod ports;
 mod published;
+mod replaced;
 mod soak;
 
 pub use clients::stock;
@@ -53,8 +55,10 @@ pub fn all() -> Vec<Scenario> {
     let mut all = Vec::new();
     all.extend(doors::all());
     all.extend(ends::all());
+    all.extend(inject::all());
     all.extend(published::all());
     all.extend(ports::all());
+    all.extend(replaced::all());
     all.extend(many::all());
     all.extend(soak::all());
     all.extend(clients::all());
@@ -138,10 +142,17 @@ impl Session {
     }
 
     /// Ends its input, and waits for it.
-    fn end(mut self) -> Check {
+    fn end(self) -> Check {
+        self.end_told().map(drop)
+    }
+
+    /// The same; what was told on stderr.
+    fn end_told(mut self) -> Result<String, String> {
         drop(self.stdin);
         let status = wait(&mut self.child)?;
-        if status.success() { Ok(()) } else { Err(format!("it ended with {status}")) }
+        must(status.success(), || format!("it ended with {status}"))?;
+        let text = self.errors.recv_timeout(PATIENCE).unwrap_or_default();
+        Ok(String::from_utf8_lossy(&text).into_owned())
     }
 }
 

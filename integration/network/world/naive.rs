@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
 type Result<T> = std::io::Result<T>;
 
@@ -96,8 +96,47 @@ pub async fn socks(mut client: TcpStream) -> Result<()> {
         }
     };
     let port = client.read_u16().await?;
+    match request[1] {
+        2 => return bind(client).await,
+        3 => return associate(client).await,
+        _ => {}
+    }
     let server = connect(&host, port).await;
     let code = u8::from(server.is_err());
     client.write_all(&[5, code, 0, 1, 0, 0, 0, 0, 0, 0]).await?;
     copy_bidirectional(&mut client, &mut server?).await.map(drop)
+}
+
+fn success(port: u16) -> Vec<u8> {
+    let IpAddr::V4(door) = super::DOOR else { panic!("an IPv4 address") };
+    [&[5, 0, 0, 1][..], &door.octets(), &port.to_be_bytes()].concat()
+}
+
+/// Lets in whoever comes first.
+async fn bind(mut client: TcpStream) -> Result<()> {
+    let listener = TcpListener::bind((super::DOOR, 0)).await?;
+    client.write_all(&success(listener.local_addr()?.port())).await?;
+    let (mut stranger, from) = listener.accept().await?;
+    client.write_all(&success(from.port())).await?;
+    copy_bidirectional(&mut client, &mut stranger).await.map(drop)
+}
+
+/// Sends on what comes, as long as the client holds the connection.
+async fn associate(mut client: TcpStream) -> Result<()> {
+    let socket = UdpSocket::bind((super::DOOR, 0)).await?;
+    let outward = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await?;
+    client.write_all(&success(socket.local_addr()?.port())).await?;
+    let (mut datagram, mut end) = (vec![0; 4096], [0]);
+    loop {
+        let length = tokio::select! {
+            biased;
+            length = socket.recv(&mut datagram) => length?,
+            _ = client.read(&mut end) => return Ok(()),
+        };
+        let [0, 0, 0, 1, a, b, c, d, high, low, ref data @ ..] = datagram[..length] else {
+            continue;
+        };
+        let port = u16::from_be_bytes([high, low]);
+        outward.send_to(data, (Ipv4Addr::new(a, b, c, d), port)).await?;
+    }
 }

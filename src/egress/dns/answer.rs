@@ -1,11 +1,13 @@
 //! From a question to its answer: asks the gate, looks up, vets, remembers.
 
 use super::super::gate::{Gate, Grant};
-use super::super::resolve::{Family, NotResolved, Path, path};
+use super::super::resolve::{Family, NotResolved};
+use super::super::route::Path;
 use super::question::{Asked, Question, Refusal, read};
 use crate::firewall::{Denial, Door, Host, Reason};
 use hickory_proto::op::{Message, ResponseCode};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use tokio::time::Instant;
 
 /// The answer to a message, and how many bytes of it a datagram may have.
 pub(super) async fn answer(gate: &Gate, bytes: &[u8]) -> Option<(Message, u16)> {
@@ -33,7 +35,7 @@ async fn name(gate: &Gate, question: &Question) -> Message {
     let grant = match gate.ask(&host, 0, Door::Dns) {
         Ok(grant) => grant,
         Err(denial) => {
-            gate.denied(&denial);
+            refused(gate, question, &denial);
             return question.error(ResponseCode::NXDomain);
         }
     };
@@ -51,6 +53,13 @@ async fn name(gate: &Gate, question: &Question) -> Message {
     }
 }
 
+/// Once for all the kinds of address that a client asks for.
+fn refused(gate: &Gate, question: &Question, denial: &Denial) {
+    if gate.questions.borrow_mut().is_new(&question.host, question.kind, Instant::now()) {
+        gate.denied(denial);
+    }
+}
+
 async fn look_up(
     gate: &Gate,
     grant: &Grant,
@@ -58,7 +67,7 @@ async fn look_up(
     v6: bool,
 ) -> Result<Vec<IpAddr>, ResponseCode> {
     let deny = |reason, code| {
-        gate.denied(&gate.denial(grant, reason));
+        refused(gate, question, &gate.denial(grant, reason));
         Err(code)
     };
     if let Err(reason) = gate.may_look_up(grant) {
@@ -88,7 +97,7 @@ async fn look_up(
         // Without a route, a client would only try in vain; and some do not try the other family.
         Ok(vetted) => Ok(vetted
             .into_iter()
-            .filter(|address| address.is_ipv4() || path(*address) != Path::None)
+            .filter(|address| address.is_ipv4() || gate.path(*address) != Path::None)
             .collect()),
         Err(reason) => deny(reason, ResponseCode::NXDomain),
     }

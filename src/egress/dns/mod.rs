@@ -5,9 +5,12 @@
 //! domain sees; [`Gate::may_look_up`](super::gate::Gate) bounds their rate.
 
 mod answer;
+mod once;
 pub mod question;
 pub(super) mod tcp;
 pub(super) mod udp;
+
+pub use once::Questions;
 
 #[cfg(test)]
 mod tests;

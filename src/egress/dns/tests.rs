@@ -66,6 +66,21 @@ fn a_name_that_is_not_allowed_does_not_exist_and_nothing_leaves() {
 }
 
 #[test]
+fn what_a_client_asks_together_is_one_refusal() {
+    run(async {
+        let mut world = World::of(vec![allow("api.example", 443)]).await;
+        for times in 1..=2 {
+            for kind in [RecordType::A, RecordType::AAAA] {
+                let reply = ask(&world, &query("evil.example.", kind)).await.unwrap();
+                assert_eq!(code(&reply), ResponseCode::NXDomain);
+            }
+            assert_eq!(world.gate.counters().denied, times);
+        }
+        assert_eq!(world.denials().len(), 2);
+    });
+}
+
+#[test]
 fn other_types_of_an_allowed_name_are_empty_and_not_looked_up() {
     run(async {
         let mut world = World::of(vec![allow("api.example", 443)]).await;
@@ -88,9 +103,8 @@ fn an_address_without_a_route_is_not_answered() {
         world.zone.put("six.example", &[&["::1", "2001:db8::1", "ff00::"]]);
         let reply = ask(&world, &query("six.example.", RecordType::AAAA)).await.unwrap();
         assert_eq!(code(&reply), ResponseCode::NoError);
-        let routed = |address: &IpAddr| {
-            super::super::resolve::path(*address) != super::super::resolve::Path::None
-        };
+        let routed =
+            |address: &IpAddr| world.gate.path(*address) != super::super::route::Path::None;
         assert!(addresses(&reply).iter().all(routed));
     });
 }

@@ -181,7 +181,6 @@ pub(super) const CLIENTS: &[Client] = &[
         says: "fetched, pushed by",
         bare: true,
         sends: Some("POST /git/repository.git/git-receive-pack"),
-        ..Client::BASE
     },
     Client { name: "node_18", program: "node-18", args: WAYS, ..Client::BASE },
     Client { name: "node_18_bare", program: "node-18", args: WAYS, bare: true, ..Client::BASE },

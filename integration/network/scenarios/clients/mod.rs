@@ -127,7 +127,7 @@ fn says(what: &str, output: &std::process::Output) -> bool {
     String::from_utf8_lossy(&output.stdout).contains(what)
 }
 
-fn text(output: &std::process::Output) -> String {
+pub fn text(output: &std::process::Output) -> String {
     let (out, err) = (&output.stdout, &output.stderr);
     format!("{}: {}{}", output.status, String::from_utf8_lossy(out), String::from_utf8_lossy(err))
 }
@@ -180,7 +180,7 @@ fn run(client: &Client, host: &str, jailed: bool) -> Result<std::process::Output
 }
 
 /// Its output, in bounded time.
-fn finish(mut command: Command) -> Result<std::process::Output, String> {
+pub fn finish(mut command: Command) -> Result<std::process::Output, String> {
     let child = command.spawn().map_err(|error| error.to_string())?;
     let pid = i32::try_from(child.id()).expect("a pid");
     let (send, receive) = mpsc::channel();
