@@ -40,10 +40,12 @@ pub fn look(pid: Pid, spot: Spot, registers: &libc::user_regs_struct, after: boo
             if name == "clone3" { String::new() } else { args[which].to_string() }
         }
         "setsockopt" | "getsockopt" => format!("{}:{}", args[1], args[2]),
+        "flock" => format!("{} {}", descriptor(pid, args[0]), args[1]),
         "fcntl" => format!("{} {}", descriptor(pid, args[0]), args[1]),
-        "read" | "write" | "pread64" | "pwrite64" | "flock" | "close" | "ioctl" | "sendmsg"
-        | "recvmsg" | "bind" | "listen" | "fchdir" | "ftruncate" | "getdents64" | "fsync"
-        | "fdatasync" => descriptor(pid, args[0]),
+        "read" | "write" | "pread64" | "pwrite64" | "close" | "ioctl" | "sendmsg" | "recvmsg"
+        | "bind" | "listen" | "fchdir" | "ftruncate" | "getdents64" | "fsync" | "fdatasync" => {
+            descriptor(pid, args[0])
+        }
         _ => String::new(),
     };
     Seen { spot, name, object, after }

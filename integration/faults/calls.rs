@@ -29,15 +29,17 @@ pub fn trials() -> Vec<Trial> {
                 println!("skipped calls: {why}");
                 let must = std::env::var("JAIL_TEST_MUST_RUN").is_ok_and(|names| names == "all");
                 let name = format!("calls::{}", kind.name());
-                trials.push(Trial::test(name, move || Err(Failed::from(why))).with_ignored_flag(!must));
+                trials.push(
+                    Trial::test(name, move || Err(Failed::from(why))).with_ignored_flag(!must),
+                );
             }
         }
     }
     trials
 }
 
-/// What an undisturbed run calls, sorted by what is reported together.
-fn record(kind: Kind) -> Result<BTreeMap<String, Vec<Fault>>, String> {
+/// What an undisturbed run calls.
+pub fn recorded(kind: Kind) -> Result<Vec<Seen>, String> {
     if !cfg!(target_arch = "x86_64") {
         return Err("the tracer knows the registers of x86_64 only".to_owned());
     }
@@ -47,9 +49,14 @@ fn record(kind: Kind) -> Result<BTreeMap<String, Vec<Fault>>, String> {
     if trace.code != Some(0) || !trace.ran {
         return Err(format!("a traced run fails: {:?} {}", trace.code, world.said()));
     }
-    let seen = call::set_up(trace.seen);
+    Ok(call::set_up(trace.seen))
+}
+
+/// The same, sorted by what is reported together.
+fn record(kind: Kind) -> Result<BTreeMap<String, Vec<Fault>>, String> {
+    let seen = recorded(kind)?;
     let stages = stage::of(&seen);
-    let all = std::env::var("JAIL_FAULTS").is_ok_and(|which| which == "all");
+    let all = super::all();
     let mut known = BTreeSet::new();
     let mut groups: BTreeMap<String, Vec<Fault>> = BTreeMap::new();
     for (seen, stage) in seen.into_iter().zip(stages) {
@@ -84,7 +91,8 @@ fn fail(kind: Kind, fault: &Fault) -> Result<Verdict, Failed> {
     let world = World::new(kind);
     let errno = judge::errno(&fault.seen.name);
     let trace = tracer::run(world.command(), Act::Fail(fault.seen.spot, errno))?;
-    let verdict = judge::judge(&fault.seen, fault.stage, errno, &trace, &world.said());
+    let seen = trace.seen.last().unwrap_or(&fault.seen);
+    let verdict = judge::judge(seen, fault.stage, errno, &trace, &world.said());
     Ok(match world.left() {
         Some(left) if !matches!(verdict, Verdict::Wrong(_)) => Verdict::Wrong(left),
         _ => verdict,

@@ -14,6 +14,8 @@
 mod call;
 mod calls;
 mod judge;
+mod kills;
+mod places;
 mod stage;
 mod table;
 mod tracer;
@@ -22,11 +24,18 @@ mod world;
 use libtest_mimic::Arguments;
 use std::process::ExitCode;
 
+/// Every occurrence of every call, instead of the distinct ones.
+fn all() -> bool {
+    std::env::var("JAIL_FAULTS").is_ok_and(|which| which == "all")
+}
+
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(3);
     let mut trials = Vec::new();
     trials.extend(calls::trials());
+    trials.extend(kills::trials());
+    trials.extend(places::trials());
     let conclusion = libtest_mimic::run(&arguments, trials);
     table::print();
     println!(

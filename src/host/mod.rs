@@ -5,8 +5,8 @@ mod paths;
 pub mod process;
 
 use crate::confine::cgroup::{Controller, Controllers, How, Support};
-use crate::failure::Failure;
-use crate::plan::{CgroupFacts, Facts, FirewallFacts, Kind};
+use crate::failure::{self, Failure};
+use crate::plan::{CgroupFacts, Facts, FirewallFacts, Kind, Stage};
 use crate::policy::{EnvValue, Policy, Workspace};
 use crate::resolve::Resolved;
 use std::collections::BTreeMap;
@@ -50,10 +50,23 @@ pub fn facts(
 ) -> Result<Facts, Failure> {
     let uid = nix::unistd::geteuid().as_raw();
     let copies = matches!(policy.filesystem.workspace.value, Workspace::Copy { .. });
+    if !look::exists(Path::new("/proc/self/ns"))? {
+        return Err(Failure::new(
+            failure::Kind::Refused,
+            "/proc is not there, or is not the kernel's",
+        )
+        .at(Stage::Resolve)
+        .because("the namespaces are mapped, and what was set is read back, by files of /proc")
+        .hint("sudo mount -t proc proc /proc"));
+    }
+    let user_home = match home {
+        Some(home) => look::found(home, fs::canonicalize(home))?,
+        None => None,
+    };
     Ok(Facts {
         uid,
         gid: nix::unistd::getegid().as_raw(),
-        user_home: home.and_then(|home| fs::canonicalize(home).ok()),
+        user_home,
         landlock_abi: crate::sys::landlock::abi(),
         time_namespace: look::exists(Path::new("/proc/self/ns/time"))?,
         overlay: copies && has_overlay(),

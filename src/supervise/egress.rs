@@ -7,6 +7,7 @@ use crate::failure::{Failure, Kind};
 use crate::spawn::egress::Egress;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -45,8 +46,9 @@ impl Link {
         }
     }
 
-    /// Ends the process; what it still had to tell.
-    pub(super) fn finish(&mut self) -> Vec<Event> {
+    /// Ends the process; what it still had to tell. An error where it had failed already, which a
+    /// connector that ends at the same moment would hide.
+    pub(super) fn finish(&mut self) -> (Vec<Event>, Result<(), Failure>) {
         let mut all = Vec::new();
         drop(self.egress.stop.take());
         let until = Instant::now() + PARTING;
@@ -62,10 +64,24 @@ impl Link {
             match self.receive() {
                 Ok(events) => all.extend(events),
                 // Its end, as it was told.
-                Err(_) => break,
+                Err(_) => return (all, self.ended_well()),
             }
         }
-        all
+        (all, Ok(()))
+    }
+
+    /// Its pipe is closed, so that there is nothing to wait for.
+    fn ended_well(&self) -> Result<(), Failure> {
+        let how = match waitid(Id::PIDFd(self.egress.pidfd.as_fd()), WaitPidFlag::WEXITED) {
+            Ok(WaitStatus::Exited(_, 0)) => return Ok(()),
+            Ok(WaitStatus::Exited(_, code)) => format!("it ended with {code}"),
+            Ok(WaitStatus::Signaled(_, signal, _)) => format!("it was killed by {signal}"),
+            Ok(_) => "it ended".to_owned(),
+            Err(errno) => format!("how it ended cannot be told: {}", errno.desc()),
+        };
+        let mut failure = gone(&how);
+        failure.what = "the egress process failed before the connector ended".to_owned();
+        Err(failure.because("what it refused last may not be recorded"))
     }
 
     fn read(&mut self) -> nix::Result<usize> {
@@ -144,8 +160,9 @@ impl Supervisor<'_> {
     /// What went out and in, if anything could.
     pub(super) fn end_egress(&mut self) -> Result<Option<Counters>, Failure> {
         let Some(mut link) = self.egress.take() else { return Ok(None) };
-        let events = link.finish();
+        let (events, ended) = link.finish();
         self.pass_on(&events)?;
+        ended?;
         Ok(Some(std::mem::take(&mut link.counters)))
     }
 }

@@ -275,7 +275,7 @@ impl<'a> Supervisor<'a> {
 
     /// Reads what the jail reports; false when the pipe has ended.
     fn receive(&mut self) -> Result<bool, Failure> {
-        let Some(messages) = parent::receive(self.jail.report.as_fd()) else { return Ok(false) };
+        let Some(messages) = parent::receive(self.jail.report.as_fd())? else { return Ok(false) };
         for message in messages {
             match message {
                 Message::Failed(fault) => self.told.failed = self.told.failed.or(Some(fault)),
