@@ -264,7 +264,7 @@ fn memory() -> Result<(), String> {
 fn processes() -> Result<(), String> {
     let place = Place::here();
     if !nix::unistd::geteuid().is_root() {
-        let script = r#"ulimit -u 1 && exec "$@""#;
+        let script = r#"exec prlimit --nproc=1 "$@""#;
         let words = ["(stage namespaces)", "(EAGAIN)", "too many processes"];
         return place.expect(&[], script, &Expect::Refused(&words));
     }

@@ -5,6 +5,7 @@
 //! detached, so that it is never visible with weaker ones.
 
 use crate::plan::{Bind, Kind, MountStep, Stage};
+use crate::planted::{Control, broken};
 use crate::spawn::secrets::SecretValue;
 use crate::spawn::wire::{At, Fault};
 use crate::sys::fd::{
@@ -83,12 +84,16 @@ fn execute(root: BorrowedFd<'_>, step: &MountStep, secrets: &[SecretValue]) -> S
         }
         MountStep::Proc => {
             let context = FsContext::open(c"proc")?;
-            context.set(c"hidepid", c"invisible")?;
-            let mount = context.mount(QUIET | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY)?;
+            if !broken(Control::Hidepid) {
+                context.set(c"hidepid", c"invisible")?;
+            }
+            let read_only = if broken(Control::ProcReadOnly) { 0 } else { MOUNT_ATTR_RDONLY };
+            let mount = context.mount(QUIET | MOUNT_ATTR_NOEXEC | read_only)?;
             place(root, Path::new("proc"), Kind::Dir)?;
             put(root, Path::new("proc"), mount.as_fd())
         }
         MountStep::Mask { target, kind } => mask(root, target, *kind),
+        MountStep::SealRoot if broken(Control::RootSeal) => Ok(()),
         MountStep::SealRoot => set_attributes(root, MOUNT_ATTR_RDONLY, false),
     }
 }
@@ -112,9 +117,10 @@ fn number(value: u64, radix: u32, buffer: &mut [u8; 24]) -> SysResult<&CStr> {
 
 /// Opens a host path as the plan saw it.
 fn source(host: &Path, expected: Option<Identity>) -> SysResult<OwnedFd> {
-    let file = openat2(libc::AT_FDCWD, host, libc::O_PATH, RESOLVE_NO_SYMLINKS)?;
+    let links = if broken(Control::Links) { 0 } else { RESOLVE_NO_SYMLINKS };
+    let file = openat2(libc::AT_FDCWD, host, libc::O_PATH, links)?;
     match expected {
-        Some(identity) if fd::identity(file.as_fd())? != identity => {
+        Some(identity) if fd::identity(file.as_fd())? != identity && !broken(Control::Identity) => {
             Err(SysError::new(Call::Openat2, Errno::ESTALE))
         }
         _ => Ok(file),
@@ -125,7 +131,13 @@ fn bind(root: BorrowedFd<'_>, step: &Bind) -> SysResult<()> {
     let from = source(&step.host, Some(step.identity))?;
     let tree = clone_tree(from.as_fd())?;
     let mut attributes = QUIET;
-    if !step.write {
+    if broken(Control::Nosuid) {
+        attributes &= !MOUNT_ATTR_NOSUID;
+    }
+    if broken(Control::Nodev) {
+        attributes &= !MOUNT_ATTR_NODEV;
+    }
+    if !step.write && !broken(Control::ReadOnly) {
         attributes |= MOUNT_ATTR_RDONLY;
     }
     if !step.exec {

@@ -7,6 +7,7 @@ pub mod process;
 use crate::confine::cgroup::{Controller, Controllers, How, Support};
 use crate::failure::{self, Failure};
 use crate::plan::{CgroupFacts, Facts, FirewallFacts, Kind, Stage};
+use crate::planted::{Control, broken};
 use crate::policy::{EnvValue, Policy, Workspace};
 use crate::resolve::Resolved;
 use std::collections::BTreeMap;
@@ -121,6 +122,9 @@ fn proc_masks(uid: u32) -> Result<Vec<(PathBuf, Kind)>, Failure> {
     // options of `jail run`, would be readable.
     let init = (uid == 0).then(|| (PathBuf::from("/proc/1"), Kind::Dir));
     let mut masks = Vec::new();
+    if broken(Control::ProcMasks) {
+        return Ok(masks);
+    }
     for path in PROC_MASKS.iter().chain(of_root).map(PathBuf::from) {
         if let Some(found) = look::found(&path, fs::metadata(&path))? {
             masks.push((path, if found.is_dir() { Kind::Dir } else { Kind::File }));

@@ -9,6 +9,7 @@ use crate::confine::{
     seccomp,
 };
 use crate::plan::{Plan, Stage};
+use crate::planted::{Control, broken};
 use crate::sys::clone::{leave, spawn_sharing};
 use crate::sys::{self, Call, Sys, SysError};
 use nix::errno::Errno;
@@ -61,7 +62,9 @@ fn set_up(prepared: &Prepared<'_>, reporter: Reporter<'_>) -> Result<Walled, Fau
         gaps: _,
         protections: _,
     } = prepared.plan;
-    hold_lifeline(reporter.0).at(Stage::Lifeline, 0)?;
+    if !broken(Control::Lifeline) {
+        hold_lifeline(reporter.0).at(Stage::Lifeline, 0)?;
+    }
     // In the supervisor's process group, init would get the terminal's ^C, and the connector two.
     unistd::setsid().sys(Call::Setsid).at(Stage::Lifeline, 1)?;
     let identity = identity::apply(ids)?;

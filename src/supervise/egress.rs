@@ -4,6 +4,7 @@ use super::Supervisor;
 use super::gauge::Gauge;
 use crate::egress::{Counters, Event};
 use crate::failure::{Failure, Kind};
+use crate::planted::{Control, broken};
 use crate::spawn::egress::Egress;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -137,7 +138,7 @@ impl Supervisor<'_> {
     /// A connector that runs without its egress process is ended, by the end of its supervisor; one that
     /// waits to be started never is.
     pub(super) fn keep_egress(&mut self) -> Result<(), Failure> {
-        if !self.told.confined {
+        if !self.told.confined || broken(Control::EgressDeath) {
             return Ok(());
         }
         let Some(mut lost) = self.lost.take() else { return Ok(()) };

@@ -15,6 +15,7 @@ pub use ended::{Ended, EndedBy};
 use crate::egress::{Counters, Event};
 use crate::failure::{Failure, Kind};
 use crate::plan::{Plan, Probe, Stage};
+use crate::planted::{Control, broken};
 use crate::spawn::egress::Egress;
 use crate::spawn::hints;
 use crate::spawn::parent::{self, Jail};
@@ -121,7 +122,10 @@ impl<'a> Supervisor<'a> {
             gate: None,
             started,
             told: Told::default(),
-            deadline: plan.timeout.map(|limit| (started + limit, EndedBy::Timeout)),
+            deadline: plan
+                .timeout
+                .filter(|_| !broken(Control::Timeout))
+                .map(|limit| (started + limit, EndedBy::Timeout)),
             killing: None,
             cause: None,
             early: Vec::new(),
@@ -149,7 +153,8 @@ impl<'a> Supervisor<'a> {
     /// Lets the connector start once it is confined: now, or when the egress process is ready to serve it.
     pub fn let_start(&mut self, gate: OwnedFd) -> Result<(), Failure> {
         self.gate = Some(gate);
-        if self.egress.is_some() { Ok(()) } else { self.open_gate() }
+        let wait = self.egress.is_some() && !broken(Control::EgressReady);
+        if wait { Ok(()) } else { self.open_gate() }
     }
 
     fn open_gate(&mut self) -> Result<(), Failure> {
