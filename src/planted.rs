@@ -33,7 +33,6 @@ controls! {
     EgressCapabilities = "egress-capabilities",
     EgressDeath = "egress-death",
     EgressLandlock = "egress-landlock",
-    EgressReady = "egress-ready",
     EgressSeccomp = "egress-seccomp",
     Environment = "environment",
     Framing = "framing",

@@ -30,7 +30,7 @@ pub fn trials() -> Vec<Trial> {
 
 /// Where to kill: at the first call of each stage and at those of the supervisor and the egress process
 /// that others wait for; or, where all is asked for, at every few calls.
-fn moments() -> Result<BTreeMap<String, Vec<Spot>>, String> {
+fn moments() -> Result<BTreeMap<String, Vec<Spot>>, super::calls::Unrecorded> {
     let seen = super::calls::recorded(Kind::Full)?;
     let stages = stage::of(&seen);
     let mut moments: BTreeMap<String, Vec<Spot>> = BTreeMap::new();

@@ -254,3 +254,30 @@ fn put(root: BorrowedFd<'_>, target: &Path, mount: BorrowedFd<'_>) -> SysResult<
     let onto = openat2(root.as_raw_fd(), target, libc::O_PATH, resolve)?;
     attach(mount, onto.as_fd())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_is_another_file_now_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let (one, other) = (folder.path().join("one"), folder.path().join("other"));
+        std::fs::write(&one, "").unwrap();
+        std::fs::write(&other, "").unwrap();
+        let planned = fd::identity(source(&one, None).unwrap().as_fd()).unwrap();
+        assert!(source(&one, Some(planned)).is_ok());
+        std::fs::rename(&other, &one).unwrap();
+        assert_eq!(source(&one, Some(planned)).unwrap_err().errno(), Errno::ESTALE);
+    }
+
+    #[test]
+    fn a_path_that_leads_over_a_link_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink("/etc", &link).unwrap();
+        for path in [link.clone(), link.join("passwd")] {
+            assert_eq!(source(&path, None).unwrap_err().errno(), Errno::ELOOP);
+        }
+    }
+}

@@ -129,7 +129,7 @@ impl Supervisor<'_> {
             // A jail that cannot be set up hands out no sockets, and its own report says more.
             Err(failure) => {
                 self.egress = None;
-                self.lost = Some(failure);
+                self.lost = Some(failure).filter(|_| !broken(Control::EgressDeath));
                 Ok(())
             }
         }
@@ -138,7 +138,7 @@ impl Supervisor<'_> {
     /// A connector that runs without its egress process is ended, by the end of its supervisor; one that
     /// waits to be started never is.
     pub(super) fn keep_egress(&mut self) -> Result<(), Failure> {
-        if !self.told.confined || broken(Control::EgressDeath) {
+        if !self.told.confined {
             return Ok(());
         }
         let Some(mut lost) = self.lost.take() else { return Ok(()) };

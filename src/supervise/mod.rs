@@ -153,8 +153,7 @@ impl<'a> Supervisor<'a> {
     /// Lets the connector start once it is confined: now, or when the egress process is ready to serve it.
     pub fn let_start(&mut self, gate: OwnedFd) -> Result<(), Failure> {
         self.gate = Some(gate);
-        let wait = self.egress.is_some() && !broken(Control::EgressReady);
-        if wait { Ok(()) } else { self.open_gate() }
+        if self.egress.is_some() { Ok(()) } else { self.open_gate() }
     }
 
     fn open_gate(&mut self) -> Result<(), Failure> {

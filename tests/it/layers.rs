@@ -391,16 +391,19 @@ fn defaults_are_not_one_connector() {
 #[test]
 fn the_nearest_workspace_counts() {
     let machine = Machine::new();
-    let root = WorkspaceRoot::find(&machine.path("w/sub/folder")).unwrap();
+    let root = WorkspaceRoot::find(&machine.path("w/sub/folder")).unwrap().unwrap();
     assert_eq!(root.path, machine.path("w"));
-    fs::create_dir(machine.path("w/sub/.cloned")).unwrap();
+    fs::create_dir(machine.path("w/sub/.cloned")).unwrap().unwrap();
     assert_eq!(
-        WorkspaceRoot::find(&machine.path("w/sub/folder")).unwrap().path,
+        WorkspaceRoot::find(&machine.path("w/sub/folder")).unwrap().unwrap().path,
         machine.path("w/sub")
     );
-    fs::remove_dir(machine.path("w/sub/.cloned")).unwrap();
-    fs::write(machine.path("w/sub/.cloned"), "a file is no workspace").unwrap();
-    assert_eq!(WorkspaceRoot::find(&machine.path("w/sub")).unwrap().path, machine.path("w"));
+    fs::remove_dir(machine.path("w/sub/.cloned")).unwrap().unwrap();
+    fs::write(machine.path("w/sub/.cloned"), "a file is no workspace").unwrap().unwrap();
+    assert_eq!(
+        WorkspaceRoot::find(&machine.path("w/sub")).unwrap().unwrap().path,
+        machine.path("w")
+    );
 }
 
 #[test]
