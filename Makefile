@@ -1,7 +1,7 @@
 # `make demo` and `make test` are all that one needs to know. Both install what they need.
 
 .DEFAULT_GOAL := help
-.PHONY: help bench demo fuzz integration test test-unit test-escapes test-network test-lifecycle \
+.PHONY: help bench demo fuzz integration test test-unit test-escapes test-network test-lifecycle test-faults \
 	test-connectors test-demo lint gen build install \
 	setup clean
 
@@ -38,6 +38,9 @@ test-network: setup ## Attacks on the network, and real clients, in namespaces o
 
 test-lifecycle: setup ## Starts, ends and kills: what passes through and what is left behind
 	@scripts/test.sh lifecycle
+
+test-faults: setup ## Calls that fail, processes that are killed, disks that are full: JAIL_FAULTS=all for each one
+	@scripts/test.sh faults
 
 test-connectors: setup-test ## Published MCP servers with the official clients
 	@scripts/test.sh connectors

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the parts of the suite that are named, shows what each counted, and the sum.
 #
-#   scripts/test.sh lint unit escapes network lifecycle connectors demo
+#   scripts/test.sh lint unit escapes network lifecycle faults connectors demo
 #
 # As root, the parts that run a jail are run a second time as an ordinary user: the same policy must
 # give the same confinement to both. A part that fails in any way, or counts nothing, fails the run.
@@ -147,6 +147,10 @@ lifecycle() {
     build_programs lifecycle '^tests/lifecycle/' && run_programs lifecycle env JAIL="$(built)/jail"
 }
 
+faults() {
+    build_programs faults '^integration/faults/' && run_programs faults env JAIL="$(built)/jail"
+}
+
 connectors() {
     tests/connectors/install.sh && "$cargo" build --locked --quiet &&
         JAIL="$(built)/jail" timeout "$patience" node tests/connectors/run.mjs
@@ -216,6 +220,8 @@ network_as_user() { give clients && programs_as_user network; }
 
 lifecycle_as_user() { programs_as_user lifecycle; }
 
+faults_as_user() { programs_as_user faults; }
+
 connectors_as_user() {
     if ! as_user sh -c 'command -v node' >/dev/null; then
         echo "skip  connectors as $user: node is installed where only root can run it"
@@ -236,12 +242,12 @@ demo_as_user() {
 
 # === in order
 
-[ "$#" -gt 0 ] || set -- lint unit escapes network lifecycle connectors demo
+[ "$#" -gt 0 ] || set -- lint unit escapes network lifecycle faults connectors demo
 jailing=()
 for name in "$@"; do
     case $name in
     lint | unit) ;;
-    escapes | network | lifecycle | connectors | demo) jailing+=("$name") ;;
+    escapes | network | lifecycle | faults | connectors | demo) jailing+=("$name") ;;
     *)
         echo "error: there is no part \`$name\`" >&2
         exit 2

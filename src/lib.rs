@@ -22,6 +22,7 @@ pub mod failure;
 pub mod firewall;
 pub mod host;
 pub mod plan;
+pub mod planted;
 pub mod policy;
 pub mod ports;
 pub mod resolve;

@@ -6,6 +6,10 @@ use jail::exit;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    #[cfg(feature = "planted-breaks")]
+    for control in jail::planted::chosen() {
+        ui::line(&format!("jail: NOT A RELEASE: without {}", control.name()));
+    }
     let cli = match cli::parse(std::env::args_os().collect()) {
         Ok(cli) => cli,
         Err(error) => return usage(&error),

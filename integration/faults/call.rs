@@ -35,18 +35,56 @@ pub fn look(pid: Pid, spot: Spot, registers: &libc::user_regs_struct, after: boo
             if path.is_empty() { descriptor(pid, args[0]) } else { path }
         }
         "symlinkat" | "fsconfig" => text(pid, args[2]),
-        "prctl" | "socket" | "prlimit64" | "rt_sigaction" | "keyctl" | "unshare" | "clone3" => {
-            let which = usize::from(name == "prlimit64");
-            if name == "clone3" { String::new() } else { args[which].to_string() }
-        }
+        "prlimit64" => args[1].to_string(),
+        "prctl" | "socket" | "rt_sigaction" | "keyctl" | "unshare" => args[0].to_string(),
+        // The first member of each structure: flags, and attributes to set.
+        "clone3" => namespaces(word(pid, args[0])),
+        "mount_setattr" => word(pid, args[3]).to_string(),
         "setsockopt" | "getsockopt" => format!("{}:{}", args[1], args[2]),
+        "flock" => format!("{} {}", descriptor(pid, args[0]), args[1]),
         "fcntl" => format!("{} {}", descriptor(pid, args[0]), args[1]),
-        "read" | "write" | "pread64" | "pwrite64" | "flock" | "close" | "ioctl" | "sendmsg"
-        | "recvmsg" | "bind" | "listen" | "fchdir" | "ftruncate" | "getdents64" | "fsync"
-        | "fdatasync" => descriptor(pid, args[0]),
+        "read" | "write" | "pread64" | "pwrite64" | "close" | "ioctl" | "sendmsg" | "recvmsg"
+        | "bind" | "listen" | "fchdir" | "ftruncate" | "getdents64" | "fsync" | "fdatasync" => {
+            descriptor(pid, args[0])
+        }
         _ => String::new(),
     };
     Seen { spot, name, object, after }
+}
+
+fn namespaces(flags: u64) -> String {
+    let here = |name: &str| std::path::Path::new("/proc/self/ns").join(name).exists();
+    let all = [
+        ("user", libc::CLONE_NEWUSER),
+        ("pid", libc::CLONE_NEWPID),
+        ("mnt", libc::CLONE_NEWNS),
+        ("net", libc::CLONE_NEWNET),
+        ("ipc", libc::CLONE_NEWIPC),
+        ("uts", libc::CLONE_NEWUTS),
+        ("cgroup", libc::CLONE_NEWCGROUP),
+        ("time", libc::CLONE_NEWTIME),
+    ];
+    let made = |flag: i32| flags & u64::from(flag.cast_unsigned()) != 0;
+    if all.iter().all(|(_, flag)| !made(*flag)) {
+        return String::new();
+    }
+    let missing: Vec<_> = all
+        .iter()
+        .filter(|(name, flag)| here(name) && !made(*flag))
+        .map(|(name, _)| *name)
+        .collect();
+    if missing.is_empty() { "every namespace".to_owned() } else { format!("without {missing:?}") }
+}
+
+fn word(pid: Pid, at: u64) -> u64 {
+    let read = || -> std::io::Result<u64> {
+        let mut memory = std::fs::File::open(format!("/proc/{pid}/mem"))?;
+        memory.seek(SeekFrom::Start(at))?;
+        let mut bytes = [0; 8];
+        memory.read_exact(&mut bytes)?;
+        Ok(u64::from_ne_bytes(bytes))
+    };
+    read().unwrap_or_default()
 }
 
 /// A string of the process; empty where its memory is out of our reach (init of an ordinary user).

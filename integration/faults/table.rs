@@ -47,8 +47,7 @@ pub fn print() {
     line("what failed", head.map(str::to_owned));
     let mut sum = [0; 6];
     for (name, row) in rows.iter() {
-        let counts =
-            [row.refused, row.aborted, row.ended, row.harmless, row.missed, row.wrong];
+        let counts = [row.refused, row.aborted, row.ended, row.harmless, row.missed, row.wrong];
         for (sum, count) in sum.iter_mut().zip(counts) {
             *sum += count;
         }

@@ -274,10 +274,13 @@ impl Tracer {
         match self.act {
             Act::Record => self.trace.seen.push(call::look(pid, here, &registers, self.trace.ran)),
             Act::Fail(spot, errno) if spot == here => {
+                // As it is in this run: what comes when differs from run to run where two processes act.
+                let seen = call::look(pid, here, &registers, self.trace.ran);
                 // Another call stands in, which every filter lets pass and which changes nothing.
                 registers.orig_rax = libc::SYS_getpid.cast_unsigned();
                 process.answer = Some(-i64::from(errno as i32));
                 self.trace.hit = true;
+                self.trace.seen.push(seen);
                 killed(ptrace::setregs(pid, registers));
             }
             Act::Kill(spot, victim) if spot == here => {

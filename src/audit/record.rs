@@ -2,6 +2,7 @@
 
 use super::event::{Event, VERSION};
 use super::text::Digest;
+use crate::planted::{Control, broken};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
@@ -97,7 +98,7 @@ pub(super) fn write(
         v: VERSION,
         seq,
         time: humantime::format_rfc3339_millis(time).to_string().into(),
-        prev: after.hash,
+        prev: if broken(Control::AuditChain) { Link::START.hash } else { after.hash },
         after_torn: torn.is_some(),
         torn_bytes: torn.map(|torn| torn.bytes),
         torn_sha256: torn.map(|torn| torn.sha256),

@@ -58,7 +58,8 @@ pub fn run(args: &FirewallArgs) -> Result<u8, Failure> {
 /// The workspace that `jail run` would take here.
 fn place() -> Result<(Sources, Folder), Failure> {
     let sources = Sources::of_process()?;
-    let root = WorkspaceRoot::find(&sources.cwd)?.ok_or_else(|| load::no_workspace(&sources.cwd))?;
+    let root =
+        WorkspaceRoot::find(&sources.cwd)?.ok_or_else(|| load::no_workspace(&sources.cwd))?;
     let folder = Folder::new(&root, sources.home.as_deref());
     Ok((sources, folder))
 }

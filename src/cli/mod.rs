@@ -19,9 +19,17 @@ use crate::failure::Failure;
 use clap::{Args, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 
+#[cfg(not(feature = "planted-breaks"))]
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+#[cfg(feature = "planted-breaks")]
+const VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    " WITH PLANTED BREAKS: for tests only, its controls can be left out"
+);
+
 /// Run connectors (MCP servers and other agent tools) so that they cannot hurt you.
 #[derive(Debug, Parser)]
-#[command(name = "jail", version, propagate_version = true, disable_help_subcommand = true)]
+#[command(name = "jail", version = VERSION, propagate_version = true, disable_help_subcommand = true)]
 pub struct Cli {
     #[command(subcommand)]
     pub verb: Verb,

@@ -1,5 +1,7 @@
 //! `jail seccomp`: what a profile allows, and why.
 
+mod list;
+
 use super::ui;
 use crate::exit;
 use crate::failure::{Failure, Kind};
@@ -25,6 +27,17 @@ enum SeccompVerb {
         /// Name of the profile: default, strict, browser, init.
         name: String,
         /// Architecture to resolve the calls for; that of this machine without it.
+        #[arg(long, value_enum, default_value_t = Machine::NATIVE, hide_default_value = true)]
+        arch: Machine,
+        /// Machine-readable output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List every call of an architecture: allowed, for some arguments, or refused with which error.
+    List {
+        /// Name of the profile: default, strict, browser, init, egress.
+        name: String,
+        /// Architecture whose calls are listed; that of this machine without it.
         #[arg(long, value_enum, default_value_t = Machine::NATIVE, hide_default_value = true)]
         arch: Machine,
         /// Machine-readable output.
@@ -59,17 +72,23 @@ impl Machine {
 /// Runs the verb.
 pub(super) fn run(seccomp: &Seccomp) -> Result<u8, Failure> {
     match &seccomp.verb {
-        SeccompVerb::Show { name, arch, json } => show(name, arch.arch(), *json),
+        SeccompVerb::Show { name, arch, json } => {
+            let view = View::new(name, arch.arch())?;
+            print(&view, *json, View::text)
+        }
+        SeccompVerb::List { name, arch, json } => {
+            let list = list::List::new(name, arch.arch())?;
+            print(&list, *json, list::List::text)
+        }
     }
 }
 
-fn show(name: &str, arch: Arch, json: bool) -> Result<u8, Failure> {
-    let view = View::new(name, arch)?;
+fn print<T: Serialize>(view: &T, json: bool, text: fn(&T) -> String) -> Result<u8, Failure> {
     let text = if json {
         let io = |e| Failure::new(Kind::Io, "cannot write JSON").because(e);
-        serde_json::to_string_pretty(&view).map_err(io)? + "\n"
+        serde_json::to_string_pretty(view).map_err(io)? + "\n"
     } else {
-        view.text()
+        text(view)
     };
     ui::data(&text).map_err(|e| Failure::new(Kind::Io, "cannot write to stdout").because(e))?;
     Ok(exit::OK)
@@ -103,7 +122,8 @@ struct Line {
 }
 
 impl View {
-    fn new(name: &str, arch: Arch) -> Result<Self, Failure> {
+    /// The profile of this name, with the numbers of the architecture.
+    fn resolve(name: &str, arch: Arch) -> Result<(Profile, Table), Failure> {
         let unknown = || {
             let names: Vec<_> = seccomp::names().collect();
             Failure::new(Kind::Usage, format!("there is no built-in seccomp profile {name}"))
@@ -114,6 +134,11 @@ impl View {
         let json = seccomp::built_in_json(name).ok_or_else(unknown)?;
         let profile = Profile::parse(json.as_bytes()).map_err(broken)?;
         let table = Table::new(&profile, arch).map_err(broken)?;
+        Ok((profile, table))
+    }
+
+    fn new(name: &str, arch: Arch) -> Result<Self, Failure> {
+        let (profile, table) = Self::resolve(name, arch)?;
         let (plain, conditional): (Vec<_>, Vec<_>) = table
             .calls
             .values()

@@ -1,6 +1,7 @@
 //! No capability in any set, and none to be had. man: capabilities(7)
 
 use crate::plan::Stage;
+use crate::planted::{Control, broken};
 use crate::spawn::wire::{At, Fault};
 use crate::sys::process;
 
@@ -15,6 +16,9 @@ pub const STEPS: [&str; 3] = [
 
 /// Order: securebits and the bounding set need CAP_SETPCAP, which the last step gives up.
 pub fn apply() -> Result<Enforced, Fault> {
+    if broken(Control::Capabilities) {
+        return Ok(Enforced(()));
+    }
     process::lock_securebits().at(Stage::Capabilities, 0)?;
     process::drop_bounding_set().at(Stage::Capabilities, 1)?;
     empty()

@@ -1,6 +1,7 @@
 //! Applies the Landlock plan. man: landlock(7)
 
 use crate::plan::{LandlockPlan, PathAccess, Seen, Stage};
+use crate::planted::{Control, broken};
 use crate::spawn::wire::{At, Fault};
 use crate::sys::fd::{RESOLVE_NO_SYMLINKS, identity, openat2};
 use crate::sys::landlock::Ruleset;
@@ -22,7 +23,7 @@ pub fn apply_alone(plan: Option<&LandlockPlan>) -> Result<Enforced, Fault> {
 
 /// Rules are made on the mounts of the new root; afterwards no mount can be changed any more.
 pub fn apply(plan: Option<&LandlockPlan>) -> Result<Enforced, Fault> {
-    let Some(plan) = plan else { return Ok(Enforced(())) };
+    let Some(plan) = plan.filter(|_| !broken(Control::Landlock)) else { return Ok(Enforced(())) };
     let stage = Stage::Landlock;
     let ruleset = Ruleset::create(plan.handled_fs, plan.handled_net, plan.scoped)
         .at(stage, plan.paths.len())?;

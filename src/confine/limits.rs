@@ -1,6 +1,7 @@
 //! The payload's own session, resource limits and descriptors.
 
 use crate::plan::{Rlimit, Stage};
+use crate::planted::{Control, broken};
 use crate::spawn::wire::{At, Fault};
 use crate::sys::{Call, Sys, SysError, SysResult, fd, process, terminal};
 use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
@@ -29,10 +30,17 @@ pub struct Streams<'a> {
 
 /// Applies all of it to the process that will become the connector.
 pub fn apply(limits: &[Rlimit], streams: &Streams<'_>) -> Result<Enforced, Fault> {
-    unistd::setsid().sys(Call::Setsid).at(Stage::Limits, 0)?;
+    if !broken(Control::Session) {
+        unistd::setsid().sys(Call::Setsid).at(Stage::Limits, 0)?;
+    }
     connect(streams).at(Stage::Limits, 0)?;
-    fd::close_on_exec_from(3).at(Stage::Limits, 1)?;
-    signals().at(Stage::Limits, 2)?;
+    if !broken(Control::CloseOnExec) {
+        fd::close_on_exec_from(3).at(Stage::Limits, 1)?;
+    }
+    if !broken(Control::Signals) {
+        signals().at(Stage::Limits, 2)?;
+    }
+    let limits = if broken(Control::Rlimits) { &[] } else { limits };
     for (index, limit) in limits.iter().enumerate() {
         set(limit).at(Stage::Limits, STEPS.len() + index)?;
     }
@@ -80,7 +88,7 @@ fn connect(streams: &Streams<'_>) -> SysResult<()> {
     } else if let Some(stderr) = streams.stderr {
         fd::dup_onto(stderr, 2)?;
     }
-    if streams.terminal.is_none() {
+    if streams.terminal.is_none() && !broken(Control::OwnNull) {
         own_null(std::io::stdin().as_fd())?;
         own_null(std::io::stdout().as_fd())?;
     }

@@ -5,6 +5,7 @@
 //! detached, so that it is never visible with weaker ones.
 
 use crate::plan::{Bind, Kind, MountStep, Stage};
+use crate::planted::{Control, broken};
 use crate::spawn::secrets::SecretValue;
 use crate::spawn::wire::{At, Fault};
 use crate::sys::fd::{
@@ -83,12 +84,16 @@ fn execute(root: BorrowedFd<'_>, step: &MountStep, secrets: &[SecretValue]) -> S
         }
         MountStep::Proc => {
             let context = FsContext::open(c"proc")?;
-            context.set(c"hidepid", c"invisible")?;
-            let mount = context.mount(QUIET | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY)?;
+            if !broken(Control::Hidepid) {
+                context.set(c"hidepid", c"invisible")?;
+            }
+            let read_only = if broken(Control::ProcReadOnly) { 0 } else { MOUNT_ATTR_RDONLY };
+            let mount = context.mount(QUIET | MOUNT_ATTR_NOEXEC | read_only)?;
             place(root, Path::new("proc"), Kind::Dir)?;
             put(root, Path::new("proc"), mount.as_fd())
         }
         MountStep::Mask { target, kind } => mask(root, target, *kind),
+        MountStep::SealRoot if broken(Control::RootSeal) => Ok(()),
         MountStep::SealRoot => set_attributes(root, MOUNT_ATTR_RDONLY, false),
     }
 }
@@ -112,9 +117,10 @@ fn number(value: u64, radix: u32, buffer: &mut [u8; 24]) -> SysResult<&CStr> {
 
 /// Opens a host path as the plan saw it.
 fn source(host: &Path, expected: Option<Identity>) -> SysResult<OwnedFd> {
-    let file = openat2(libc::AT_FDCWD, host, libc::O_PATH, RESOLVE_NO_SYMLINKS)?;
+    let links = if broken(Control::Links) { 0 } else { RESOLVE_NO_SYMLINKS };
+    let file = openat2(libc::AT_FDCWD, host, libc::O_PATH, links)?;
     match expected {
-        Some(identity) if fd::identity(file.as_fd())? != identity => {
+        Some(identity) if fd::identity(file.as_fd())? != identity && !broken(Control::Identity) => {
             Err(SysError::new(Call::Openat2, Errno::ESTALE))
         }
         _ => Ok(file),
@@ -125,7 +131,13 @@ fn bind(root: BorrowedFd<'_>, step: &Bind) -> SysResult<()> {
     let from = source(&step.host, Some(step.identity))?;
     let tree = clone_tree(from.as_fd())?;
     let mut attributes = QUIET;
-    if !step.write {
+    if broken(Control::Nosuid) {
+        attributes &= !MOUNT_ATTR_NOSUID;
+    }
+    if broken(Control::Nodev) {
+        attributes &= !MOUNT_ATTR_NODEV;
+    }
+    if !step.write && !broken(Control::ReadOnly) {
         attributes |= MOUNT_ATTR_RDONLY;
     }
     if !step.exec {
@@ -241,4 +253,31 @@ fn put(root: BorrowedFd<'_>, target: &Path, mount: BorrowedFd<'_>) -> SysResult<
     let resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
     let onto = openat2(root.as_raw_fd(), target, libc::O_PATH, resolve)?;
     attach(mount, onto.as_fd())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_is_another_file_now_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let (one, other) = (folder.path().join("one"), folder.path().join("other"));
+        std::fs::write(&one, "").unwrap();
+        std::fs::write(&other, "").unwrap();
+        let planned = fd::identity(source(&one, None).unwrap().as_fd()).unwrap();
+        assert!(source(&one, Some(planned)).is_ok());
+        std::fs::rename(&other, &one).unwrap();
+        assert_eq!(source(&one, Some(planned)).unwrap_err().errno(), Errno::ESTALE);
+    }
+
+    #[test]
+    fn a_path_that_leads_over_a_link_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink("/etc", &link).unwrap();
+        for path in [link.clone(), link.join("passwd")] {
+            assert_eq!(source(&path, None).unwrap_err().errno(), Errno::ELOOP);
+        }
+    }
 }

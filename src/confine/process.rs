@@ -2,6 +2,7 @@
 
 use super::identity::put;
 use crate::plan::{ProcessPlan, Stage, Sysctl};
+use crate::planted::{Control, broken};
 use crate::spawn::wire::{At, Fault, Message, Reporter};
 use crate::sys::{Call, Sys, SysError, SysResult, process};
 use nix::fcntl::{OFlag, open};
@@ -22,15 +23,20 @@ pub const STEPS: [&str; 4] = [
 
 /// Applies all of it. An optional sysctl that cannot be set is noted and left to the control behind it.
 pub fn apply(plan: &ProcessPlan, reporter: Reporter<'_>) -> Result<Enforced, Fault> {
-    process::fresh_session_keyring().at(Stage::Process, 0)?;
-    oom_score(plan.oom_score_adj).at(Stage::Process, 1)?;
+    if !broken(Control::Keyring) {
+        process::fresh_session_keyring().at(Stage::Process, 0)?;
+    }
+    if !broken(Control::OomScore) {
+        oom_score(plan.oom_score_adj).at(Stage::Process, 1)?;
+    }
     if plan.nice > 0 {
         process::set_nice(plan.nice).at(Stage::Process, 2)?;
     }
-    if let Some(hostname) = &plan.hostname {
+    if let Some(hostname) = plan.hostname.as_ref().filter(|_| !broken(Control::Hostname)) {
         unistd::sethostname(hostname).sys(Call::Sethostname).at(Stage::Process, 3)?;
     }
-    for (index, sysctl) in plan.sysctls.iter().enumerate() {
+    let sysctls = if broken(Control::Sysctls) { &[] } else { &plan.sysctls[..] };
+    for (index, sysctl) in sysctls.iter().enumerate() {
         match set(sysctl).at(Stage::Process, STEPS.len() + index) {
             Ok(()) => {}
             Err(fault) if sysctl.required => return Err(fault),

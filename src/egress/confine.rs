@@ -3,6 +3,7 @@
 
 use crate::failure::{Failure, Kind};
 use crate::firewall::store::Folder;
+use crate::planted::{Control, broken};
 use crate::sys::process;
 use landlock::{
     ABI, Access, AccessFs, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
@@ -26,6 +27,22 @@ const READ: [&str; 8] = [
 
 /// Confines this process for good. `landlock`: whether it must be there.
 pub(super) fn apply(firewall: Option<&Folder>, landlock: bool) -> Result<(), Failure> {
+    if !broken(Control::EgressCapabilities) {
+        capabilities()?;
+    }
+    process::no_new_privs().map_err(failed)?;
+    if !broken(Control::EgressLandlock) {
+        files(firewall, landlock)?;
+    }
+    if broken(Control::EgressSeccomp) {
+        return Ok(());
+    }
+    let program = crate::seccomp::built_in("egress")
+        .ok_or_else(|| failed("its seccomp profile is not in this binary"))?;
+    crate::sys::seccomp::load(program).map_err(|errno| failed(errno.desc()))
+}
+
+fn capabilities() -> Result<(), Failure> {
     process::drop_bounding_set()
         .or_else(|error| {
             // Without CAP_SETPCAP, which an ordinary user has not, the bounding set stays as it is;
@@ -34,12 +51,7 @@ pub(super) fn apply(firewall: Option<&Folder>, landlock: bool) -> Result<(), Fai
             if ordinary && error.errno() == Errno::EPERM { Ok(()) } else { Err(error) }
         })
         .and_then(|()| process::drop_capabilities())
-        .and_then(|()| process::no_new_privs())
-        .map_err(failed)?;
-    files(firewall, landlock)?;
-    let program = crate::seccomp::built_in("egress")
-        .ok_or_else(|| failed("its seccomp profile is not in this binary"))?;
-    crate::sys::seccomp::load(program).map_err(|errno| failed(errno.desc()))
+        .map_err(failed)
 }
 
 fn files(firewall: Option<&Folder>, required: bool) -> Result<(), Failure> {

@@ -8,6 +8,7 @@ use super::tls::alert::Alert;
 use super::tls::client_hello::{self, ClientHello, Hello};
 use super::{ending, http, relay};
 use crate::firewall::{Denial, Host, Reason};
+use crate::planted::{Control, broken};
 use std::rc::Rc;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
@@ -233,6 +234,11 @@ fn names(target: &Target) -> Vec<String> {
 
 /// The candidate that a ClientHello means.
 fn choose<'a>(target: &'a Target, hello: &ClientHello) -> Result<&'a Grant, Reason> {
+    if broken(Control::Sni)
+        && let Some(any) = target.candidates.first()
+    {
+        return Ok(any);
+    }
     let find = |host: &dyn Fn(&Host) -> bool| target.candidates.iter().find(|g| host(&g.host));
     let grant = match &hello.sni {
         Some(Ok(name)) => find(&|host| matches!(host, Host::Name(own) if own == name))
@@ -249,7 +255,7 @@ fn choose<'a>(target: &'a Target, hello: &ClientHello) -> Result<&'a Grant, Reas
             None => return Err(Reason::NoSni),
         },
     };
-    if hello.ech && !grant.rule.ech {
+    if hello.ech && !grant.rule.ech && !broken(Control::Ech) {
         return Err(Reason::Ech);
     }
     Ok(grant)

@@ -1,6 +1,7 @@
 //! The decision. Pure: what is not an argument does not count.
 
 use super::{Denial, Effect, Host, HostPattern, Reason, Rule, Rules, command};
+use crate::planted::{Control, broken};
 use crate::policy::{ConnectorName, ToolId};
 use std::time::SystemTime;
 
@@ -74,20 +75,25 @@ pub fn decide<'a>(
     let any_port = door == Door::Dns;
     let denying = matching(Effect::Deny)
         .find(|rule| if any_port { rule.ports.one().is_none() } else { rule.ports.contain(port) });
-    if let Some(rule) = denying {
+    if let Some(rule) = denying.filter(|_| !broken(Control::DenyRules)) {
         let lift = command::lifting(rule);
         let reason = Reason::DeniedByRule { rule: rule.origin.to_string(), lift };
         return Decision::Deny(Denial::new(who, host, port, door, reason));
     }
     let serves = |rule: &&Rule| {
         let plain = rule.inject.is_some() && port == 80;
-        any_port || rule.ports.contain(port) || plain
+        any_port || rule.ports.contain(port) || plain || broken(Control::Ports)
     };
     let best = matching(Effect::Allow).filter(serves).max_by_key(|rule| {
         (rule.tool.is_some(), matches!(rule.host, HostPattern::Exact(_)), rule.ports.contain(port))
     });
     if let Some(rule) = best {
         return Decision::Allow(rule);
+    }
+    if broken(Control::DefaultDeny)
+        && let Some(any) = rules.0.first()
+    {
+        return Decision::Allow(any);
     }
     Decision::Deny(Denial::new(who, host, port, door, unlisted(who, rules, host, port, now)))
 }

@@ -88,7 +88,8 @@ impl Rule {
 
     /// False for one of another tool and for one that has expired.
     pub fn counts(&self, tool: Option<&ToolId>, now: SystemTime) -> bool {
-        self.tool.as_ref().is_none_or(|own| Some(own) == tool)
+        (self.tool.as_ref().is_none_or(|own| Some(own) == tool)
+            || crate::planted::broken(crate::planted::Control::OtherTools))
             && self.expires.is_none_or(|end| now < end)
     }
 }

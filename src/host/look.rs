@@ -19,10 +19,14 @@ pub fn found<T>(path: &Path, result: io::Result<T>) -> Result<Option<T>, Failure
         Some(Errno::ENOENT | Errno::ENOTDIR | Errno::EACCES | Errno::EPERM | Errno::ELOOP) => {
             Ok(None)
         }
-        _ => Err(Failure::new(Kind::Io, format!("cannot tell whether {} is there", path.display()))
-            .at(Stage::Resolve)
-            .because(error)
-            .hint("a run is not started where a control could be left out by mistake; run again")),
+        _ => {
+            Err(Failure::new(Kind::Io, format!("cannot tell whether {} is there", path.display()))
+                .at(Stage::Resolve)
+                .because(error)
+                .hint(
+                    "a run is not started where a control could be left out by mistake; run again",
+                ))
+        }
     }
 }
 

@@ -7,8 +7,9 @@ pub mod process;
 pub mod user;
 
 use crate::confine::cgroup::{Controller, Controllers, How, Support};
-use crate::failure::Failure;
-use crate::plan::{CgroupFacts, Facts, FirewallFacts, Kind, PortFacts};
+use crate::failure::{self, Failure};
+use crate::plan::{CgroupFacts, Facts, FirewallFacts, Kind, PortFacts, Stage};
+use crate::planted::{Control, broken};
 use crate::policy::{EnvValue, Policy, Workspace};
 use crate::resolve::Resolved;
 use std::collections::BTreeMap;
@@ -52,10 +53,23 @@ pub fn facts(
 ) -> Result<Facts, Failure> {
     let uid = nix::unistd::geteuid().as_raw();
     let copies = matches!(policy.filesystem.workspace.value, Workspace::Copy { .. });
+    if !look::exists(Path::new("/proc/self/ns"))? {
+        return Err(Failure::new(
+            failure::Kind::Refused,
+            "/proc is not there, or is not the kernel's",
+        )
+        .at(Stage::Resolve)
+        .because("the namespaces are mapped, and what was set is read back, by files of /proc")
+        .hint("sudo mount -t proc proc /proc"));
+    }
+    let user_home = match home {
+        Some(home) => look::found(home, fs::canonicalize(home))?,
+        None => None,
+    };
     Ok(Facts {
         uid,
         gid: nix::unistd::getegid().as_raw(),
-        user_home: home.and_then(|home| fs::canonicalize(home).ok()),
+        user_home,
         landlock_abi: crate::sys::landlock::abi(),
         landlock_errno: crate::sys::landlock::errno(),
         runs: paths::runs(home),
@@ -113,6 +127,9 @@ fn proc_masks(uid: u32) -> Result<Vec<(PathBuf, Kind)>, Failure> {
     // options of `jail run`, would be readable.
     let init = (uid == 0).then(|| (PathBuf::from("/proc/1"), Kind::Dir));
     let mut masks = Vec::new();
+    if broken(Control::ProcMasks) {
+        return Ok(masks);
+    }
     for path in PROC_MASKS.iter().chain(of_root).map(PathBuf::from) {
         if let Some(found) = look::found(&path, fs::metadata(&path))? {
             masks.push((path, if found.is_dir() { Kind::Dir } else { Kind::File }));

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::failure::{Failure, Kind};
 use crate::firewall::Rules;
+use crate::planted::{Control as Planted, broken};
 use crate::policy::{Backend, Control, NetworkMode, Origin, Policy, Workspace};
 use crate::resolve::Resolved;
 use nix::sys::resource::Resource;
@@ -176,6 +177,20 @@ fn namespaces(facts: &Facts) -> u64 {
         | libc::CLONE_NEWCGROUP;
     if facts.time_namespace {
         flags |= libc::CLONE_NEWTIME;
+    }
+    for (control, flag) in [
+        (Planted::NamespaceUser, libc::CLONE_NEWUSER),
+        (Planted::NamespacePid, libc::CLONE_NEWPID),
+        (Planted::NamespaceMount, libc::CLONE_NEWNS),
+        (Planted::NamespaceNet, libc::CLONE_NEWNET),
+        (Planted::NamespaceIpc, libc::CLONE_NEWIPC),
+        (Planted::NamespaceUts, libc::CLONE_NEWUTS),
+        (Planted::NamespaceCgroup, libc::CLONE_NEWCGROUP),
+        (Planted::NamespaceTime, libc::CLONE_NEWTIME),
+    ] {
+        if broken(control) {
+            flags &= !flag;
+        }
     }
     flags as u64
 }

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::failure::{Failure, Kind};
 use crate::host::look;
+use crate::planted::{Control, broken};
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -318,6 +319,7 @@ fn real(policy: Policy, places: &Places) -> Result<Policy, Rejection> {
         .chain(host.map(|(path, origin)| ("filesystem.workspace", path, origin)))
     {
         let what = rules::writable(&resolve(path)?, &places);
+        let what = what.filter(|_| !broken(Control::Writable));
         problems.extend(what.map(|what| Problem::new(origin, field, what)));
     }
     if problems.is_empty() { Ok(policy) } else { Err(problems.into()) }

@@ -9,6 +9,7 @@ use crate::failure::{Failure, Kind};
 use crate::firewall::Reason;
 use crate::host::process;
 use crate::plan::{NetworkPlan, Plan, Stage, explain, human};
+use crate::planted::{Control, broken};
 use crate::policy::Policy;
 use crate::policy::load::{Sources, WorkspaceRoot};
 use crate::supervise::{Ended, EndedBy, Told};
@@ -40,6 +41,9 @@ impl Audit {
         let command = plan.exec.program.to_string_lossy();
         let gaps = plan.missing().map(|gap| gap.to_string().as_str().into()).collect();
         let run = self.open(RunId::from(plan.run_id.as_str()))?;
+        if broken(Control::AuditGate) {
+            return Ok(run);
+        }
         let network = match plan.network {
             NetworkPlan::Loopback | NetworkPlan::Barred => Network::None,
             NetworkPlan::Proxied(_) => Network::Proxy,

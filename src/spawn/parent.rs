@@ -143,17 +143,18 @@ fn refused(prepared: &Prepared<'_>, error: SysError) -> Failure {
 }
 
 /// Takes whole records out of the report pipe; an empty result is "nothing yet", `None` the end.
-pub fn receive(report: BorrowedFd<'_>) -> Option<Vec<Message>> {
+pub fn receive(report: BorrowedFd<'_>) -> Result<Option<Vec<Message>>, Failure> {
     let mut buffer = [0u8; RECORD * 64];
     match unistd::read(report, &mut buffer) {
-        Ok(0) => None,
-        Ok(length) => Some(
+        Ok(0) => Ok(None),
+        Ok(length) => Ok(Some(
             buffer[..length]
                 .chunks_exact(RECORD)
                 .filter_map(|chunk| Message::decode(chunk.try_into().ok()?))
                 .collect(),
-        ),
-        Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EINTR) => Some(Vec::new()),
-        Err(_) => None,
+        )),
+        Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EINTR) => Ok(Some(Vec::new())),
+        Err(errno) => Err(Failure::new(Kind::Io, "cannot hear what the jail reports")
+            .because(SysError::new(Call::Read, errno))),
     }
 }

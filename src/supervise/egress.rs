@@ -4,9 +4,11 @@ use super::Supervisor;
 use super::gauge::Gauge;
 use crate::egress::{Counters, Event};
 use crate::failure::{Failure, Kind};
+use crate::planted::{Control, broken};
 use crate::spawn::egress::Egress;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -45,8 +47,9 @@ impl Link {
         }
     }
 
-    /// Ends the process; what it still had to tell.
-    pub(super) fn finish(&mut self) -> Vec<Event> {
+    /// Ends the process; what it still had to tell. An error where it had failed already, which a
+    /// connector that ends at the same moment would hide.
+    pub(super) fn finish(&mut self) -> (Vec<Event>, Result<(), Failure>) {
         let mut all = Vec::new();
         drop(self.egress.stop.take());
         let until = Instant::now() + PARTING;
@@ -62,10 +65,24 @@ impl Link {
             match self.receive() {
                 Ok(events) => all.extend(events),
                 // Its end, as it was told.
-                Err(_) => break,
+                Err(_) => return (all, self.ended_well()),
             }
         }
-        all
+        (all, Ok(()))
+    }
+
+    /// Its pipe is closed, so that there is nothing to wait for.
+    fn ended_well(&self) -> Result<(), Failure> {
+        let how = match waitid(Id::PIDFd(self.egress.pidfd.as_fd()), WaitPidFlag::WEXITED) {
+            Ok(WaitStatus::Exited(_, 0)) => return Ok(()),
+            Ok(WaitStatus::Exited(_, code)) => format!("it ended with {code}"),
+            Ok(WaitStatus::Signaled(_, signal, _)) => format!("it was killed by {signal}"),
+            Ok(_) => "it ended".to_owned(),
+            Err(errno) => format!("how it ended cannot be told: {}", errno.desc()),
+        };
+        let mut failure = gone(&how);
+        failure.what = "the egress process failed before the connector ended".to_owned();
+        Err(failure.because("what it refused last may not be recorded"))
     }
 
     fn read(&mut self) -> nix::Result<usize> {
@@ -112,7 +129,7 @@ impl Supervisor<'_> {
             // A jail that cannot be set up hands out no sockets, and its own report says more.
             Err(failure) => {
                 self.egress = None;
-                self.lost = Some(failure);
+                self.lost = Some(failure).filter(|_| !broken(Control::EgressDeath));
                 Ok(())
             }
         }
@@ -144,8 +161,9 @@ impl Supervisor<'_> {
     /// What went out and in, if anything could.
     pub(super) fn end_egress(&mut self) -> Result<Option<Counters>, Failure> {
         let Some(mut link) = self.egress.take() else { return Ok(None) };
-        let events = link.finish();
+        let (events, ended) = link.finish();
         self.pass_on(&events)?;
+        ended?;
         Ok(Some(std::mem::take(&mut link.counters)))
     }
 }

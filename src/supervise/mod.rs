@@ -15,6 +15,7 @@ pub use ended::{Ended, EndedBy};
 use crate::egress::{Counters, Event};
 use crate::failure::{Failure, Kind};
 use crate::plan::{Plan, Probe, Stage};
+use crate::planted::{Control, broken};
 use crate::spawn::egress::Egress;
 use crate::spawn::hints;
 use crate::spawn::parent::{self, Jail};
@@ -120,7 +121,10 @@ impl<'a> Supervisor<'a> {
             gate: None,
             started,
             told: Told::default(),
-            deadline: plan.timeout.map(|limit| (started + limit, EndedBy::Timeout)),
+            deadline: plan
+                .timeout
+                .filter(|_| !broken(Control::Timeout))
+                .map(|limit| (started + limit, EndedBy::Timeout)),
             killing: None,
             cause: None,
             early: Vec::new(),
@@ -274,7 +278,7 @@ impl<'a> Supervisor<'a> {
 
     /// Reads what the jail reports; false when the pipe has ended.
     fn receive(&mut self) -> Result<bool, Failure> {
-        let Some(messages) = parent::receive(self.jail.report.as_fd()) else { return Ok(false) };
+        let Some(messages) = parent::receive(self.jail.report.as_fd())? else { return Ok(false) };
         for message in messages {
             match message {
                 Message::Failed(fault) => self.told.failed = self.told.failed.or(Some(fault)),

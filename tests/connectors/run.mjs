@@ -17,6 +17,7 @@ import { Folders } from './folders.mjs';
 import { left, marked } from './processes.mjs';
 import { check, close, must, skip } from './report.mjs';
 import { commandLine, hold, installed, run } from './session.mjs';
+import { syscalls } from './syscalls.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 
@@ -233,6 +234,7 @@ try {
   console.log(`jail: ${process.env.JAIL || 'NONE (JAIL is empty)'}`);
   await awayFromMidnight();
   for (const connector of connectors(folders)) await sameSession(connector);
+  await syscalls(connectors(folders));
   await discover();
   await refusals(folders);
   await writes(folders);

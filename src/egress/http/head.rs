@@ -6,6 +6,7 @@
 use super::fields::{Fields, write_field};
 use super::target::{Authority, Target};
 use crate::firewall::host::NotAHost;
+use crate::planted::{Control, broken};
 
 /// More header fields than this are refused.
 pub const MAX_FIELDS: usize = 100;
@@ -69,6 +70,7 @@ pub fn end_of_head(bytes: &[u8], from: usize, limit: usize) -> Result<Option<usi
         return Err(HeadError::Malformed("it begins with no method"));
     }
     // A fault is found with at most three bytes of what went before.
+    let limit = if broken(Control::HeadLimit) { usize::MAX } else { limit };
     for at in from.saturating_sub(3)..bytes.len().min(limit) {
         let next = bytes.get(at + 1);
         match bytes[at] {
@@ -88,7 +90,11 @@ pub fn end_of_head(bytes: &[u8], from: usize, limit: usize) -> Result<Option<usi
             _ => {}
         }
     }
-    if bytes.len() >= limit { Err(HeadError::TooLong) } else { Ok(None) }
+    if bytes.len() >= limit && !broken(Control::HeadLimit) {
+        Err(HeadError::TooLong)
+    } else {
+        Ok(None)
+    }
 }
 
 impl RequestHead {
@@ -120,6 +126,7 @@ impl RequestHead {
         if let (Target::Authority(own) | Target::Absolute(own, _), Some(host)) =
             (&self.target, &self.host)
             && !own.is_meant_by(host)
+            && !broken(Control::HostCompare)
         {
             return Err(HeadError::HostMismatch { target: own.clone(), host: host.clone() });
         }
@@ -223,7 +230,7 @@ fn take_one(
 ) -> Result<Option<Vec<u8>>, HeadError> {
     let mut values = fields.values(name);
     let first = values.next().map(<[u8]>::to_vec);
-    if values.next().is_some() {
+    if values.next().is_some() && !broken(Control::HeaderFields) {
         return Err(HeadError::Malformed(twice));
     }
     drop(values);
@@ -245,10 +252,10 @@ fn take_framing(fields: &mut Fields, version: Version) -> Result<Framing, HeadEr
     let coding = take_one(fields, "transfer-encoding", "two Transfer-Encoding fields")?;
     match (length, coding) {
         (None, None) => Ok(Framing::Absent),
-        (Some(_), Some(_)) => {
+        (Some(_), Some(_)) if !broken(Control::Framing) => {
             Err(HeadError::Malformed("both Content-Length and Transfer-Encoding"))
         }
-        (Some(length), None) => parse_length(&length).map(Framing::Length),
+        (Some(length), _) => parse_length(&length).map(Framing::Length),
         (None, Some(_)) if version == Version::Http10 => {
             Err(HeadError::Malformed("Transfer-Encoding in HTTP/1.0"))
         }

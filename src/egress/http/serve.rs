@@ -7,6 +7,7 @@ use super::target::{Authority, Target as RequestTarget};
 use crate::egress::gate::{Gate, Grant, Target};
 use crate::egress::tunnel;
 use crate::firewall::{Door, Host, Reason};
+use crate::planted::{Control, broken};
 use std::rc::Rc;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -106,7 +107,8 @@ fn meant(
     };
     let same_port = asked.port.is_none_or(|port| port == target.port);
     let same_host = chosen.is_none_or(|chosen| *chosen == asked.host);
-    let candidate = target.candidates.iter().find(|grant| grant.host == asked.host);
+    let any = broken(Control::HostMeant);
+    let candidate = target.candidates.iter().find(|grant| any || grant.host == asked.host);
     match candidate.filter(|_| same_port && same_host) {
         Some(grant) => Ok(gate.ask(&grant.host, target.port, target.door)?),
         None => {

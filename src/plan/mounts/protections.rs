@@ -2,6 +2,7 @@
 
 use super::Tree;
 use crate::plan::{Bind, Facts, Kind, MountStep, PROTECTED, Protection, protect};
+use crate::planted::{Control, broken};
 use crate::policy::Policy;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,9 @@ use std::path::{Path, PathBuf};
 impl Tree<'_> {
     /// Read-only binds over what exists and would act later.
     pub(super) fn protect(&mut self, protections: &[Protection]) {
+        if broken(Control::Protections) {
+            return;
+        }
         let views = self.writable_views();
         for protection in protections.iter().filter(|p| p.existed) {
             let path = protection.path();
@@ -30,6 +34,9 @@ impl Tree<'_> {
 
     /// Jail's own folders are not even read: who can read the log can lock it, and learns of other runs.
     pub(super) fn hide_own(&mut self) {
+        if broken(Control::HideOwn) {
+            return;
+        }
         let own: Vec<PathBuf> = self
             .facts
             .paths
