@@ -121,13 +121,14 @@ fn shown(origin: &Origin, cwd: &Path) -> String {
     }
 }
 
-/// Takes the requests away that this entry grants, and says so.
-fn answer(root: &WorkspaceRoot, service: &Service) -> Result<(), Failure> {
-    for request in requests::answer(root, service)? {
-        let by = request.by.map(|by| format!(" of {by}")).unwrap_or_default();
+/// Takes the requests away that this entry grants, and says so. False where nobody had asked.
+fn answer(root: &WorkspaceRoot, service: &Service) -> Result<bool, Failure> {
+    let answered = requests::answer(root, service)?;
+    for request in &answered {
+        let by = request.by.as_ref().map(|by| format!(" of {by}")).unwrap_or_default();
         ui::line(&format!("this grants the request{by} of {}", request.at));
     }
-    Ok(())
+    Ok(!answered.is_empty())
 }
 
 /// What `--json` prints of a service.

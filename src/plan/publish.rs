@@ -53,7 +53,7 @@ pub fn check(policy: &Policy, facts: &Facts) -> Result<Vec<Published>, Failure> 
     for verdict in judge(policy, facts) {
         match verdict {
             Ok(port) => published.push(port),
-            Err(port) => ungranted.push(port),
+            Err(port) => ungranted.push(*port),
         }
     }
     match ungranted.split_first() {
@@ -64,10 +64,17 @@ pub fn check(policy: &Policy, facts: &Facts) -> Result<Vec<Published>, Failure> 
 
 /// The ports that an entry of the registry would grant.
 pub fn asked(policy: &Policy, facts: &Facts) -> Vec<Ungranted> {
-    judge(policy, facts).filter_map(Result::err).filter(|port| port.entry.is_some()).collect()
+    judge(policy, facts)
+        .filter_map(Result::err)
+        .map(|port| *port)
+        .filter(|port| port.entry.is_some())
+        .collect()
 }
 
-fn judge(policy: &Policy, facts: &Facts) -> impl Iterator<Item = Result<Published, Ungranted>> {
+fn judge(
+    policy: &Policy,
+    facts: &Facts,
+) -> impl Iterator<Item = Result<Published, Box<Ungranted>>> {
     let asked = policy.ports.iter().filter_map(|port| Some((port, port.value.publish?)));
     asked.map(move |(port, at)| {
         let judge =
@@ -86,7 +93,7 @@ struct Judge<'a> {
     port: &'a Origin,
 }
 
-type Verdict = Result<(String, Origin), Ungranted>;
+type Verdict = Result<(String, Origin), Box<Ungranted>>;
 
 impl Judge<'_> {
     fn connector(&self) -> Verdict {
@@ -160,33 +167,33 @@ impl Judge<'_> {
         Ok((format!("service {}", service.name), service.origin.clone()))
     }
 
-    fn taken(&self, other: &Service) -> Ungranted {
+    fn taken(&self, other: &Service) -> Box<Ungranted> {
         let why = format!("it is that of `{}` ({})", other.name, other.origin);
         let fix =
             format!("publish another port; to free this one: jail ports remove {}", other.name);
         self.ungranted(why, fix)
     }
 
-    fn reserved(&self, reserved: &crate::ports::Reserved) -> Ungranted {
+    fn reserved(&self, reserved: &crate::ports::Reserved) -> Box<Ungranted> {
         let crate::ports::Reserved { connector, range, origin } = reserved;
         let why = format!("{range} is reserved for the connector `{connector}` ({origin})");
         self.ungranted(why, "publish a port outside of it".to_owned())
     }
 
-    fn unregistered(&self, why: String) -> Ungranted {
+    fn unregistered(&self, why: String) -> Box<Ungranted> {
         let several = self.policy.ports.iter().filter(|it| it.value.publish.is_some()).count() > 1;
         let port = self.at.port();
         let name = name(self.registry, self.policy.name.as_str(), port, several);
         let connector = (!self.policy.is_ad_hoc()).then(|| self.policy.name.as_str());
         let fix = requests::command(&name, Proto::Tcp, self.at, connector);
-        Ungranted { entry: Some(name), ..self.ungranted(why, fix) }
+        Box::new(Ungranted { entry: Some(name), ..*self.ungranted(why, fix) })
     }
 
-    fn ungranted(&self, why: String, fix: String) -> Ungranted {
+    fn ungranted(&self, why: String, fix: String) -> Box<Ungranted> {
         let ad_hoc = self.policy.is_ad_hoc();
         let connector = (!ad_hoc).then(|| self.policy.name.as_str().to_owned());
         let (at, origin) = (self.at, self.port.clone());
-        Ungranted { at, connector, origin, why, entry: None, fix }
+        Box::new(Ungranted { at, connector, origin, why, entry: None, fix })
     }
 }
 

@@ -240,7 +240,8 @@ pub(super) struct RawPort {
     /// The port inside the jail.
     #[schemars(schema_with = "forms::port")]
     pub(super) listen: Option<String>,
-    /// The loopback address of the host where it is offered: `127.0.0.1:3000`.
+    /// The loopback address of the host where it is offered: `127.0.0.1:3000`. The registry of ports has to
+    /// grant it as well.
     #[schemars(with = "String")]
     pub(super) publish: Option<String>,
 }

@@ -52,7 +52,10 @@ pub(super) fn run(args: &AddArgs) -> Result<u8, Failure> {
         Put::Added => format!("{} ({at})", words(&service)),
         Put::Known => format!("{}: was there already ({at})", words(&service)),
     });
-    answer(&root, &service)?;
+    // Who asked knows how to publish it.
+    if answer(&root, &service)? {
+        return Ok(exit::OK);
+    }
     if let (Proto::Tcp, Some(connector)) = (service.proto, &service.connector)
         && service.bind.is_loopback()
     {
