@@ -37,6 +37,7 @@ testing() {
     need node nodejs
     need npm npm
     need curl curl
+    have ss || [ -x /usr/bin/ss ] || missing+=(iproute2)
     have nft || [ -x /usr/sbin/nft ] || missing+=(nftables)
     # Ordinary users must be able to run it, so one in somebody's home folder does not do.
     if ! /usr/bin/python3 -c 'import venv, ensurepip' 2>/dev/null; then
@@ -129,6 +130,7 @@ test)
 bench)
     building
     need bwrap bubblewrap
+    need ss iproute2
     ;;
 *) fail "usage: setup.sh build|test|bench" ;;
 esac
