@@ -23,7 +23,7 @@ fn start(world: &mut World, name: &str, port: u16, publish: Option<u16>) -> Outc
     fs::create_dir_all(&folder).unwrap();
     let me = std::env::current_exe().unwrap();
     let mut text = format!(
-        "command: {}\nargs: [--hold, tcp, 127.0.0.1, \"{port}\"]\nallow_missing: [memory, cpu, pids]\n",
+        "name: {name}\ncommand: {}\nargs: [--hold, tcp, 127.0.0.1, \"{port}\"]\nallow_missing: [memory, cpus, pids]\n",
         me.display()
     );
     if let Some(publish) = publish {
