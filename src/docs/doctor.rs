@@ -39,7 +39,8 @@ jails, which are listed and not judged: nobody but the jail reaches them. The re
 - **Containers** are known by their cgroup, or by docker-proxy, rootlessport, pasta and slirp4netns, which listen for them.
   Their names are in the engine's files, mostly for root alone. A port that docker publishes without docker-proxy is a
   rule of the packet filter: there is no socket, and this doctor does not see it.
-- **Connectors** are jails of this workspace that run now.
+- **Connectors** are jails of this workspace that run now. The process that serves their published ports keeps secrets, and
+  only root may look into it: for others such a port is `ports.unverified`.
 - **Short-lived sockets**: what is gone before its holder is found is left out. The kernel writes its tables a page at a
   time; where sockets come and go meanwhile it can leave one out. Those that are not on loopback are asked for over
   netlink as well.
