@@ -1,7 +1,7 @@
 # `make demo` and `make test` are all that one needs to know. Both install what they need.
 
 .DEFAULT_GOAL := help
-.PHONY: help bench demo fuzz integration test test-unit test-escapes test-network test-lifecycle test-faults \
+.PHONY: help bench demo fuzz integration test test-unit test-escapes test-network test-ports test-lifecycle test-faults \
 	test-connectors test-demo lint gen build install \
 	setup clean
 
@@ -36,6 +36,9 @@ test-escapes: setup ## Attacks from inside a jail (integration/), also as an ord
 test-network: setup ## Attacks on the network, and real clients, in namespaces of the tests' own
 	@scripts/test.sh network
 
+test-ports: setup ## What listens, beside ss, in namespaces of the tests' own (integration/ports/)
+	@scripts/test.sh ports
+
 test-lifecycle: setup ## Starts, ends and kills: what passes through and what is left behind
 	@scripts/test.sh lifecycle
 
@@ -57,9 +60,9 @@ lint: setup-test ## Formatting and clippy
 gen: setup ## docs/: write what is made from the code
 	@$(CARGO) run --locked --quiet --example gen-docs
 
-bench: build ## jail beside bubblewrap and other proxies, in one run: times and their ratio
+bench: build ## jail beside bubblewrap, other proxies and ss, in one run: times and their ratio
 	@scripts/setup.sh bench
-	@JAIL=build/jail $(CARGO) bench --locked --bench start --bench egress
+	@JAIL=build/jail $(CARGO) bench --locked --bench start --bench egress --bench ports
 
 fuzz: setup ## The parsers of what connectors send, fuzzed: FUZZ="dns socks" RUNS=10000000 (fuzz/)
 	@RUNS="$(RUNS)" SECONDS_EACH="$(SECONDS_EACH)" scripts/fuzz.sh $(FUZZ)

@@ -40,7 +40,6 @@ testing() {
     need curl curl
     need openssl openssl
     need perl perl
-    need ip iproute2
     need strace strace
     need bwrap bubblewrap
     need go golang-go
@@ -160,6 +159,7 @@ bench)
     need bwrap bubblewrap
     need tinyproxy tinyproxy-bin # the program without its service
     need_squid
+    need ss iproute2
     ;;
 *) fail "usage: setup.sh build|test|bench" ;;
 esac

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the parts of the suite that are named, shows what each counted, and the sum.
 #
-#   scripts/test.sh lint unit escapes network lifecycle faults connectors demo
+#   scripts/test.sh lint unit escapes network ports lifecycle faults connectors demo
 #
 # As root, the parts that run a jail are run a second time as an ordinary user: the same policy must
 # give the same confinement to both. A part that fails in any way, or counts nothing, fails the run.
@@ -143,6 +143,10 @@ network() {
         run_programs network env JAIL="$(built)/jail" CLIENTS="$root/build/clients"
 }
 
+ports() {
+    build_programs ports '^integration/ports/' && run_programs ports env JAIL="$(built)/jail"
+}
+
 lifecycle() {
     build_programs lifecycle '^tests/lifecycle/' && run_programs lifecycle env JAIL="$(built)/jail"
 }
@@ -218,6 +222,8 @@ escapes_as_user() { programs_as_user escapes; }
 
 network_as_user() { give clients && programs_as_user network; }
 
+ports_as_user() { programs_as_user ports; }
+
 lifecycle_as_user() { programs_as_user lifecycle; }
 
 faults_as_user() { programs_as_user faults; }
@@ -242,12 +248,12 @@ demo_as_user() {
 
 # === in order
 
-[ "$#" -gt 0 ] || set -- lint unit escapes network lifecycle faults connectors demo
+[ "$#" -gt 0 ] || set -- lint unit escapes network ports lifecycle faults connectors demo
 jailing=()
 for name in "$@"; do
     case $name in
     lint | unit) ;;
-    escapes | network | lifecycle | faults | connectors | demo) jailing+=("$name") ;;
+    escapes | network | ports | lifecycle | faults | connectors | demo) jailing+=("$name") ;;
     *)
         echo "error: there is no part \`$name\`" >&2
         exit 2

@@ -67,6 +67,9 @@ _jail() {
             jail__subcmd__doctor,host)
                 cmd="jail__subcmd__doctor__subcmd__host"
                 ;;
+            jail__subcmd__doctor,ports)
+                cmd="jail__subcmd__doctor__subcmd__ports"
+                ;;
             jail__subcmd__firewall,allow)
                 cmd="jail__subcmd__firewall__subcmd__allow"
                 ;;
@@ -243,12 +246,16 @@ _jail() {
             return 0
             ;;
         jail__subcmd__doctor)
-            opts="-h -V --help --version host"
+            opts="-h -V --json --fail-on --fix --help --version host ports"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --fail-on)
+                    COMPREPLY=($(compgen -W "info warning error" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -263,6 +270,28 @@ _jail() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        jail__subcmd__doctor__subcmd__ports)
+            opts="-h -V --json --sarif --list --jails --watch --interval --fail-on --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --fail-on)
+                    COMPREPLY=($(compgen -W "info warning error" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

@@ -39,7 +39,10 @@ pub fn hold(args: &[String]) -> ExitCode {
             held.push(try_socket(UDP, "0.0.0.0", number(1)).expect("a socket"));
         }
         // Sockets that are there for a moment, until killed.
-        "churn" => churn(number(1)),
+        "churn" => {
+            churn(number(1));
+            return ExitCode::SUCCESS;
+        }
         "unix" => unix.push(std::os::unix::net::UnixListener::bind(&args[1]).expect("a socket")),
         other => panic!("{other}"),
     }
@@ -69,7 +72,6 @@ fn churn(port: u16) {
             },
         }
     }
-    std::process::exit(0);
 }
 
 impl World {

@@ -14,6 +14,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used, clippy::expect_used)]
 #![allow(unsafe_code, clippy::undocumented_unsafe_blocks, unreachable_pub)]
+#![allow(clippy::multiple_unsafe_ops_per_block)]
 
 mod cases;
 mod holders;

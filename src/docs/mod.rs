@@ -5,6 +5,7 @@
 
 pub mod cli;
 pub mod completions;
+mod doctor;
 mod exit_codes;
 mod man;
 mod markdown;
@@ -45,6 +46,7 @@ impl Document {
 pub fn all() -> std::io::Result<Vec<Document>> {
     let mut documents = vec![
         Document::page("cli.md", &cli::page()),
+        Document::page("doctor.md", &doctor::page()),
         Document::page("exit-codes.md", &exit_codes::page()),
         Document::page("policy.md", &policy::page()),
         Document::page("probes.md", &probes::page()),

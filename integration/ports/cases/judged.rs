@@ -9,6 +9,7 @@ use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
 
+#[allow(clippy::too_many_lines, reason = "a table")]
 pub fn all() -> Vec<Case> {
     let program = fs::read_link("/proc/self/exe").unwrap();
     let program = program.to_str().unwrap().to_owned();

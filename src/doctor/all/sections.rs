@@ -96,17 +96,14 @@ mod tests {
 
     #[test]
     fn what_is_needed_and_missing_is_an_error() {
-        let check = |id, status, needed| {
-            let check = Check {
-                id,
-                title: "title",
-                needed,
-                status,
-                evidence: "EPERM".into(),
-                cost: Some("no jail".into()),
-                fixes: Vec::new(),
-            };
-            check
+        let check = |id, status, needed| Check {
+            id,
+            title: "title",
+            needed,
+            status,
+            evidence: "EPERM".into(),
+            cost: Some("no jail".into()),
+            fixes: Vec::new(),
         };
         let checks = vec![
             check("a.ok", Status::Ok, true),

@@ -12,7 +12,7 @@ use super::rules;
 use crate::doctor::finding::{Finding, Place, Rule, Severity};
 use crate::doctor::sockets::Transport;
 use crate::policy::Origin;
-use crate::ports::{Judgement, Proto, Registry, Service};
+use crate::ports::{Judgement, Proto, Registry, Reserved, Service};
 use holders::{Verdict, verify};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -164,6 +164,9 @@ impl<'a> Judge<'a> {
             if connectors.contains(&reserved.connector.as_str()) {
                 return;
             }
+            if self.holders(open).next().is_none() && self.seen.hidden > 0 {
+                return self.reserved_unseen(open, reserved);
+            }
             let evidence = format!(
                 "{} is kept for connector {}; {}",
                 reserved.range,
@@ -192,6 +195,15 @@ impl<'a> Judge<'a> {
         let evidence = self.held_by(open);
         let said = Said { subject: open.subject(), evidence, fix, place: None };
         self.report(&rules::UNREGISTERED, severity, said);
+    }
+
+    /// It may well be the connector: what serves its ports is not for its user to look into.
+    fn reserved_unseen(&mut self, open: &Open, reserved: &Reserved) {
+        let Reserved { connector, range, origin } = reserved;
+        let evidence = format!("{range} is kept for connector {connector}; {}", self.held_by(open));
+        let fix = "run `jail doctor ports` as root".to_owned();
+        let said = Said { subject: open.subject(), evidence, fix, place: place(origin) };
+        self.report(&rules::UNVERIFIED, rules::UNVERIFIED.severity, said);
     }
 
     fn bind_differs(&mut self, open: &Open, service: &Service) {

@@ -14,6 +14,9 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+/// How often the tables are read again for sockets that they left out.
+const TRIES: usize = 3;
+
 /// What to look at, and what is known before.
 #[derive(Debug, Default)]
 pub struct Wanted<'a> {
@@ -112,12 +115,20 @@ fn host(wanted: &Wanted<'_>, notes: &mut Vec<String>) -> Result<Namespace, ReadE
     let mut tables = read::read(&folder)?;
     // Which interface a loopback address is bound to changes nothing.
     let matters = |socket: &Inet| wanted.all || !socket.local.ip().to_canonical().is_loopback();
-    if let Err(errno) = diag::fill(&mut tables.inet, matters) {
-        notes.push(format!(
-            "the kernel does not tell which interface sockets are bound to and which take IPv6 only \
-             (sock_diag: {}); wildcards of IPv6 are taken for both",
-            errno.desc()
-        ));
+    for _ in 0..TRIES {
+        match diag::fill(&mut tables.inet, matters) {
+            Ok(false) => break,
+            // Left out, or made since.
+            Ok(true) => tables.merge(read::read(&folder)?),
+            Err(errno) => {
+                notes.push(format!(
+                    "the kernel does not tell which interface sockets are bound to and which take IPv6 \
+                     only (sock_diag: {}); wildcards of IPv6 are taken for both",
+                    errno.desc()
+                ));
+                break;
+            }
+        }
     }
     if !wanted.unix {
         tables.unix.clear();

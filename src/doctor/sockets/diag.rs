@@ -20,10 +20,10 @@ const HEADER: usize = 16;
 /// `struct inet_diag_msg`
 const MESSAGE: usize = 72;
 
-/// Fills in `told` of the open sockets that `wants` chooses. The error is that of the first question that
-/// was refused; the others are asked all the same.
-pub fn fill(sockets: &mut [Inet], wants: impl Fn(&Inet) -> bool) -> Result<(), Errno> {
-    let mut first = Ok(());
+/// Fills in `told` of the open sockets that `wants` chooses. True where the kernel named a socket that is not
+/// among them. The error is that of the first question that was refused; the others are asked all the same.
+pub fn fill(sockets: &mut [Inet], wants: impl Fn(&Inet) -> bool) -> Result<bool, Errno> {
+    let mut first = Ok(false);
     for (transport, state, protocol) in [
         (Transport::Tcp, State::LISTEN, libc::IPPROTO_TCP),
         (Transport::Udp, State::CLOSE, libc::IPPROTO_UDP),
@@ -36,10 +36,13 @@ pub fn fill(sockets: &mut [Inet], wants: impl Fn(&Inet) -> bool) -> Result<(), E
                 continue;
             }
             match ask(family as u8, protocol as u8, 1 << state.0) {
-                Ok(told) => {
+                Ok(mut told) => {
                     for socket in sockets.iter_mut().filter(|s| of(s)) {
-                        socket.told = told.get(&socket.inode).copied();
+                        socket.told = told.remove(&socket.inode);
                     }
+                    // What was closed long ago may still be named, without a file.
+                    let more = told.keys().any(|inode| *inode != 0);
+                    first = first.map(|before| before || more);
                 }
                 Err(errno) => first = first.and(Err(errno)),
             }

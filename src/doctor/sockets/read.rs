@@ -1,6 +1,7 @@
 //! Reads the tables of one network namespace.
 
 use super::{Bad, Inet, Table, Transport, inet, sctp, unix};
+use std::collections::HashSet;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -65,10 +66,26 @@ pub fn read(folder: &Path) -> Result<Tables, ReadError> {
         tables.unix = rows;
         tables.note("unix", bad);
     }
+    tables.once();
     Ok(tables)
 }
 
 impl Tables {
+    /// The kernel writes a page at a time, and finds its place again by counting: where sockets come and go
+    /// meanwhile, it shows one twice, or leaves one out.
+    fn once(&mut self) {
+        let mut seen = HashSet::with_capacity(self.inet.len());
+        // Those without a file are none of the same.
+        self.inet.retain(|it| it.inode == 0 || seen.insert((it.inode, it.local)));
+    }
+
+    /// Adds what was read again and was left out before.
+    pub fn merge(&mut self, again: Self) {
+        self.inet.extend(again.inet);
+        self.once();
+        self.unix = again.unix;
+    }
+
     /// Only what TCP must have is needed: every other protocol may be left out of a kernel.
     fn file(&mut self, folder: &Path, name: &'static str) -> Result<Option<Vec<u8>>, ReadError> {
         let path = folder.join(name);

@@ -4,7 +4,7 @@ use crate::doctor::ports::facts::Interface;
 use crate::doctor::ports::observed::OpenUnix;
 use crate::doctor::sockets::cgroup::Container;
 use crate::doctor::sockets::{Inet, State, Told};
-use crate::ports::{PortRange, RegistryPolicy, Reserved, ServiceName};
+use crate::ports::{PortRange, RegistryPolicy, ServiceName};
 use std::num::NonZeroU16;
 
 /// A machine that is put together socket by socket.
@@ -292,7 +292,12 @@ fn ranges_of_connectors() {
     let mut world = World::new().tcp("127.0.0.1:3150", 7);
     world.registry.reserved.push(reserved);
     assert_eq!(world.ids(), ["reserved"]);
-    assert_eq!(world.holder(7, |holder| holder.connector = Some("web".into())).ids(), [""; 0]);
+    world = world.holder(7, |holder| holder.connector = Some("web".into()));
+    assert_eq!(world.ids(), [""; 0]);
+    // Whoever it is cannot be seen.
+    world.seen.sockets[0].pids.clear();
+    world.seen.hidden = 3;
+    assert_eq!(world.ids(), ["unverified"]);
 }
 
 #[test]
