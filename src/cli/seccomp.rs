@@ -30,6 +30,9 @@ enum SeccompVerb {
         /// Machine-readable output.
         #[arg(long)]
         json: bool,
+        /// The profile itself, in the OCI format: where one of your own begins.
+        #[arg(long, conflicts_with_all = ["json", "arch"])]
+        oci: bool,
     },
 }
 
@@ -59,8 +62,24 @@ impl Machine {
 /// Runs the verb.
 pub(super) fn run(seccomp: &Seccomp) -> Result<u8, Failure> {
     match &seccomp.verb {
-        SeccompVerb::Show { name, arch, json } => show(name, arch.arch(), *json),
+        SeccompVerb::Show { name, oci: true, .. } => show_oci(name),
+        SeccompVerb::Show { name, arch, json, .. } => show(name, arch.arch(), *json),
     }
+}
+
+fn show_oci(name: &str) -> Result<u8, Failure> {
+    print(seccomp::built_in_json(name).ok_or_else(|| unknown(name))?)
+}
+
+fn unknown(name: &str) -> Failure {
+    let names: Vec<_> = seccomp::names().collect();
+    Failure::new(Kind::Usage, format!("there is no built-in seccomp profile {name}"))
+        .hint(format!("the built-in ones are {}", names.join(", ")))
+}
+
+fn print(text: &str) -> Result<u8, Failure> {
+    ui::data(text).map_err(|e| Failure::new(Kind::Io, "cannot write to stdout").because(e))?;
+    Ok(exit::OK)
 }
 
 fn show(name: &str, arch: Arch, json: bool) -> Result<u8, Failure> {
@@ -71,8 +90,7 @@ fn show(name: &str, arch: Arch, json: bool) -> Result<u8, Failure> {
     } else {
         view.text()
     };
-    ui::data(&text).map_err(|e| Failure::new(Kind::Io, "cannot write to stdout").because(e))?;
-    Ok(exit::OK)
+    print(&text)
 }
 
 /// A profile on one architecture, for a reader.
@@ -104,14 +122,9 @@ struct Line {
 
 impl View {
     fn new(name: &str, arch: Arch) -> Result<Self, Failure> {
-        let unknown = || {
-            let names: Vec<_> = seccomp::names().collect();
-            Failure::new(Kind::Usage, format!("there is no built-in seccomp profile {name}"))
-                .hint(format!("the built-in ones are {}", names.join(", ")))
-        };
         // The build has checked all of this; `oci::Error` cannot come.
         let broken = |why: oci::Error| Failure::new(Kind::Policy, name).because(why);
-        let json = seccomp::built_in_json(name).ok_or_else(unknown)?;
+        let json = seccomp::built_in_json(name).ok_or_else(|| unknown(name))?;
         let profile = Profile::parse(json.as_bytes()).map_err(broken)?;
         let table = Table::new(&profile, arch).map_err(broken)?;
         let (plain, conditional): (Vec<_>, Vec<_>) = table

@@ -4,6 +4,7 @@ mod audit;
 mod egress;
 pub mod listen;
 mod quarantine;
+mod refusals;
 mod report;
 mod streams;
 pub mod unjailed;
@@ -82,6 +83,11 @@ impl Session {
                 {
                     crate::cli::ui::line(&line);
                 }
+                if let Some(refused) = ended.refused.as_ref().filter(|_| !self.options.quiet)
+                    && let Some(line) = refusals::summary(refused, &self.plan.run_id)
+                {
+                    crate::cli::ui::line(&line);
+                }
                 recorded.and(reported)?;
                 Ok(ended.code())
             }
@@ -127,6 +133,7 @@ impl Session {
                 (Some(from), Some((proxied, to)))
             }
         };
+        let (telling, heard) = refusals::listen(plan)?.unzip();
         let (master, slave) = pty.map_or((None, None), |pty| (Some(pty.master), Some(pty.slave)));
         let prepared = Prepared {
             plan,
@@ -142,6 +149,7 @@ impl Session {
             gate,
             egress: handed,
             terminal: slave,
+            telling,
         };
         let jail = parent::start(&prepared, leaf.as_ref().map(Leaf::dir_fd))?;
         // The jail has its own copies; ours would keep the relay from ending, and secrets in memory.
@@ -152,6 +160,9 @@ impl Session {
         let log = log.insert(self.audit.start(plan)?);
         if let Some(egress) = egress {
             supervisor.with_egress(egress, |event| egress::heard(log, event));
+        }
+        if let Some(heard) = heard {
+            supervisor.with_refusals(heard, refusals::heard(log, plan, self.options.quiet));
         }
         match nix::unistd::write(&open_gate, &[1]) {
             // EPIPE: the jail has failed already; what it reported says why.
@@ -216,7 +227,8 @@ fn seccomp(choice: &SeccompChoice, sources: &Sources) -> Result<SeccompPlan, Fai
     match choice {
         SeccompChoice::BuiltIn(name) => match crate::seccomp::built_in(name) {
             Some(program) if crate::seccomp::for_connectors().any(|known| known == name) => {
-                Ok(SeccompPlan { name: name.clone(), program: program.into() })
+                let telling = crate::seccomp::built_in_telling(name).map(Into::into);
+                Ok(SeccompPlan { name: name.clone(), program: program.into(), telling })
             }
             _ => {
                 let names: Vec<_> = crate::seccomp::for_connectors().collect();
@@ -230,8 +242,9 @@ fn seccomp(choice: &SeccompChoice, sources: &Sources) -> Result<SeccompPlan, Fai
                 .filter(|path| path.is_absolute())
                 .or_else(|| sources.home.as_ref().map(|home| home.join(".cache")))
                 .map(|cache| cache.join("jail/seccomp"));
-            let program = crate::seccomp::from_file(path, cache.as_deref())?;
-            Ok(SeccompPlan { name: program.name, program: program.bpf })
+            let crate::seccomp::Program { name, bpf, telling } =
+                crate::seccomp::from_file(path, cache.as_deref())?;
+            Ok(SeccompPlan { name, program: bpf, telling })
         }
     }
 }

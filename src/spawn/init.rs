@@ -10,6 +10,7 @@ use crate::confine::{
 };
 use crate::plan::{Plan, Stage};
 use crate::sys::clone::{leave, spawn_sharing};
+use crate::sys::seccomp::Pass;
 use crate::sys::{self, Call, Sys, SysError};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -19,7 +20,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// Everything that init does; the only way out is the end of the process.
 pub fn main(prepared: &Prepared<'_>, report: OwnedFd) -> ! {
-    let reporter = Reporter(report.as_fd());
+    let reporter = Reporter(report.as_fd(), prepared.pass());
     match set_up(prepared, reporter) {
         Ok(walled) => {
             let payload = spawn_sharing(|| payload::main(prepared, walled, reporter));
@@ -91,7 +92,7 @@ fn hold_lifeline(report: BorrowedFd<'_>) -> Result<(), SysError> {
 
 /// Reaps whatever ends, passes signals to the payload's process group, and ends with the payload.
 fn reap(prepared: &Prepared<'_>, payload: i32, report: BorrowedFd<'_>) -> ! {
-    let reporter = Reporter(report);
+    let reporter = Reporter(report, Pass::default());
     if let Err(fault) = retire(prepared, report) {
         fail(reporter, fault);
     }
@@ -112,8 +113,11 @@ fn reap(prepared: &Prepared<'_>, payload: i32, report: BorrowedFd<'_>) -> ! {
     }
 }
 
-/// Keeps only the report pipe, and comes under a filter that knows a reaper's calls only.
+/// Hands the listener of the connector's filter out, keeps only the report pipe, and comes under a filter that knows a reaper's calls only.
 fn retire(prepared: &Prepared<'_>, report: BorrowedFd<'_>) -> Result<(), Fault> {
+    if let Some(telling) = &prepared.telling {
+        telling.hand_out().at(Stage::Payload, 4)?;
+    }
     let kept = report.as_raw_fd().unsigned_abs();
     if let Some(last) = kept.checked_sub(1) {
         sys::fd::close_between(0, last).at(Stage::Payload, 1)?;

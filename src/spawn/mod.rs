@@ -28,10 +28,12 @@ pub mod init;
 pub mod parent;
 pub mod payload;
 pub mod secrets;
+pub mod telling;
 pub mod wire;
 
 use crate::plan::Plan;
 use crate::sys::exec::CArray;
+use crate::sys::seccomp::Pass;
 use std::ffi::CString;
 use std::os::fd::OwnedFd;
 
@@ -53,4 +55,12 @@ pub struct Prepared<'a> {
     pub egress: Option<OwnedFd>,
     /// The jail's end of a pseudo-terminal.
     pub terminal: Option<OwnedFd>,
+    /// How the supervisor is to hear what the connector's filter refuses.
+    pub telling: Option<telling::Telling>,
+}
+
+impl Prepared<'_> {
+    pub fn pass(&self) -> Pass {
+        self.telling.as_ref().map(|telling| telling.pass).unwrap_or_default()
+    }
 }

@@ -5,7 +5,7 @@ use super::init::fail;
 use super::wire::{At, Fault, Message, Reporter};
 use crate::confine::{Confined, Walled, limits, proof, seccomp};
 use crate::plan::Stage;
-use crate::sys::{Call, Sys, SysError, exec};
+use crate::sys::{Call, Sys, SysError, exec, passed};
 use nix::errno::Errno;
 use std::convert::Infallible;
 use std::os::fd::AsFd;
@@ -34,9 +34,10 @@ fn confine(
         canary: &plan.canary,
         network: &plan.network,
         reporter,
+        pass: reporter.1,
     };
     proof::before_seccomp(&target)?;
-    let seccomp = seccomp::apply(&plan.seccomp)?;
+    let seccomp = seccomp::apply(&plan.seccomp, prepared.telling.as_ref(), reporter)?;
     let proof = proof::after_seccomp(&target)?;
     Ok(Confined { walled, limits, seccomp, proof })
 }
@@ -52,10 +53,12 @@ fn become_connector(
         return Err(SysError::new(Call::Write, Errno::EPIPE)).at(Stage::Payload, 2);
     }
     let mut byte = [0];
-    let opened =
-        nix::unistd::read(&prepared.gate, &mut byte).sys(Call::Read).at(Stage::Payload, 3)?;
+    let pass = reporter.1;
+    let opened = passed::read(prepared.gate.as_fd(), &mut byte, pass)
+        .sys(Call::Read)
+        .at(Stage::Payload, 3)?;
     if opened != 1 {
         return Err(SysError::new(Call::Read, Errno::ECANCELED)).at(Stage::Payload, 3);
     }
-    Err(exec::execve(&prepared.program, &prepared.argv, &prepared.envp)).at(Stage::Exec, 0)
+    Err(exec::execve(&prepared.program, &prepared.argv, &prepared.envp, pass)).at(Stage::Exec, 0)
 }

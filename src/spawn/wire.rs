@@ -5,7 +5,8 @@
 //! keeps its copy to report the end of the connector; the payload's copy is close-on-exec.
 
 use crate::plan::Stage;
-use crate::sys::{Call, SysError};
+use crate::sys::seccomp::Pass;
+use crate::sys::{Call, SysError, passed};
 use std::os::fd::BorrowedFd;
 
 /// Bytes of one record.
@@ -87,15 +88,19 @@ impl Message {
     }
 }
 
-/// The writing end, as init and payload use it.
+/// The writing end, as init and payload use it; the payload under its filter too, hence the pass.
 #[derive(Clone, Copy)]
-pub struct Reporter<'a>(pub BorrowedFd<'a>);
+pub struct Reporter<'a>(pub BorrowedFd<'a>, pub Pass);
 
 impl Reporter<'_> {
     /// Sends one record. Where the supervisor is gone there is nobody to tell, and the lifeline ends
     /// this process; `false` says so.
     pub fn send(self, message: Message) -> bool {
-        nix::unistd::write(self.0, &message.encode()) == Ok(RECORD)
+        self.write(&message.encode()) == Ok(RECORD)
+    }
+
+    fn write(self, bytes: &[u8]) -> nix::Result<usize> {
+        passed::write(self.0, bytes, self.1)
     }
 }
 
@@ -129,7 +134,7 @@ impl<'a> Batch<'a> {
         let sent = self
             .bytes
             .get(..self.length)
-            .is_some_and(|bytes| nix::unistd::write(self.reporter.0, bytes) == Ok(self.length));
+            .is_some_and(|bytes| self.reporter.write(bytes) == Ok(self.length));
         self.length = 0;
         sent
     }

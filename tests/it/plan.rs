@@ -83,7 +83,8 @@ fn from_manifest(text: &str) -> Policy {
 }
 
 fn plan(policy: Policy, facts: &Facts, resolved: &Resolved) -> Result<Plan, Failure> {
-    let seccomp = SeccompPlan { name: "default".into(), program: vec![0; 24].into() };
+    let seccomp =
+        SeccompPlan { name: "default".into(), program: vec![0; 24].into(), telling: None };
     build(policy, facts, resolved, seccomp, "RUN".into())
 }
 
