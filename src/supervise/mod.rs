@@ -213,6 +213,8 @@ impl<'a> Supervisor<'a> {
     }
 
     fn wait(&self, report_open: bool) -> Result<Ready, Failure> {
+        // One moment for what is waited for and for how long, or what is due in between is missed.
+        let now = Instant::now();
         let mut fds = vec![
             PollFd::new(self.jail.pidfd.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
@@ -229,7 +231,7 @@ impl<'a> Supervisor<'a> {
             fds.push(link.poll_fd());
             fds.len() - 1
         });
-        let refusals = self.refusals.as_ref().and_then(|link| link.poll_fd(Instant::now()));
+        let refusals = self.refusals.as_ref().and_then(|link| link.poll_fd(now));
         let refusals = refusals.map(|fd| {
             fds.push(fd);
             fds.len() - 1
@@ -242,7 +244,7 @@ impl<'a> Supervisor<'a> {
         if let Some(session) = &self.terminal {
             session.add(&mut fds);
         }
-        match poll(&mut fds, self.timeout()) {
+        match poll(&mut fds, self.timeout(now)) {
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
             Err(errno) => {
                 return Err(Failure::new(Kind::Io, "poll failed").because(errno.desc()));
@@ -262,12 +264,12 @@ impl<'a> Supervisor<'a> {
         })
     }
 
-    fn timeout(&self) -> PollTimeout {
+    fn timeout(&self, now: Instant) -> PollTimeout {
         let next = [
             self.deadline.as_ref().map(|(at, _)| *at),
             self.killing.as_ref().map(|(at, _)| *at),
             self.streams.next_look(),
-            self.refusals.as_ref().and_then(|link| link.next_look(Instant::now())),
+            self.refusals.as_ref().and_then(|link| link.next_look(now)),
         ];
         match next.into_iter().flatten().min() {
             // One millisecond more, so that the deadline has passed when poll returns.
