@@ -84,7 +84,7 @@ fn a_refusal_has_the_arguments_that_decided_and_no_others() {
         other => panic!("{other:?}"),
     };
     let judged = |program: &[bpf::Insn], name, args: [u64; 6]| {
-        let judged = refusal::judge(program, &[plain.clone()], number(name), args);
+        let judged = refusal::judge(program, std::slice::from_ref(&plain), number(name), args);
         judged.map(|(call, errno)| (call.to_string(), errno))
     };
     let pointer = 0x7ffc_dead_beef;

@@ -32,12 +32,13 @@ pub(super) fn heard<'a>(
             refusal.call.as_ref().map(|call| why::about_call(profile, &call.name(), &call.args));
         let fix = about.as_ref().and_then(why::AboutCall::fix);
         log.seccomp_refused(profile, refusal, fix)?;
-        let (Some(call), Some(about)) = (&refusal.call, about) else { return Ok(None) };
         if quiet || !refusal.first || said >= SAID {
             return Ok(None);
         }
-        said += 1;
-        Ok(Some(format!("jail: refused the system call {call}{}", about.line())))
+        let (Some(call), Some(about)) = (&refusal.call, about) else { return Ok(None) };
+        let line = about.line().map(|line| format!("jail: refused the system call {call}{line}"));
+        said += u32::from(line.is_some());
+        Ok(line)
     }
 }
 

@@ -305,3 +305,48 @@ impl<'a> Supervisor<'a> {
         Ok(link.map(|link| link.tally.sum()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(number: u32) -> Option<Call> {
+        Some(Call { number, args: Vec::new() })
+    }
+
+    #[test]
+    fn a_burst_and_then_one_for_each_span() {
+        let mut pace = Pace::default();
+        let start = Instant::now() + Duration::from_secs(3600);
+        let take = |pace: &mut Pace, now| (0..5000).take_while(|_| pace.take(now)).count();
+        assert_eq!(take(&mut pace, start), BURST as usize);
+        assert_eq!(pace.wait(start), Some(start + EACH));
+        assert_eq!(pace.wait(start + EACH), None);
+        assert_eq!(take(&mut pace, start + EACH * 10), 10);
+        // Rest is not saved up.
+        assert_eq!(take(&mut pace, start + EACH * BURST * 50), BURST as usize);
+    }
+
+    #[test]
+    fn every_refusal_is_counted_and_few_are_told_singly() {
+        let mut tally = Tally::default();
+        let told: Vec<Refusal> = (0..2500).filter_map(|_| tally.add(call(1), 1)).collect();
+        let times: Vec<(u64, bool)> = told.iter().map(|one| (one.times, one.first)).collect();
+        assert_eq!(times, [(1, true), (9, false), (90, false), (900, false)]);
+        let rest = tally.rest();
+        assert_eq!((rest.len(), rest[0].times), (1, 1500));
+        assert_eq!(tally.rest(), []);
+        assert_eq!(tally.sum().total, 2500);
+    }
+
+    #[test]
+    fn kinds_beyond_the_bound_are_counted_together() {
+        let mut tally = Tally::default();
+        let told = (0..DISTINCT as u32 + 10).filter_map(|number| tally.add(call(number), 1));
+        assert_eq!(told.count(), DISTINCT);
+        assert_eq!(tally.add(None, 1), None);
+        let rest = tally.rest();
+        assert_eq!((rest.len(), rest[0].times, &rest[0].call), (1, 11, &None));
+        assert_eq!((tally.sum().total, tally.sum().others), (DISTINCT as u64 + 11, 11));
+    }
+}

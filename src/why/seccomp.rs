@@ -20,6 +20,8 @@ const PROFILES: [&str; 2] = ["default", "browser"];
 pub struct AboutCall {
     /// What it is for, where that is known.
     what: Option<&'static str>,
+    /// Programs try it, and go on without.
+    tried: bool,
     verdict: Verdict,
 }
 
@@ -44,7 +46,8 @@ pub fn about_call(profile: &str, name: &str, args: &[Seen]) -> AboutCall {
         (None, Some(because)) => Verdict::Never(because),
         _ => Verdict::Own { file, rule: rule() },
     };
-    AboutCall { what: known.map(|known| known.what), verdict }
+    let tried = known.is_some_and(|known| TRIED.contains(&known.what));
+    AboutCall { what: known.map(|known| known.what), tried, verdict }
 }
 
 impl AboutCall {
@@ -56,13 +59,17 @@ impl AboutCall {
         }
     }
 
-    /// What follows the call in one line on stderr; `jail why` has the reasons.
-    pub fn line(&self) -> String {
+    /// What follows the call in one line on stderr; `jail why` has the reasons. `None` where the line would
+    /// lead astray: a program that failed did not fail for that.
+    pub fn line(&self) -> Option<String> {
+        if self.tried {
+            return None;
+        }
         let what = self.what.map(|what| format!(", for {what}")).unwrap_or_default();
-        match &self.verdict {
+        Some(match &self.verdict {
             Verdict::BuiltIn(profile) => format!("{what}; to allow it: --seccomp {profile}"),
             Verdict::Own { .. } | Verdict::Never(_) => what,
-        }
+        })
     }
 }
 
@@ -190,6 +197,10 @@ const NAMESPACES: &str =
     "a new user namespace opens the parts of the kernel that take capabilities";
 const OTHER_NETWORKS: &str =
     "it would pass by the network namespace, Landlock or the proxy: only TCP and UDP are judged";
+
+const MPTCP: &str = "TCP over several ways at once (MPTCP)";
+/// Go's net.Listen tries MPTCP first.
+const TRIED: [&str; 1] = [MPTCP];
 
 /// The first that fits counts.
 const KNOWN: &[Known] = &[
@@ -360,12 +371,7 @@ const KNOWN: &[Known] = &[
         OTHER_NETWORKS,
     ),
     never_when(&["socket"], &[(0, WORD, &[2, 10]), (2, WORD, &[1, 58])], "ping", OTHER_NETWORKS),
-    never_when(
-        &["socket"],
-        &[(0, WORD, &[2, 10]), (2, WORD, &[262])],
-        "TCP over several ways at once (MPTCP)",
-        OTHER_NETWORKS,
-    ),
+    never_when(&["socket"], &[(0, WORD, &[2, 10]), (2, WORD, &[262])], MPTCP, OTHER_NETWORKS),
     never_when(
         &["socket"],
         &[(0, WORD, &[2, 10])],

@@ -282,11 +282,11 @@ fn what_no_profile_may_allow_is_proposed_for_none() {
         for profile in ["default", "strict", "./own.json"] {
             let about = about_call(profile, name, &[]);
             assert_eq!(about.fix(), None, "{name}");
-            assert!(about.line().starts_with(", for "), "{name}");
+            assert!(about.line().unwrap().starts_with(", for "), "{name}");
         }
     }
     let setuid = about_call("default", "chmod", &[seen(1, 0o4000, 0o6000)]);
-    assert!(setuid.line().contains("set-uid"), "{setuid:?}");
+    assert!(setuid.line().unwrap().contains("set-uid"), "{setuid:?}");
     // A profile of one's own is not replaced by a built-in one.
     let sockets = about_call("./own.json", "connect", &[]);
     assert_eq!(
