@@ -1,6 +1,7 @@
 //! One run explained from its records: what was refused, why, and the smallest change of policy that
 //! would allow it. Pure: records and the rules of today in, words out.
 
+mod calls;
 mod limits;
 mod network;
 mod patch;
