@@ -13,6 +13,8 @@ mod arch;
 mod bpf;
 #[path = "src/seccomp/compile.rs"]
 mod compile;
+#[path = "src/seccomp/notify.rs"]
+mod notify;
 #[path = "src/seccomp/oci.rs"]
 mod oci;
 #[path = "src/seccomp/prove.rs"]
@@ -41,13 +43,14 @@ fn main() {
     for path in profiles() {
         let name = path.file_stem().and_then(|name| name.to_str()).expect("a plain file name");
         let compiled = compile(&path, target).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-        let bpf = out.join(format!("{name}.bpf"));
-        fs::write(&bpf, compiled).expect("OUT_DIR is writable");
+        let [bpf, telling] = ["bpf", "telling.bpf"].map(|form| out.join(format!("{name}.{form}")));
+        fs::write(&bpf, compiled.0).expect("OUT_DIR is writable");
+        fs::write(&telling, compiled.1).expect("OUT_DIR is writable");
         let json = path.canonicalize().expect("the profile exists");
         writeln!(
             list,
             "Embedded {{ name: {name:?}, json: include_str!({json:?}), \
-             bpf: include_bytes!({bpf:?}) }},"
+             bpf: include_bytes!({bpf:?}), telling: include_bytes!({telling:?}) }},"
         )
         .expect("a string takes all");
     }
@@ -67,8 +70,9 @@ fn profiles() -> Vec<PathBuf> {
     paths
 }
 
-/// The program of one profile, after libseccomp's program has been found to be the same.
-fn compile(path: &Path, target: Arch) -> Result<Vec<u8>, oci::Error> {
+/// The program of one profile, after libseccomp's program has been found to be the same, and its telling
+/// form, after that has been found to tell exactly what the other one refuses.
+fn compile(path: &Path, target: Arch) -> Result<(Vec<u8>, Vec<u8>), oci::Error> {
     let json = fs::read(path).map_err(|e| oci::Error(e.to_string()))?;
     let profile = oci::Profile::parse(&json)?;
     profile.check_built_in()?;
@@ -77,5 +81,7 @@ fn compile(path: &Path, target: Arch) -> Result<Vec<u8>, oci::Error> {
     let reference = compile::reference(&table, Arch::NATIVE, compile::Shape::Linear)?;
     // The tests try more; a build script is not optimised and runs in every build.
     prove::equal(&table, Arch::NATIVE, &program, Some(&reference), prove::Effort::QUICK)?;
-    Ok(bpf::encode(&program))
+    let telling = notify::telling(&program)?;
+    prove::telling(&table, &telling, prove::Effort::QUICK)?;
+    Ok((bpf::encode(&program), bpf::encode(&telling)))
 }

@@ -904,7 +904,7 @@ _jail() {
             return 0
             ;;
         jail__subcmd__seccomp__subcmd__show)
-            opts="-h -V --arch --json --help --version"
+            opts="-h -V --arch --json --oci --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

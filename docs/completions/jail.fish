@@ -261,6 +261,7 @@ complete -c jail -n "__fish_jail_using_subcommand seccomp; and not __fish_seen_s
 complete -c jail -n "__fish_jail_using_subcommand seccomp; and __fish_seen_subcommand_from show" -l arch -d 'Architecture to resolve the calls for; that of this machine without it' -r -f -a "x86_64\t''
 aarch64\t''"
 complete -c jail -n "__fish_jail_using_subcommand seccomp; and __fish_seen_subcommand_from show" -l json -d 'Machine-readable output'
+complete -c jail -n "__fish_jail_using_subcommand seccomp; and __fish_seen_subcommand_from show" -l oci -d 'The profile itself, in the OCI format: where one of your own begins'
 complete -c jail -n "__fish_jail_using_subcommand seccomp; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
 complete -c jail -n "__fish_jail_using_subcommand seccomp; and __fish_seen_subcommand_from show" -s V -l version -d 'Print version'
 complete -c jail -n "__fish_jail_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -6,6 +6,7 @@
 use super::text::{Digest, RunId, Text};
 use crate::plan::Stage;
 use crate::policy::Backend;
+use crate::seccomp::refusal::Seen;
 use serde::{Deserialize, Serialize};
 
 /// Counts changes of meaning in this file. The line around an event (see [`super`]) never changes,
@@ -139,11 +140,19 @@ pub struct Applied {
     pub stages: Vec<Text>,
     /// What was tried from inside.
     pub proof: Vec<Probe>,
+    /// Whether what seccomp refuses is recorded; none in records of versions that did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hears_seccomp: Option<bool>,
 }
 
 impl Applied {
     pub fn new(run: RunId, stages: &[Stage], proof: Vec<Probe>) -> Self {
-        Self { run, stages: stages.iter().map(|stage| stage.name().into()).collect(), proof }
+        Self {
+            run,
+            stages: stages.iter().map(|stage| stage.name().into()).collect(),
+            proof,
+            hears_seccomp: None,
+        }
     }
 }
 
@@ -202,6 +211,9 @@ pub struct Detail {
     /// The limit that was reached: bytes, processes, or milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,
+    /// Of a system call: the arguments that the filter looked at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub args: Vec<Seen>,
 }
 
 fn once() -> u32 {
@@ -260,6 +272,9 @@ pub struct RunEnd {
     /// Those that it refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub denied: Option<u64>,
+    /// System calls that seccomp refused, where that was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused_calls: Option<u64>,
 }
 
 /// The host's own firewall was changed: rules of the registry of ports were loaded or removed.

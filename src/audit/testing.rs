@@ -64,6 +64,7 @@ pub(super) fn one_of_each() -> Vec<Event> {
             bytes_out: Some(512),
             allowed: Some(3),
             denied: Some(1),
+            refused_calls: None,
         })
     }));
     events.push(Event::Firewall(Firewall {

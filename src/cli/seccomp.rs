@@ -32,6 +32,9 @@ enum SeccompVerb {
         /// Machine-readable output.
         #[arg(long)]
         json: bool,
+        /// The profile itself, in the OCI format: where one of your own begins.
+        #[arg(long, conflicts_with_all = ["json", "arch"])]
+        oci: bool,
     },
     /// List every call of an architecture: allowed, for some arguments, or refused with which error.
     List {
@@ -72,7 +75,8 @@ impl Machine {
 /// Runs the verb.
 pub(super) fn run(seccomp: &Seccomp) -> Result<u8, Failure> {
     match &seccomp.verb {
-        SeccompVerb::Show { name, arch, json } => {
+        SeccompVerb::Show { name, oci: true, .. } => show_oci(name),
+        SeccompVerb::Show { name, arch, json, .. } => {
             let view = View::new(name, arch.arch())?;
             print(&view, *json, View::text)
         }
@@ -83,6 +87,21 @@ pub(super) fn run(seccomp: &Seccomp) -> Result<u8, Failure> {
     }
 }
 
+fn show_oci(name: &str) -> Result<u8, Failure> {
+    data(seccomp::built_in_json(name).ok_or_else(|| unknown(name))?)
+}
+
+fn unknown(name: &str) -> Failure {
+    let names: Vec<_> = seccomp::names().collect();
+    Failure::new(Kind::Usage, format!("there is no built-in seccomp profile {name}"))
+        .hint(format!("the built-in ones are {}", names.join(", ")))
+}
+
+fn data(text: &str) -> Result<u8, Failure> {
+    ui::data(text).map_err(|e| Failure::new(Kind::Io, "cannot write to stdout").because(e))?;
+    Ok(exit::OK)
+}
+
 fn print<T: Serialize>(view: &T, json: bool, text: fn(&T) -> String) -> Result<u8, Failure> {
     let text = if json {
         let io = |e| Failure::new(Kind::Io, "cannot write JSON").because(e);
@@ -90,8 +109,7 @@ fn print<T: Serialize>(view: &T, json: bool, text: fn(&T) -> String) -> Result<u
     } else {
         text(view)
     };
-    ui::data(&text).map_err(|e| Failure::new(Kind::Io, "cannot write to stdout").because(e))?;
-    Ok(exit::OK)
+    data(&text)
 }
 
 /// A profile on one architecture, for a reader.
@@ -124,14 +142,9 @@ struct Line {
 impl View {
     /// The profile of this name, with the numbers of the architecture.
     fn resolve(name: &str, arch: Arch) -> Result<(Profile, Table), Failure> {
-        let unknown = || {
-            let names: Vec<_> = seccomp::names().collect();
-            Failure::new(Kind::Usage, format!("there is no built-in seccomp profile {name}"))
-                .hint(format!("the built-in ones are {}", names.join(", ")))
-        };
         // The build has checked all of this; `oci::Error` cannot come.
         let broken = |why: oci::Error| Failure::new(Kind::Policy, name).because(why);
-        let json = seccomp::built_in_json(name).ok_or_else(unknown)?;
+        let json = seccomp::built_in_json(name).ok_or_else(|| unknown(name))?;
         let profile = Profile::parse(json.as_bytes()).map_err(broken)?;
         let table = Table::new(&profile, arch).map_err(broken)?;
         Ok((profile, table))

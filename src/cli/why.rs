@@ -21,8 +21,9 @@ const NAMED: usize = 5;
 /// The smallest change of policy that would allow all of it comes as commands and as lines for the
 /// manifest. What no rule can allow is marked, and so is what one should think twice about.
 ///
-/// It knows what the audit log holds: refusals of the proxy, limits that were reached, how the run
-/// ended. What the kernel refuses inside (seccomp, Landlock, file permissions) only the connector sees.
+/// It knows what the audit log holds: refusals of the proxy, system calls that seccomp refused, limits
+/// that were reached, how the run ended. Files that Landlock, mounts or permissions refuse inside only
+/// the connector sees.
 #[derive(Debug, clap::Args)]
 pub struct WhyArgs {
     /// The run: its id, the beginning of it, or `last` for the one that started last.

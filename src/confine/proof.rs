@@ -8,6 +8,7 @@ use crate::plan::probe::{outside_v4, outside_v6};
 use crate::plan::{Moment, NetworkPlan, Probe, Stage};
 use crate::planted::{Control, broken};
 use crate::spawn::wire::{At, Batch, Fault, Message, Reporter};
+use crate::sys::seccomp::Pass;
 use crate::sys::{Call, SysError, attempt};
 use nix::errno::Errno;
 use std::path::Path;
@@ -26,6 +27,7 @@ pub struct Target<'a> {
     pub supervisor: i32,
     pub init: i32,
     pub reporter: Reporter<'a>,
+    pub pass: Pass,
 }
 
 /// Tries the probes of one moment.
@@ -74,6 +76,9 @@ fn run(probe: Probe, target: &Target<'_>) -> Result<(), Errno> {
         NetworkPlan::Loopback | NetworkPlan::Barred => (None, None, 9),
         NetworkPlan::Proxied(plan) => (Some(JAIL_V4), Some(JAIL_V6), plan.closed),
     };
+    let plain = |number| attempt::plain(number, 0, target.pass);
+    let socket =
+        |family, kind, protocol| attempt::create_socket(family, kind, protocol, target.pass);
     match probe {
         Probe::WriteRoot => attempt::open(c"/.jail-proof", true, true),
         Probe::WriteSystem => attempt::open(c"/usr/.jail-proof", true, true)
@@ -85,31 +90,29 @@ fn run(probe: Probe, target: &Target<'_>) -> Result<(), Errno> {
         Probe::Connect4 => attempt::reach_ipv4(outside_v4(closed), false, v4),
         Probe::Connect6 => attempt::reach_ipv6(outside_v6(closed), v6),
         Probe::Udp4 => attempt::reach_ipv4(outside_v4(closed), true, v4),
-        Probe::RawSocket => {
-            attempt::create_socket(libc::AF_INET, libc::SOCK_RAW, libc::IPPROTO_ICMP)
-        }
-        Probe::PacketSocket => attempt::create_socket(libc::AF_PACKET, libc::SOCK_RAW, 0),
-        Probe::NestedUserns | Probe::SeccompUserns => attempt::unshare_user(),
+        Probe::RawSocket => socket(libc::AF_INET, libc::SOCK_RAW, libc::IPPROTO_ICMP),
+        Probe::PacketSocket => socket(libc::AF_PACKET, libc::SOCK_RAW, 0),
+        Probe::NestedUserns | Probe::SeccompUserns => attempt::unshare_user(target.pass),
         Probe::MountTmpfs => attempt::mount_tmpfs(),
         Probe::BecomeRoot => attempt::become_root(),
         Probe::Chroot => attempt::chroot(),
-        Probe::PtraceInit | Probe::SeccompPtrace => attempt::ptrace_init(),
-        Probe::SeccompBpf => attempt::plain(libc::SYS_bpf, 0),
-        Probe::SeccompKeyctl => attempt::plain(libc::SYS_keyctl, 0),
-        Probe::SeccompIoUring => filtered(attempt::plain(libc::SYS_io_uring_setup, 0)),
-        Probe::SeccompPerf => attempt::plain(libc::SYS_perf_event_open, 0),
-        Probe::SeccompUserfaultfd => attempt::plain(libc::SYS_userfaultfd, 0),
-        Probe::SeccompVsock => attempt::create_socket(libc::AF_VSOCK, libc::SOCK_STREAM, 0),
-        Probe::SeccompMptcp => {
-            attempt::create_socket(libc::AF_INET, libc::SOCK_STREAM, libc::IPPROTO_MPTCP)
-        }
+        Probe::PtraceInit | Probe::SeccompPtrace => attempt::ptrace_init(target.pass),
+        Probe::SeccompBpf => plain(libc::SYS_bpf),
+        Probe::SeccompKeyctl => plain(libc::SYS_keyctl),
+        Probe::SeccompIoUring => filtered(plain(libc::SYS_io_uring_setup)),
+        Probe::SeccompPerf => plain(libc::SYS_perf_event_open),
+        Probe::SeccompUserfaultfd => plain(libc::SYS_userfaultfd),
+        Probe::SeccompVsock => socket(libc::AF_VSOCK, libc::SOCK_STREAM, 0),
+        Probe::SeccompMptcp => socket(libc::AF_INET, libc::SOCK_STREAM, libc::IPPROTO_MPTCP),
         probe => run_on_host(probe, target),
     }
 }
 
-/// Those for which there is something to get at only in the host's own view.
+/// Those for which there is something to get at only in the host's own view. There the filter tells
+/// nobody, so that it needs no pass.
 fn run_on_host(probe: Probe, target: &Target<'_>) -> Result<(), Errno> {
-    let socket = |family| attempt::create_socket(family, libc::SOCK_STREAM, 0);
+    let pass = target.pass;
+    let socket = |family| attempt::create_socket(family, libc::SOCK_STREAM, 0, pass);
     match probe {
         Probe::WriteOutside => attempt::open(target.beside, true, true),
         Probe::EmptyOutside => attempt::truncate(target.canary),
@@ -121,10 +124,10 @@ fn run_on_host(probe: Probe, target: &Target<'_>) -> Result<(), Errno> {
         Probe::SeccompInet => socket(libc::AF_INET),
         Probe::SeccompInet6 => socket(libc::AF_INET6),
         Probe::SeccompUnix => socket(libc::AF_UNIX),
-        Probe::SeccompNetlink => attempt::create_socket(libc::AF_NETLINK, libc::SOCK_RAW, 0),
+        Probe::SeccompNetlink => attempt::create_socket(libc::AF_NETLINK, libc::SOCK_RAW, 0, pass),
         Probe::SeccompDatagrams => attempt::socket_pair(libc::SOCK_DGRAM),
         Probe::SeccompChmod => attempt::change_mode(target.canary),
-        Probe::SeccompShm => attempt::plain(libc::SYS_shmget, 0),
+        Probe::SeccompShm => attempt::plain(libc::SYS_shmget, 0, pass),
         Probe::SeccompLimits => attempt::limits_of(target.supervisor),
         // One that is in neither list: it was not tried, which is not "held".
         _ => Ok(()),

@@ -2,7 +2,7 @@
 
 use super::{Plan, Stage, human, publish};
 use crate::confine::{
-    capabilities, identity, limits, no_new_privs, pivot, process as process_stage,
+    capabilities, identity, limits, no_new_privs, pivot, process as process_stage, seccomp,
 };
 use crate::firewall::Effect;
 use crate::policy::{Network, Origin, SecretTarget, Setting, Workspace};
@@ -66,6 +66,7 @@ pub fn steps(plan: &Plan, stage: Stage) -> Vec<String> {
             "init keeps nothing but its report pipe",
             "the payload tells the supervisor that all of it holds",
             "wait until the run is recorded",
+            "init hands out what hears the refusals of the connector's filter",
             "init comes under a filter of its own",
         ]),
         Stage::Limits => {
@@ -73,11 +74,15 @@ pub fn steps(plan: &Plan, stage: Stage) -> Vec<String> {
             steps.extend(plan.rlimits.iter().map(|l| format!("set {} to {}", l.name, l.value)));
             steps
         }
-        Stage::Seccomp => vec![format!(
-            "load the seccomp profile {} ({} instructions)",
-            plan.seccomp.name,
-            plan.seccomp.program.len() / 8
-        )],
+        Stage::Seccomp => {
+            let (name, length) = (&plan.seccomp.name, plan.seccomp.program.len() / 8);
+            let mut steps =
+                vec![format!("load the seccomp profile {name} ({length} instructions)")];
+            if plan.seccomp.telling.is_some() {
+                steps.extend(own(&seccomp::STEPS));
+            }
+            steps
+        }
         Stage::Proof => {
             plan.probes.iter().map(|p| format!("must fail: {}", probe_text(plan, *p))).collect()
         }

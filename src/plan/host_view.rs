@@ -328,7 +328,9 @@ pub(super) fn filter(own: SeccompPlan) -> Result<SeccompPlan, Failure> {
             refused(format!("the seccomp profile {} is too long for --sandbox=landlock", own.name))
                 .at(Stage::Seccomp)
         })?;
-    Ok(SeccompPlan { name: format!("{} and landlock", own.name), program: program.into() })
+    // Two programs that are one: it has no telling form.
+    let name = format!("{} and landlock", own.name);
+    Ok(SeccompPlan { name, program: program.into(), telling: None })
 }
 
 /// What can be shown from inside here.

@@ -116,6 +116,8 @@ pub struct ExecPlan {
 pub struct SeccompPlan {
     pub name: String,
     pub program: std::borrow::Cow<'static, [u8]>,
+    /// The same program, telling what it refuses (`crate::seccomp::notify`), where it can.
+    pub telling: Option<std::borrow::Cow<'static, [u8]>>,
 }
 
 impl Plan {

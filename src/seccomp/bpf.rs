@@ -102,6 +102,15 @@ impl Data {
 
 /// Runs a program on one call: the verdict, as the kernel would give it.
 pub fn run(program: &[Insn], data: &Data) -> Result<u32, String> {
+    run_watched(program, data, |_, _| {})
+}
+
+/// The same; `loads` is told each word of `seccomp_data` that is looked at, by its offset and the bits.
+pub fn run_watched(
+    program: &[Insn],
+    data: &Data,
+    mut loads: impl FnMut(u32, u32),
+) -> Result<u32, String> {
     let mut accumulator = 0u32;
     let mut at = 0usize;
     loop {
@@ -109,7 +118,11 @@ pub fn run(program: &[Insn], data: &Data) -> Result<u32, String> {
         let branch = |taken: bool| usize::from(if taken { insn.jt } else { insn.jf });
         at += 1;
         match insn.code {
-            LOAD => accumulator = data.word(insn.k)?,
+            LOAD => {
+                let next = program.get(at).filter(|next| next.code == AND);
+                loads(insn.k, next.map_or(!0, |and| and.k));
+                accumulator = data.word(insn.k)?;
+            }
             AND => accumulator &= insn.k,
             JUMP => at += insn.k as usize,
             JUMP_EQ => at += branch(accumulator == insn.k),

@@ -1,14 +1,15 @@
 //! Which system calls a connector may make.
 //!
 //! A profile (`seccomp-profiles/*.json`, in the format of the OCI runtime specification) becomes a
-//! BPF program in four steps:
+//! BPF program in these steps:
 //!
 //! ```text
 //! oci      read and check the JSON               nothing unknown passes
 //! table    names -> numbers of one architecture  the meaning of the profile, as data
 //! compile  table -> libseccomp's program         the reference
 //! tree     table -> jail's program               the one that is loaded: quicker to load
-//! prove    runs both on every call               disagreement is an error
+//! notify   jail's program -> its telling form    the same, but a listener hears what it refuses
+//! prove    runs them on every call               disagreement is an error
 //! ```
 //!
 //! For the built-in profiles `build.rs` does all of it, so a run pays nothing and a wrong program
@@ -19,8 +20,10 @@ pub mod bpf;
 mod cache;
 pub mod compile;
 mod join;
+pub mod notify;
 pub mod oci;
 pub mod prove;
+pub mod refusal;
 pub mod table;
 pub mod tree;
 
@@ -39,6 +42,9 @@ pub struct Program {
     pub name: String,
     /// `struct sock_filter[]`, as seccomp(2) takes it.
     pub bpf: Cow<'static, [u8]>,
+    /// Its telling form (see [`notify`]); `None` where it can have none: it would be
+    /// longer than the kernel takes, or nothing under it could end.
+    pub telling: Option<Cow<'static, [u8]>>,
 }
 
 /// A profile that is part of the binary.
@@ -46,6 +52,7 @@ struct Embedded {
     name: &'static str,
     json: &'static str,
     bpf: &'static [u8],
+    telling: &'static [u8],
 }
 
 include!(concat!(env!("OUT_DIR"), "/seccomp_built_in.rs"));
@@ -56,6 +63,11 @@ const MAX_PROFILE: u64 = 1 << 20;
 /// The filter of a built-in profile, compiled when jail was.
 pub fn built_in(name: &str) -> Option<&'static [u8]> {
     embedded(name).map(|profile| profile.bpf)
+}
+
+/// The same filter in its telling form.
+pub fn built_in_telling(name: &str) -> Option<&'static [u8]> {
+    embedded(name).map(|profile| profile.telling)
 }
 
 /// The text of a built-in profile.
@@ -88,16 +100,29 @@ pub fn from_file(path: &Path, cache: Option<&Path>) -> Result<Program, Failure> 
     let profile = oci::Profile::parse(&json).map_err(wrong)?;
     let table = table::Table::new(&profile, Arch::NATIVE).map_err(wrong)?;
     let ours = tree::emit(&table).map_err(wrong)?;
-    let bpf = bpf::encode(&ours);
+    let told = notify::telling(&ours).ok().filter(|_| lets_leave(&table));
+    let (bpf, telling) = (bpf::encode(&ours), told.as_deref().map(bpf::encode));
+    let both = [bpf.as_slice(), telling.as_deref().unwrap_or_default()].concat();
     let seal = cache.map(|folder| cache::Seal::new(folder, &json));
-    if !seal.as_ref().is_some_and(|seal| seal.vouches_for(&bpf)) {
+    if !seal.as_ref().is_some_and(|seal| seal.vouches_for(&both)) {
         prove_against_libseccomp(&table, &ours).map_err(wrong)?;
+        if let Some(told) = &told {
+            prove::telling(&table, told, prove::Effort::QUICK).map_err(wrong)?;
+        }
         if let Some(seal) = seal {
             // Without the note the next run proves again; that is all.
-            drop(seal.write(&bpf));
+            drop(seal.write(&both));
         }
     }
-    Ok(Program { name: show.to_string(), bpf: Cow::Owned(bpf) })
+    let telling = telling.map(Cow::Owned);
+    Ok(Program { name: show.to_string(), bpf: Cow::Owned(bpf), telling })
+}
+
+/// A payload that fails under a telling filter, before anybody listens, must be able to end.
+fn lets_leave(table: &table::Table) -> bool {
+    let arch::Number::Is(exit) = table.arch.number("exit_group") else { return false };
+    let verdict = table.verdict(table.arch.audit(), exit, &[125, 0, 0, 0, 0, 0]);
+    !notify::is_told(verdict)
 }
 
 /// Holds jail's program against libseccomp's on every call.
@@ -128,5 +153,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     Ok(json)
 }
 
+#[cfg(test)]
+mod telling_tests;
 #[cfg(test)]
 mod tests;

@@ -5,8 +5,9 @@
 //! libseccomp's program, both run by the interpreter.
 
 use super::arch::Arch;
-use super::bpf::{Data, Insn, run};
+use super::bpf::{Data, Insn, decode, encode, run};
 use super::compile::covers;
+use super::notify::{TELL, arm, is_told};
 use super::oci::{Arg, Error};
 use super::table::{Call, Table, X32_BIT};
 
@@ -36,30 +37,70 @@ pub fn equal(
     effort: Effort,
 ) -> Result<usize, Error> {
     let mut judge = Judge { table, host, ours, reference, compared: 0 };
+    each(table, effort, |arch, number, args| judge.compare(arch, number, args))?;
+    Ok(judge.compared)
+}
+
+/// Holds a telling program against its table: it tells of exactly what the table refuses with an errno
+/// that is told, but where the sixth argument is the pass; there, and in all else, it says what the
+/// table says.
+pub fn telling(table: &Table, program: &[Insn], effort: Effort) -> Result<usize, Error> {
+    const PASS: u64 = 0x9d3f_0c61_b7e2_584a;
+    let mut bytes = encode(program);
+    arm(&mut bytes, PASS);
+    let armed = decode(&bytes).ok_or_else(|| Error("half an instruction".to_owned()))?;
+    let mut compared = 0;
+    each(table, effort, |arch, number, args| {
+        let wrong_in_one_bit = PASS ^ 1 << (compared % 64);
+        for sixth in [args[5], PASS, wrong_in_one_bit] {
+            let args = [args[0], args[1], args[2], args[3], args[4], sixth];
+            let data = Data { number, arch, pointer: 0x7f00_1234_5678, args };
+            let verdict = table.verdict(arch, number, &args);
+            let meant = if is_told(verdict) && sixth != PASS { TELL } else { verdict };
+            let says = run(&armed, &data).map_err(|e| Error(format!("telling: {e}")))?;
+            if says != meant {
+                return Err(Error(format!(
+                    "call {number} (arch {arch:#x}, arguments {args:x?}): the telling program must \
+                     say {meant:#x} and says {says:#x}"
+                )));
+            }
+            compared += 1;
+        }
+        Ok(())
+    })?;
+    Ok(compared)
+}
+
+/// Every call worth a try.
+fn each(
+    table: &Table,
+    effort: Effort,
+    mut compare: impl FnMut(u32, u32, &[u64; 6]) -> Result<(), Error>,
+) -> Result<(), Error> {
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     let top = table.highest() + effort.beyond;
     // The other architecture and the 32-bit entries of both.
     let foreign = Arch::ALL.iter().map(|a| a.audit()).chain([0x4000_0003, 0x4000_0028, 0, !0]);
     for arch in foreign.filter(|arch| *arch != table.arch.audit()) {
         for number in 0..=top {
-            judge.compare(arch, number, &random.args())?;
+            compare(arch, number, &random.args())?;
         }
     }
     let native = table.arch.audit();
     for number in (0..=top).chain(X32_BIT..=X32_BIT + top) {
-        judge.compare(native, number, &[0; 6])?;
-        judge.compare(native, number, &[!0; 6])?;
-        judge.compare(native, number, &random.args())?;
+        compare(native, number, &[0; 6])?;
+        compare(native, number, &[!0; 6])?;
+        compare(native, number, &random.args())?;
     }
     for number in [X32_BIT - 1, X32_BIT | 0x8000_0000, 0x8000_0000, 0x7fff_ffff, !0 - 1, !0] {
-        judge.compare(native, number, &random.args())?;
+        compare(native, number, &random.args())?;
     }
     for (number, call) in table.calls.iter().filter(|(_, call)| !call.any_of.is_empty()) {
         for args in combinations(call, effort.combinations, &mut random) {
-            judge.compare(native, *number, &args)?;
+            compare(native, *number, &args)?;
         }
     }
-    Ok(judge.compared)
+    Ok(())
 }
 
 struct Judge<'a> {

@@ -12,7 +12,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 /// A profile around some rules.
-fn profile(rules: &str) -> String {
+pub(super) fn profile(rules: &str) -> String {
     format!(
         r#"{{"defaultAction": "SCMP_ACT_ERRNO", "architectures": ["SCMP_ARCH_X86_64",
             "SCMP_ARCH_AARCH64"], "syscalls": [{rules}]}}"#
@@ -31,7 +31,7 @@ fn refusal(rules: &str) -> String {
     }
 }
 
-fn table(json: &str, arch: Arch) -> Table {
+pub(super) fn table(json: &str, arch: Arch) -> Table {
     Table::new(&Profile::parse(json.as_bytes()).unwrap(), arch).unwrap()
 }
 

@@ -12,7 +12,11 @@ use crate::plan::{NetworkPlan, Plan, Stage, explain, human};
 use crate::planted::{Control, broken};
 use crate::policy::Policy;
 use crate::policy::load::{Sources, WorkspaceRoot};
+use crate::seccomp::refusal::Call;
+use crate::supervise::refusals::Refusal;
 use crate::supervise::{Ended, EndedBy, Told};
+use crate::why::OTHER_CALLS;
+use nix::errno::Errno;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -120,6 +124,7 @@ impl Run {
             bytes_out: None,
             allowed: None,
             denied: None,
+            refused_calls: None,
         }
     }
 
@@ -134,7 +139,8 @@ impl Run {
             },
         });
         let stages: Vec<Stage> = Stage::ALL.iter().copied().filter(|s| *s != Stage::Exec).collect();
-        self.append(&Event::Applied(Applied::new(self.id.clone(), &stages, proof.collect())))
+        let applied = Applied::new(self.id.clone(), &stages, proof.collect());
+        self.append(&Event::Applied(Applied { hears_seccomp: Some(told.heard), ..applied }))
     }
 
     /// Something that the proxy refused.
@@ -157,7 +163,30 @@ impl Run {
                     Reason::NotPublic { address, .. } => Some(address.to_string().into()),
                     _ => None,
                 },
-                limit: None,
+                ..Detail::default()
+            },
+        }))
+    }
+
+    /// System calls that the connector's filter refused.
+    pub(super) fn seccomp_refused(
+        &self,
+        profile: &str,
+        refusal: &Refusal,
+        fix: Option<String>,
+    ) -> Result<(), Failure> {
+        let call = refusal.call.as_ref();
+        self.append_late(&Event::Denial(Denial {
+            run: self.id.clone(),
+            mechanism: Mechanism::Seccomp,
+            object: call.map_or_else(|| OTHER_CALLS.to_owned(), Call::to_string).into(),
+            reason: format!("the profile {profile} answers {:?}", Errno::from_raw(refusal.errno))
+                .into(),
+            fix: fix.map(Into::into),
+            times: u32::try_from(refusal.times).unwrap_or(u32::MAX),
+            detail: Detail {
+                args: call.map(|call| call.args.clone()).unwrap_or_default(),
+                ..Detail::default()
             },
         }))
     }
@@ -188,6 +217,7 @@ impl Run {
             bytes_out: ended.egress.as_ref().map(|counters| counters.bytes_out),
             allowed: ended.egress.as_ref().map(|counters| counters.allowed),
             denied: ended.egress.as_ref().map(|counters| counters.denied),
+            refused_calls: ended.refused.as_ref().map(|refused| refused.total),
             ..self.ended(how)
         }))
     }

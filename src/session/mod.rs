@@ -6,6 +6,7 @@ mod folder;
 pub mod listen;
 mod ports;
 mod quarantine;
+mod refusals;
 mod report;
 pub mod running;
 mod streams;
@@ -91,6 +92,11 @@ impl Session {
                 {
                     crate::cli::ui::line(&line);
                 }
+                if let Some(refused) = ended.refused.as_ref().filter(|_| !self.options.quiet)
+                    && let Some(line) = refusals::summary(refused, &self.plan.run_id)
+                {
+                    crate::cli::ui::line(&line);
+                }
                 recorded.and(reported)?;
                 Ok(ended.code())
             }
@@ -143,6 +149,7 @@ impl Session {
                 (Some(from), Some((proxied, to)))
             }
         };
+        let (telling, heard) = refusals::listen(plan)?.unzip();
         let (master, slave) = pty.map_or((None, None), |pty| (Some(pty.master), Some(pty.slave)));
         let prepared = Prepared {
             plan,
@@ -163,6 +170,7 @@ impl Session {
                 .host_view
                 .as_ref()
                 .map_or_else(PathBuf::new, |view| view.folder.join("written-outside")),
+            telling,
         };
         let jail = parent::start(&prepared, leaf.as_ref().map(Leaf::dir_fd))?;
         // The jail has its own copies; ours would keep the relay from ending, and secrets in memory.
@@ -173,6 +181,9 @@ impl Session {
         let log = log.insert(self.audit.start(plan)?);
         if let Some(egress) = egress {
             supervisor.with_egress(egress, |event| egress::heard(log, event));
+        }
+        if let Some(heard) = heard {
+            supervisor.with_refusals(heard, refusals::heard(log, plan, self.options.quiet));
         }
         supervisor.let_start(open_gate)?;
         supervisor.on_confined(|told| log.applied(plan, told));
@@ -232,7 +243,8 @@ fn seccomp(choice: &SeccompChoice, sources: &Sources) -> Result<SeccompPlan, Fai
     match choice {
         SeccompChoice::BuiltIn(name) => match crate::seccomp::built_in(name) {
             Some(program) if crate::seccomp::for_connectors().any(|known| known == name) => {
-                Ok(SeccompPlan { name: name.clone(), program: program.into() })
+                let telling = crate::seccomp::built_in_telling(name).map(Into::into);
+                Ok(SeccompPlan { name: name.clone(), program: program.into(), telling })
             }
             _ => {
                 let names: Vec<_> = crate::seccomp::for_connectors().collect();
@@ -246,8 +258,9 @@ fn seccomp(choice: &SeccompChoice, sources: &Sources) -> Result<SeccompPlan, Fai
                 .filter(|path| path.is_absolute())
                 .or_else(|| sources.home.as_ref().map(|home| home.join(".cache")))
                 .map(|cache| cache.join("jail/seccomp"));
-            let program = crate::seccomp::from_file(path, cache.as_deref())?;
-            Ok(SeccompPlan { name: program.name, program: program.bpf })
+            let crate::seccomp::Program { name, bpf, telling } =
+                crate::seccomp::from_file(path, cache.as_deref())?;
+            Ok(SeccompPlan { name, program: bpf, telling })
         }
     }
 }

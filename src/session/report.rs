@@ -123,6 +123,11 @@ fn json(
             "bytes_out": counters.bytes_out,
             "denied_hosts": counters.denied_hosts,
         })),
+        "refused_calls": ended.refused.as_ref().map(|refused| json!({
+            "total": refused.total,
+            "calls": refused.calls,
+            "others": refused.others,
+        })),
         "wall_ms": u64::try_from(ended.wall.as_millis()).unwrap_or(u64::MAX),
         "cpu_ms": u64::try_from(ended.cpu.as_millis()).unwrap_or(u64::MAX),
         "quarantined": quarantined.iter().map(|q| json!({

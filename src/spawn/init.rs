@@ -13,6 +13,7 @@ use crate::plan::{HostView, Plan, ProcessPlan, Stage};
 use crate::planted::{Control, broken};
 use crate::sys::clone::{leave, spawn_sharing};
 use crate::sys::process::Reaped;
+use crate::sys::seccomp::Pass;
 use crate::sys::{self, Call, Sys, SysError};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -22,7 +23,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// Everything that init does; the only way out is the end of the process.
 pub fn main(prepared: &Prepared<'_>, report: OwnedFd) -> ! {
-    let reporter = Reporter(report.as_fd());
+    let reporter = Reporter(report.as_fd(), prepared.pass());
     match set_up(prepared, reporter) {
         Ok((walled, rest)) => {
             let init = unistd::getpid().as_raw();
@@ -133,7 +134,7 @@ pub(super) fn abandoned(report: BorrowedFd<'_>) -> Result<bool, SysError> {
 
 /// Reaps whatever ends, passes signals to the payload's process group, and ends with the payload.
 fn reap(prepared: &Prepared<'_>, payload: i32, rest: Rest, report: BorrowedFd<'_>) -> ! {
-    let reporter = Reporter(report);
+    let reporter = Reporter(report, Pass::default());
     let kept = match retire(prepared, payload, &rest, report) {
         Ok(kept) => kept,
         Err(fault) => fail(reporter, fault),
@@ -169,14 +170,18 @@ fn ends(rest: &Rest, signal: i32, report: BorrowedFd<'_>) -> bool {
     }
 }
 
-/// Keeps only the report pipe (and the list of children), and comes under a filter that knows a reaper's
-/// calls only. What it gives is held until the end.
+/// Hands the listener of the connector's filter out, keeps only the report pipe (and the list of
+/// children), and comes under a filter that knows a reaper's calls only. What it gives is held until the
+/// end.
 fn retire(
     prepared: &Prepared<'_>,
     payload: i32,
     rest: &Rest,
     report: BorrowedFd<'_>,
 ) -> Result<Option<OwnFiles>, Fault> {
+    if let Some(telling) = &prepared.telling {
+        telling.hand_out().at(Stage::Payload, 4)?;
+    }
     let report = report.as_raw_fd().unsigned_abs();
     let list = match rest {
         Rest::Namespace => report,

@@ -28,11 +28,13 @@ pub mod init;
 pub mod parent;
 pub mod payload;
 pub mod secrets;
+pub mod telling;
 pub mod tree;
 pub mod wire;
 
 use crate::plan::Plan;
 use crate::sys::exec::CArray;
+use crate::sys::seccomp::Pass;
 use std::ffi::CString;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -63,4 +65,12 @@ pub struct Prepared<'a> {
     pub supervisor: i32,
     /// Where the proof tries to make a file that no rule allows.
     pub beside: PathBuf,
+    /// How the supervisor is to hear what the connector's filter refuses.
+    pub telling: Option<telling::Telling>,
+}
+
+impl Prepared<'_> {
+    pub fn pass(&self) -> Pass {
+        self.telling.as_ref().map(|telling| telling.pass).unwrap_or_default()
+    }
 }

@@ -5,9 +5,9 @@ use super::init::fail;
 use super::wire::{At, Fault, Message, Reporter};
 use crate::confine::{Confined, View, Walled, landlock, limits, proof, seccomp};
 use crate::plan::Stage;
-use crate::sys::{Call, Sys, SysError, SysResult, exec, process};
+use crate::sys::{Call, Sys, SysError, SysResult, exec, passed, process};
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags};
 use std::convert::Infallible;
 use std::os::fd::AsFd;
 
@@ -48,9 +48,10 @@ fn confine(
         supervisor: prepared.supervisor,
         init,
         reporter,
+        pass: reporter.1,
     };
     proof::before_seccomp(&target)?;
-    let seccomp = seccomp::apply(&plan.seccomp)?;
+    let seccomp = seccomp::apply(&plan.seccomp, prepared.telling.as_ref(), reporter)?;
     let proof = proof::after_seccomp(&target)?;
     Ok(Confined { process, capabilities, no_new_privs, view, limits, seccomp, proof })
 }
@@ -80,12 +81,14 @@ fn become_connector(
     reporter.tell(Message::Confined).at(Stage::Payload, 2)?;
     wait_for_gate(prepared, reporter).at(Stage::Payload, 3)?;
     let mut byte = [0];
-    let opened =
-        nix::unistd::read(&prepared.gate, &mut byte).sys(Call::Read).at(Stage::Payload, 3)?;
+    let pass = reporter.1;
+    let opened = passed::read(prepared.gate.as_fd(), &mut byte, pass)
+        .sys(Call::Read)
+        .at(Stage::Payload, 3)?;
     if opened != 1 {
         return Err(SysError::new(Call::Read, Errno::ECANCELED)).at(Stage::Payload, 3);
     }
-    Err(exec::execve(&prepared.program, &prepared.argv, &prepared.envp)).at(Stage::Exec, 0)
+    Err(exec::execve(&prepared.program, &prepared.argv, &prepared.envp, pass)).at(Stage::Exec, 0)
 }
 
 /// The supervisor opens it, or is gone: an init that outlives it for a while does not tell, and we have
@@ -95,7 +98,7 @@ fn wait_for_gate(prepared: &Prepared<'_>, reporter: Reporter<'_>) -> SysResult<(
         PollFd::new(prepared.gate.as_fd(), PollFlags::POLLIN),
         PollFd::new(reporter.0, PollFlags::empty()),
     ];
-    poll(&mut fds, PollTimeout::NONE).sys(Call::Poll)?;
+    passed::poll(&mut fds, reporter.1).sys(Call::Poll)?;
     let gone = fds[1].any() != Some(false);
     if gone { Err(SysError::new(Call::Poll, Errno::EPIPE)) } else { Ok(()) }
 }

@@ -5,7 +5,8 @@
 //! keeps its copy to report the end of the connector; the payload's copy is close-on-exec.
 
 use crate::plan::Stage;
-use crate::sys::{Call, Sys, SysError, SysResult};
+use crate::sys::seccomp::Pass;
+use crate::sys::{Call, Sys, SysError, SysResult, passed};
 use std::os::fd::BorrowedFd;
 
 /// Bytes of one record.
@@ -87,9 +88,9 @@ impl Message {
     }
 }
 
-/// The writing end, as init and payload use it.
+/// The writing end, as init and payload use it; the payload under its filter too, hence the pass.
 #[derive(Clone, Copy)]
-pub struct Reporter<'a>(pub BorrowedFd<'a>);
+pub struct Reporter<'a>(pub BorrowedFd<'a>, pub Pass);
 
 impl Reporter<'_> {
     /// Sends one record. Where the supervisor is gone there is nobody to tell, and the lifeline ends
@@ -100,12 +101,12 @@ impl Reporter<'_> {
 
     /// Sends one record that the run cannot do without.
     pub fn tell(self, message: Message) -> SysResult<()> {
-        put(self.0, &message.encode())
+        put(self, &message.encode())
     }
 }
 
-fn put(pipe: BorrowedFd<'_>, bytes: &[u8]) -> SysResult<()> {
-    let written = nix::unistd::write(pipe, bytes).sys(Call::Write)?;
+fn put(to: Reporter<'_>, bytes: &[u8]) -> SysResult<()> {
+    let written = passed::write(to.0, bytes, to.1).sys(Call::Write)?;
     if written == bytes.len() { Ok(()) } else { Err(SysError::unverified()) }
 }
 
@@ -144,7 +145,7 @@ impl<'a> Batch<'a> {
     /// The same, where a fault follows that says more.
     pub fn flush(&mut self) {
         let bytes = self.bytes.get(..self.length).unwrap_or_default();
-        self.sent = self.sent.and(put(self.reporter.0, bytes));
+        self.sent = self.sent.and(put(self.reporter, bytes));
         self.length = 0;
     }
 }

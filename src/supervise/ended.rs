@@ -1,6 +1,7 @@
 //! How a run ended.
 
 use super::Told;
+use super::refusals::Refused;
 use crate::egress::Counters;
 use crate::exit;
 use nix::sys::resource::{UsageWho, getrusage};
@@ -32,6 +33,8 @@ pub struct Ended {
     pub stderr_tail: Vec<u8>,
     /// What went through the egress process, where there was one.
     pub egress: Option<Counters>,
+    /// What seccomp refused the connector, where that could be heard.
+    pub refused: Option<Refused>,
     pub told: Told,
 }
 

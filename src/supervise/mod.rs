@@ -7,11 +7,13 @@ mod egress;
 mod ended;
 pub mod gauge;
 pub mod pty;
+pub mod refusals;
 mod stderr;
 mod streams;
 
 pub use ended::{Ended, EndedBy};
 
+use crate::confine::seccomp;
 use crate::egress::{Counters, Event};
 use crate::failure::{Failure, Kind};
 use crate::plan::{Plan, Probe, Stage};
@@ -54,9 +56,20 @@ pub struct Told {
     /// Optional steps that did not work.
     pub noted: Vec<Fault>,
     pub confined: bool,
+    /// What seccomp refuses the connector is heard.
+    pub heard: bool,
     failed: Option<Fault>,
     /// Status and processor time of the connector, of which no process is left.
     ended: Option<(i32, Duration)>,
+}
+
+impl Told {
+    /// The filter could not be loaded in its telling form.
+    fn is_deaf(&self) -> bool {
+        self.noted
+            .iter()
+            .any(|noted| (noted.stage, noted.step) == (Stage::Seccomp, seccomp::LISTEN))
+    }
 }
 
 type OnConfined<'a> = Box<dyn FnOnce(&Told) -> Result<(), Failure> + 'a>;
@@ -72,6 +85,7 @@ pub struct Supervisor<'a> {
     streams: Streams,
     terminal: Option<pty::Session>,
     egress: Option<egress::Link>,
+    refusals: Option<refusals::Link<'a>>,
     /// Why the egress process is no more.
     lost: Option<Failure>,
     /// A byte into it lets the connector start.
@@ -117,6 +131,7 @@ impl<'a> Supervisor<'a> {
             streams: Streams::watch(plan.eof_grace),
             terminal: pty::Session::start(terminal)?,
             egress: None,
+            refusals: None,
             lost: None,
             gate: None,
             started,
@@ -180,9 +195,9 @@ impl<'a> Supervisor<'a> {
         if let Some(session) = &mut self.terminal {
             session.drain();
         }
-        let counters = self.end_egress();
+        let (counters, refused) = (self.end_egress(), self.end_refusals());
         self.stderr.flush();
-        self.finish(killed_by, counters?)
+        self.finish(killed_by, counters?, refused?)
     }
 
     fn watch(&mut self) -> Result<(), Failure> {
@@ -204,6 +219,9 @@ impl<'a> Supervisor<'a> {
             if ready.egress {
                 self.hear_egress()?;
             }
+            if ready.refusals {
+                self.hear_refusals()?;
+            }
             if ready.init {
                 while report_open && self.receive()? {}
                 return Ok(());
@@ -218,6 +236,8 @@ impl<'a> Supervisor<'a> {
     }
 
     fn wait(&self, report_open: bool) -> Result<Ready, Failure> {
+        // One moment for what is waited for and for how long, or what is due in between is missed.
+        let now = Instant::now();
         let mut fds = vec![
             PollFd::new(self.jail.pidfd.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
@@ -234,6 +254,11 @@ impl<'a> Supervisor<'a> {
             fds.push(link.poll_fd());
             fds.len() - 1
         });
+        let refusals = self.refusals.as_ref().and_then(|link| link.poll_fd(now));
+        let refusals = refusals.map(|fd| {
+            fds.push(fd);
+            fds.len() - 1
+        });
         let streams = fds.len();
         if self.terminal.is_none() {
             self.streams.add(&mut fds);
@@ -242,7 +267,7 @@ impl<'a> Supervisor<'a> {
         if let Some(session) = &self.terminal {
             session.add(&mut fds);
         }
-        match poll(&mut fds, self.timeout()) {
+        match poll(&mut fds, self.timeout(now)) {
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
             Err(errno) => {
                 return Err(Failure::new(Kind::Io, "poll failed").because(errno.desc()));
@@ -256,16 +281,18 @@ impl<'a> Supervisor<'a> {
             report: report.is_some_and(any),
             stderr: relay.is_some_and(any),
             egress: egress.is_some_and(any),
+            refusals: refusals.is_some_and(any),
             hangup: (streams..terminal).any(any),
             terminal: (terminal..fds.len()).any(any),
         })
     }
 
-    fn timeout(&self) -> PollTimeout {
+    fn timeout(&self, now: Instant) -> PollTimeout {
         let next = [
             self.deadline.as_ref().map(|(at, _)| *at),
             self.killing.as_ref().map(|(at, _)| *at),
             self.streams.next_look(),
+            self.refusals.as_ref().and_then(|link| link.next_look(now)),
         ];
         match next.into_iter().flatten().min() {
             // One millisecond more, so that the deadline has passed when poll returns.
@@ -290,6 +317,7 @@ impl<'a> Supervisor<'a> {
                 Message::Escaped { .. } => {}
                 Message::Confined => {
                     self.told.confined = true;
+                    self.told.heard = self.refusals.is_some() && !self.told.is_deaf();
                     if let Some(act) = self.on_confined.take() {
                         act(&self.told)?;
                     }
@@ -372,6 +400,7 @@ impl<'a> Supervisor<'a> {
         self,
         killed_by: Option<i32>,
         egress: Option<Counters>,
+        refused: Option<refusals::Refused>,
     ) -> Result<(Ended, Jail), Failure> {
         if let Some(fault) = self.told.failed {
             return Err(hints::refusal(self.plan, fault));
@@ -399,6 +428,7 @@ impl<'a> Supervisor<'a> {
             cpu: self.told.ended.map_or_else(ended::cpu_of_children, |(_, cpu)| cpu),
             stderr_tail: self.stderr.tail(),
             egress,
+            refused,
             told: self.told,
         };
         Ok((ended, self.jail))
@@ -412,6 +442,7 @@ struct Ready {
     report: bool,
     stderr: bool,
     egress: bool,
+    refusals: bool,
     hangup: bool,
     terminal: bool,
 }

@@ -1,8 +1,10 @@
 //! Attempts at what a jail forbids, for the proof from inside.
 //!
 //! Each makes the real call with real arguments and gives the errno of the refusal; `Ok(())` means
-//! that it worked. Nothing is undone: a run whose probe succeeds is ended at once.
+//! that it worked. Nothing is undone: a run whose probe succeeds is ended at once. Those that are made
+//! under the connector's filter give the [`Pass`], since nobody listens yet.
 
+use super::seccomp::Pass;
 use nix::errno::Errno;
 use nix::{NixPath, libc as c};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
@@ -22,15 +24,26 @@ pub fn open<P: ?Sized + NixPath>(path: &P, write: bool, create: bool) -> Result<
     outcome(returned.into())
 }
 
-fn socket(family: c::c_int, kind: c::c_int, protocol: c::c_int) -> Result<c::c_int, Errno> {
+fn socket(
+    family: c::c_int,
+    kind: c::c_int,
+    protocol: c::c_int,
+    pass: Pass,
+) -> Result<c::c_int, Errno> {
+    let kind = kind | c::SOCK_CLOEXEC | c::SOCK_NONBLOCK;
     // SAFETY: three integers. man: socket(2)
-    let fd = unsafe { c::socket(family, kind | c::SOCK_CLOEXEC | c::SOCK_NONBLOCK, protocol) };
-    if fd < 0 { Err(Errno::last()) } else { Ok(fd) }
+    let fd = unsafe { c::syscall(c::SYS_socket, family, kind, protocol, 0, 0, pass.0) };
+    if fd < 0 { Err(Errno::last()) } else { Ok(fd as c::c_int) }
 }
 
 /// Creates a socket of this family, type and protocol.
-pub fn create_socket(family: c::c_int, kind: c::c_int, protocol: c::c_int) -> Result<(), Errno> {
-    socket(family, kind, protocol).map(drop)
+pub fn create_socket(
+    family: c::c_int,
+    kind: c::c_int,
+    protocol: c::c_int,
+    pass: Pass,
+) -> Result<(), Errno> {
+    socket(family, kind, protocol, pass).map(drop)
 }
 
 /// Connects to an IPv4 address, or sends it one datagram. Non-blocking.
@@ -40,7 +53,7 @@ pub fn create_socket(family: c::c_int, kind: c::c_int, protocol: c::c_int) -> Re
 /// be refused by the proxy's: anything else counts as success.
 pub fn reach_ipv4(to: SocketAddrV4, datagram: bool, by: Option<Ipv4Addr>) -> Result<(), Errno> {
     let kind = if datagram { c::SOCK_DGRAM } else { c::SOCK_STREAM };
-    let fd = socket(c::AF_INET, kind, 0)?;
+    let fd = socket(c::AF_INET, kind, 0, Pass::default())?;
     let to = ipv4(to);
     let size = size_of::<c::sockaddr_in>() as c::socklen_t;
     // SAFETY: `to` lives over the call and `size` is its size. man: connect(2)
@@ -68,7 +81,7 @@ fn ipv4(address: SocketAddrV4) -> c::sockaddr_in {
 
 /// The same for an IPv6 address.
 pub fn reach_ipv6(to: SocketAddrV6, by: Option<Ipv6Addr>) -> Result<(), Errno> {
-    let fd = socket(c::AF_INET6, c::SOCK_STREAM, 0)?;
+    let fd = socket(c::AF_INET6, c::SOCK_STREAM, 0, Pass::default())?;
     let to = ipv6(to);
     let size = size_of::<c::sockaddr_in6>() as c::socklen_t;
     // SAFETY: `to` lives over the call and `size` is its size. man: connect(2)
@@ -126,9 +139,9 @@ fn refused_there(fd: c::c_int, datagram: bool) -> Result<(), Errno> {
     }
 }
 
-pub fn unshare_user() -> Result<(), Errno> {
+pub fn unshare_user(pass: Pass) -> Result<(), Errno> {
     // SAFETY: one integer; on success the run ends. man: unshare(2)
-    outcome(unsafe { c::unshare(c::CLONE_NEWUSER) }.into())
+    outcome(unsafe { c::syscall(c::SYS_unshare, c::CLONE_NEWUSER, 0, 0, 0, 0, pass.0) })
 }
 
 pub fn mount_tmpfs() -> Result<(), Errno> {
@@ -147,23 +160,23 @@ pub fn chroot() -> Result<(), Errno> {
     outcome(unsafe { c::chroot(c"/".as_ptr()) }.into())
 }
 
-pub fn ptrace_init() -> Result<(), Errno> {
+pub fn ptrace_init(pass: Pass) -> Result<(), Errno> {
     // SAFETY: PTRACE_ATTACH uses the pid only. man: ptrace(2)
-    outcome(unsafe { c::syscall(c::SYS_ptrace, c::PTRACE_ATTACH, 1, 0, 0) })
+    outcome(unsafe { c::syscall(c::SYS_ptrace, c::PTRACE_ATTACH, 1, 0, 0, 0, pass.0) })
 }
 
 /// A system call with arguments that would be harmless if it were allowed.
-pub fn plain(number: c::c_long, first: c::c_long) -> Result<(), Errno> {
+pub fn plain(number: c::c_long, first: c::c_long, pass: Pass) -> Result<(), Errno> {
     // SAFETY: only used with calls that read or write no memory for NULL pointers and these numbers:
     // bpf(MAP_CREATE, NULL, 0), keyctl(GET_KEYRING_ID), io_uring_setup(0, NULL),
     // perf_event_open(NULL), userfaultfd(0).
-    outcome(unsafe { c::syscall(number, first, 0, 0, 0, 0) })
+    outcome(unsafe { c::syscall(number, first, 0, 0, 0, 0, pass.0) })
 }
 
 /// Connects to a port of this machine at which nobody listens. Only a refusal by rule counts: an answer
 /// of the other side (ECONNREFUSED) means that the connection was tried.
 pub fn connect_loopback() -> Result<(), Errno> {
-    let fd = socket(c::AF_INET, c::SOCK_STREAM, 0)?;
+    let fd = socket(c::AF_INET, c::SOCK_STREAM, 0, Pass::default())?;
     let to = ipv4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9));
     let size = size_of::<c::sockaddr_in>() as c::socklen_t;
     // SAFETY: `to` lives over the call and `size` is its size. man: connect(2)

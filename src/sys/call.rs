@@ -68,6 +68,7 @@ calls! {
     Readlinkat = "readlinkat",
     Recv = "recvmsg",
     Seccomp = "seccomp(SECCOMP_SET_MODE_FILTER)",
+    SeccompListen = "seccomp(SECCOMP_FILTER_FLAG_NEW_LISTENER)",
     Send = "sendmsg",
     SendSignal = "pidfd_send_signal",
     Setgroups = "setgroups",

@@ -45,7 +45,7 @@ pub fn clone3(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> SysResult<Cloned> {
     }
 }
 
-/// Starts a child that shares our memory, on a stack of its own, while we sleep until it execs or ends
+/// Starts a child that shares our memory and, until it execs, our table of descriptors, on a stack of its own, while we sleep until it execs or ends
 /// (vfork semantics); gives its pid.
 ///
 /// Saves the copy of the page tables, and the faults after it, that fork costs. The child must only run
@@ -70,7 +70,7 @@ pub fn spawn_sharing<F: FnOnce() -> Infallible>(child: F) -> SysResult<i32> {
     // SAFETY: one past the end of the mapping, which is page-aligned; stacks grow down.
     let top = unsafe { stack.cast::<u8>().add(STACK) };
     let mut slot = Some(child);
-    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+    let flags = libc::CLONE_VM | libc::CLONE_FILES | libc::CLONE_VFORK | libc::SIGCHLD;
     // WHY: raw clone3 would return twice into this frame; glibc's clone calls a function instead.
     // SAFETY: the stack is mapped and unused; CLONE_VFORK keeps us asleep, with `slot` in place, until
     // the child has left our memory; we are single-threaded. man: clone(2)

@@ -1,5 +1,6 @@
 //! execve(2) with arrays that were made before the clone.
 
+use super::seccomp::Pass;
 use super::{Call, SysError};
 use std::ffi::{CStr, CString};
 
@@ -22,9 +23,11 @@ impl CArray {
 }
 
 /// Becomes another program; returns only the error.
-pub fn execve(program: &CStr, argv: &CArray, envp: &CArray) -> SysError {
-    // WHY: nix::unistd::execve builds its pointer arrays on the heap at the call.
+pub fn execve(program: &CStr, argv: &CArray, envp: &CArray, pass: Pass) -> SysError {
+    let (argv, envp) = (argv.pointers.as_ptr(), envp.pointers.as_ptr());
+    // WHY: nix::unistd::execve builds its pointer arrays on the heap at the call, and no wrapper has a
+    // sixth argument.
     // SAFETY: both arrays end in NULL and point into strings that they own. man: execve(2)
-    unsafe { libc::execve(program.as_ptr(), argv.pointers.as_ptr(), envp.pointers.as_ptr()) };
+    unsafe { libc::syscall(libc::SYS_execve, program.as_ptr(), argv, envp, 0, 0, pass.0) };
     SysError::last(Call::Execve)
 }

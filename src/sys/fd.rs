@@ -120,6 +120,13 @@ pub fn adopt(fd: RawFd) -> OwnedFd {
     unsafe { OwnedFd::from_raw_fd(fd) }
 }
 
+/// For a descriptor that a process sharing our table opened, and left to us.
+pub fn borrow_raw<'a>(fd: RawFd) -> BorrowedFd<'a> {
+    // SAFETY: only used with the number that the payload left in shared memory, which is open in the table
+    // that it shares with init until init closes everything. man: clone(2), CLONE_FILES
+    unsafe { BorrowedFd::borrow_raw(fd) }
+}
+
 /// Bytes that wait unread in a pipe or socket; `None` where the kernel cannot tell.
 pub fn unread(fd: BorrowedFd<'_>) -> Option<usize> {
     let mut count: libc::c_int = 0;

@@ -67,7 +67,7 @@ fn signalled(signal: i32) -> Option<Finding> {
             "SIGSYS ended it: its profile ends a process for some system call; which one it was is not recorded",
             Remedy::Advice {
                 text:
-                    "the built-in profiles end nobody; look at the profile that limits.seccomp or \
+                    "the built-in profiles end nobody; look at the profile that seccomp in the manifest or \
                        --seccomp names"
                         .to_owned(),
             },

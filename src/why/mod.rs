@@ -1,17 +1,20 @@
 //! One run explained from its records: what was refused, why, and the smallest change of policy that
 //! would allow it. Pure: records and the rules of today in, words out.
 
+mod calls;
 mod limits;
 mod network;
 mod patch;
+mod seccomp;
 mod text;
 
 #[cfg(test)]
 mod tests;
 
 pub use patch::{Allow, Patch};
+pub use seccomp::{AboutCall, OTHER_CALLS, about_call};
 
-use crate::audit::{self, Event, How, Mechanism, Network, RunEnd, RunStart, Text};
+use crate::audit::{self, Applied, Event, How, Mechanism, Network, RunEnd, RunStart, Text};
 use crate::firewall::Rules;
 use serde::Serialize;
 use std::time::SystemTime;
@@ -92,6 +95,10 @@ impl Story {
             Event::RunEnd(end) => Some(end),
             _ => None,
         });
+        let applied = events.iter().find_map(|(_, event)| match event {
+            Event::Applied(applied) => Some(applied),
+            _ => None,
+        });
         let mut refused: Vec<Finding> = Vec::new();
         for (_, event) in events {
             if let Event::Denial(denial) = event {
@@ -118,12 +125,16 @@ impl Story {
             refused,
             tool,
             not_enforced: start_of.map(|start| start.gaps.clone()).unwrap_or_default(),
-            not_recorded: not_recorded(start_of, end),
+            not_recorded: not_recorded(start_of, applied, end),
         }
     }
 }
 
-fn not_recorded(start: Option<&RunStart>, end: Option<&RunEnd>) -> Vec<&'static str> {
+fn not_recorded(
+    start: Option<&RunStart>,
+    applied: Option<&Applied>,
+    end: Option<&RunEnd>,
+) -> Vec<&'static str> {
     let mut notes = Vec::new();
     match end.map(|end| &end.how) {
         None => notes.push(
@@ -140,9 +151,17 @@ fn not_recorded(start: Option<&RunStart>, end: Option<&RunEnd>) -> Vec<&'static 
         notes.push("anything that it did: it was not confined");
     } else if !matches!(end.map(|end| &end.how), Some(How::Refused { .. })) {
         notes.push(
-            "what the kernel refused inside (seccomp, Landlock, file permissions): it told the \
-             connector alone, as an error such as EPERM, EACCES or ENOENT",
+            "files that the kernel refused inside (Landlock, mounts, permissions): it told the \
+             connector alone, as an error such as EACCES or ENOENT",
         );
+        // A jail that never stood refused no call.
+        match applied {
+            Some(Applied { hears_seccomp: Some(true), .. }) | None => {}
+            Some(_) => notes.push(
+                "system calls that seccomp refused: this machine or that version of jail could not \
+                 hear of them (jail doctor host shows `seccomp.notify`)",
+            ),
+        }
     }
     if start.is_some_and(|start| start.network == Some(Network::None)) {
         notes.push("attempts to reach a network: there was no way out, and nobody to see them");
@@ -167,6 +186,12 @@ fn join(all: &mut Vec<Finding>, next: Finding) {
     (one.remedy, one.weight) = (next.remedy, next.weight);
 }
 
+impl Finding {
+    fn is_seccomp(&self) -> bool {
+        self.mechanism == Mechanism::Seccomp
+    }
+}
+
 fn finding(denial: &audit::Denial) -> Finding {
     let mut finding = Finding {
         weight: Weight::Limit,
@@ -183,6 +208,7 @@ fn finding(denial: &audit::Denial) -> Finding {
     };
     match denial.mechanism {
         Mechanism::Proxy => network::judge(&mut finding),
+        Mechanism::Seccomp => seccomp::judge(&mut finding, &denial.detail.args),
         _ => limits::judge(&mut finding),
     }
     finding

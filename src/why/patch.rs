@@ -1,7 +1,7 @@
 //! The smallest change of policy that would have allowed what was refused: as commands, and as lines of
 //! the manifest.
 
-use super::{Finding, Remedy, network};
+use super::{Finding, Remedy, network, seccomp};
 use crate::audit::{Mechanism, Text};
 use crate::firewall::pattern::DEFAULT_PORT;
 use crate::firewall::{Effect, Endpoint, Rules, command};
@@ -197,6 +197,9 @@ fn manifest(findings: &[Finding], wanted: &[Wanted]) -> String {
     if !limits.is_empty() {
         text += "limits:\n";
         limits.iter().for_each(|line| text += &format!("  {line}\n"));
+    }
+    if let Some(profile) = seccomp::wanted(findings) {
+        text += &format!("seccomp: {profile}\n");
     }
     text
 }

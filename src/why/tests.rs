@@ -2,6 +2,7 @@ use super::*;
 use crate::audit::{Denial, Detail, Digest, RunId, Sandbox};
 use crate::firewall::{Endpoint, Rule};
 use crate::policy::Origin;
+use crate::seccomp::refusal::Seen;
 use std::time::{Duration, UNIX_EPOCH};
 
 const RUN: &str = "0123456789ab";
@@ -37,6 +38,7 @@ fn end(how: How) -> Event {
         bytes_out: None,
         allowed: None,
         denied: None,
+        refused_calls: None,
     })
 }
 
@@ -225,6 +227,86 @@ fn limits_have_twice_what_was_too_little() {
     assert!(story.patch.commands.is_empty());
 }
 
+fn call(object: &str, args: &[Seen], times: u32) -> Event {
+    Event::Denial(Denial {
+        run: RunId::from(RUN),
+        mechanism: Mechanism::Seccomp,
+        object: object.into(),
+        reason: "the profile default answers EPERM".into(),
+        fix: None,
+        times,
+        detail: Detail { args: args.to_vec(), ..Detail::default() },
+    })
+}
+
+fn seen(index: u8, value: u64, mask: u64) -> Seen {
+    Seen { index, value, mask }
+}
+
+#[test]
+fn a_refused_call_is_explained_and_a_profile_named_where_one_allows_it() {
+    const WORD: u64 = 0xffff_ffff;
+    let uevent = [seen(0, 16, WORD), seen(1, 3, 15), seen(2, 15, WORD)];
+    let unknown = [seen(1, 0xabcd, WORD)];
+    let story = story(vec![
+        call("keyctl", &[], 1),
+        call("socket(16, 3, 15)", &uevent, 1),
+        call("ioctl(_, 0xabcd)", &unknown, 1),
+        call("keyctl", &[], 9),
+        call(OTHER_CALLS, &[], 5),
+    ]);
+    let told: Vec<(&str, u64)> =
+        story.refused.iter().map(|one| (one.object.as_str(), one.times)).collect();
+    let expected =
+        [("socket(16, 3, 15)", 1), ("ioctl(_, 0xabcd)", 1), ("keyctl", 10), (OTHER_CALLS, 5)];
+    assert_eq!(told, expected);
+    assert_eq!(story.patch.manifest, "seccomp: browser\n");
+    let text = story.to_string();
+    for words in [
+        "keyctl: for keys and keyrings of the kernel; the profile default answers EPERM (10 times)",
+        "no profile should allow it: keyrings",
+        "jail seccomp show default --oci > own.json",
+        r#"{"names": ["ioctl"], "action": "SCMP_ACT_ALLOW", "args": [{"index": 1, "value": 4294967295, "valueTwo": 43981, "op": "SCMP_CMP_MASKED_EQ"}]}"#,
+    ] {
+        assert!(text.contains(words), "{words}\n{text}");
+    }
+}
+
+/// What is not to be in any profile (`the_dangerous_calls_are_in_no_profile`) is never proposed for one.
+#[test]
+fn what_no_profile_may_allow_is_proposed_for_none() {
+    for name in
+        "keyctl ptrace bpf mount unshare perf_event_open userfaultfd pidfd_getfd init_module"
+            .split(' ')
+    {
+        for profile in ["default", "strict", "./own.json"] {
+            let about = about_call(profile, name, &[]);
+            assert_eq!(about.fix(), None, "{name}");
+            assert!(about.line().unwrap().starts_with(", for "), "{name}");
+        }
+    }
+    let setuid = about_call("default", "chmod", &[seen(1, 0o4000, 0o6000)]);
+    assert!(setuid.line().unwrap().contains("set-uid"), "{setuid:?}");
+    // A profile of one's own is not replaced by a built-in one.
+    let sockets = about_call("./own.json", "connect", &[]);
+    assert_eq!(
+        (sockets.fix(), about_call("strict", "connect", &[]).fix().unwrap()),
+        (None, "seccomp: default".into())
+    );
+}
+
+#[test]
+fn whether_seccomp_was_heard_is_said() {
+    let with = |hears_seccomp| {
+        let applied = Applied::new(RUN.into(), &[], Vec::new());
+        let applied = Event::Applied(Applied { hears_seccomp, ..applied });
+        story(vec![start(), applied, end(How::Exited { code: 0 })]).not_recorded.join("\n")
+    };
+    let note = "system calls that seccomp refused";
+    assert!(!with(Some(true)).contains(note));
+    assert!(with(Some(false)).contains(note) && with(None).contains(note));
+}
+
 #[test]
 fn an_end_that_means_one_thing_is_explained_and_no_other() {
     let explained = |how| story(vec![start(), end(how)]).refused.pop();
@@ -284,7 +366,7 @@ fn the_whole_text() {
          the machine's own credentials\n\
          \n\
          not recorded:\n\
-         \u{20} what the kernel refused inside (seccomp, Landlock, file permissions): it told the \
-         connector alone, as an error such as EPERM, EACCES or ENOENT\n"
+         \u{20} files that the kernel refused inside (Landlock, mounts, permissions): it told the connector \
+         alone, as an error such as EACCES or ENOENT\n"
     );
 }

@@ -100,6 +100,9 @@ fn finding(f: &mut fmt::Formatter<'_>, finding: &Finding) -> fmt::Result {
         Remedy::Change { think_twice: None } => writeln!(f),
         Remedy::Change { think_twice: Some(why) } => writeln!(f, "\n    think twice: {why}"),
         Remedy::Advice { text } => writeln!(f, "\n    try: {text}"),
+        Remedy::None { because } if finding.is_seccomp() => {
+            writeln!(f, "\n    no profile should allow it: {because}")
+        }
         Remedy::None { because } => writeln!(f, "\n    no rule allows it: {because}"),
     }
 }

@@ -86,7 +86,9 @@ fn from_manifest(text: &str) -> Policy {
 }
 
 fn plan(policy: Policy, facts: &Facts, resolved: &Resolved) -> Result<Plan, Failure> {
-    let seccomp = SeccompPlan { name: "default".into(), program: vec![0; 24].into() };
+    let program = vec![0; 24];
+    let telling = Some(program.clone().into());
+    let seccomp = SeccompPlan { name: "default".into(), program: program.into(), telling };
     build(policy, facts, resolved, seccomp, "RUN".into())
 }
 

@@ -16,6 +16,7 @@ mod killed;
 mod listen;
 mod nothing_left;
 mod places;
+mod refused;
 mod report;
 mod secrets;
 mod signals;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         signals::trials(),
         workspace::trials(),
         secrets::trials(),
+        refused::trials(),
         report::trials(),
         inherited::trials(),
         places::trials(),

@@ -52,7 +52,7 @@ impl Subject {
 
 type Test = fn(&Subject) -> Result<(), String>;
 
-/// One test for each rule, and four for what no rule names.
+/// One test for each rule, and five for what no rule names.
 pub(crate) fn trials(subject: Subject) -> Vec<Trial> {
     let subject = Arc::new(subject);
     let mut trials = Vec::new();
@@ -61,8 +61,9 @@ pub(crate) fn trials(subject: Subject) -> Vec<Trial> {
         let name = format!("{}/rule {:03} {}", subject.name, index + 1, rule.names[0]);
         trials.push(Trial::test(name, move || check_rule(&on, &rule).map_err(Failed::from)));
     }
-    let tests: [(&str, Test); 4] = [
+    let tests: [(&str, Test); 5] = [
         ("unnamed calls are refused", unnamed),
+        ("the telling form refuses the same", telling),
         ("newer calls do not exist", newer),
         ("x32 calls do not exist", x32),
         ("int 0x80 does not exist", int80),
@@ -173,6 +174,33 @@ fn unnamed(on: &Subject) -> Result<(), String> {
         return Err(format!("only {} calls are left to refuse", calls.len()));
     }
     all(on, calls.into_iter())
+}
+
+/// The telling form, by the kernel: with the pass it refuses as the plain one does, and without it asks. Where
+/// nobody listens the kernel answers ENOSYS itself, so that nothing passes.
+fn telling(on: &Subject) -> Result<(), String> {
+    const PASS: u64 = 0x1122_3344_5566_7788;
+    let mut program = seccomp::built_in_telling(&on.name).ok_or("no telling form")?.to_vec();
+    jail::seccomp::notify::arm(&mut program, PASS);
+    let program = child::marked(&program);
+    let asked = Outcome::Reached(-i64::from(libc::ENOSYS));
+    let mut told = 0;
+    for number in 0..=on.table.highest() {
+        // See `unnamed` for uretprobe.
+        let known = Arch::NATIVE.call_name(number).is_some_and(|name| name != "uretprobe");
+        if !known || on.table.calls.contains_key(&number) {
+            continue;
+        }
+        told += 1;
+        let refused = Outcome::Refused(libc::EPERM.into());
+        for (sixth, meant) in [(PASS, refused), (PASS ^ 1 << 40, asked), (0, asked)] {
+            let outcome = child::call(&program, number, &[0, 0, 0, 0, 0, sixth]);
+            if outcome != meant {
+                return Err(format!("call {number} with {sixth:#x}: {outcome:?}, not {meant:?}"));
+            }
+        }
+    }
+    if told < 50 { Err(format!("only {told} calls are told")) } else { Ok(()) }
 }
 
 fn newer(on: &Subject) -> Result<(), String> {

@@ -104,6 +104,9 @@ fn end(event: &RunEnd) -> (&'static str, String) {
     if let Some(denied) = event.denied.filter(|denied| *denied > 0) {
         what += &format!(", {denied} refused by the proxy");
     }
+    if let Some(calls) = event.refused_calls.filter(|calls| *calls > 0) {
+        what += &format!(", {calls} by seccomp");
+    }
     (paint, what)
 }
 
@@ -230,9 +233,10 @@ mod tests {
                 bytes_out,
                 allowed,
                 denied,
+                refused_calls: Some(1),
             }))
         };
-        let cost = " after 1s 234ms, cpu 5ms, peak 1.5 MiB, 2 refused by the proxy\n";
+        let cost = " after 1s 234ms, cpu 5ms, peak 1.5 MiB, 2 refused by the proxy, 1 by seccomp\n";
         assert!(end(How::Exited { code: 3 }).ends_with(&format!("exited 3{cost}")));
         let (stage, what) = (Some("id-map".into()), "EPERM".into());
         let refused = How::Refused { stage, what, hints: Vec::new() };
