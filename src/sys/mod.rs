@@ -14,6 +14,7 @@ pub mod net;
 pub mod netlink;
 pub mod probe;
 pub mod process;
+pub mod ptrace;
 pub mod ready;
 pub mod seccomp;
 pub mod socket;
