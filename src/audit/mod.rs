@@ -76,7 +76,7 @@ mod testing;
 
 pub use error::AuditError;
 pub use event::{
-    Applied, Born, Denial, Detail, Event, How, Mechanism, Network, Probe, RunEnd, RunStart,
+    Applied, Born, Denial, Detail, Event, Grant, How, Mechanism, Network, Probe, RunEnd, RunStart,
     Sandbox, VERSION, Verdict,
 };
 pub use place::path_for;

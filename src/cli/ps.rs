@@ -158,6 +158,7 @@ mod tests {
             uid: 0,
             command: "sh".into(),
             gaps: Vec::new(),
+            traced: false,
         }
     }
 

@@ -69,6 +69,7 @@ pub fn build(
         env: env::environment(&policy, facts, resolved, &network),
         cwd: INSIDE_WORKSPACE.into(),
         terminal: false,
+        traced: false,
     };
     Ok(Plan {
         run_id,

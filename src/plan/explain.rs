@@ -17,10 +17,16 @@ pub fn steps(plan: &Plan, stage: Stage) -> Vec<String> {
         Stage::Secrets => plan.policy.secrets.iter().map(secret).collect(),
         Stage::Cgroup => cgroup(plan),
         Stage::Namespaces => vec![format!("clone3: {}", namespaces(plan.namespaces).join(", "))],
-        Stage::Lifeline => own(&[
-            "die with the supervisor (PR_SET_PDEATHSIG)",
-            "leave the supervisor's session and process group",
-        ]),
+        Stage::Lifeline => {
+            let mut steps = own(&[
+                "die with the supervisor (PR_SET_PDEATHSIG)",
+                "leave the supervisor's session and process group",
+            ]);
+            steps.extend(plan.exec.traced.then(|| {
+                "wait until the supervisor traces it (--trace), to see what is refused".to_owned()
+            }));
+            steps
+        }
         Stage::IdMap => {
             let mut steps = own(&identity::STEPS);
             let (uid, gid) = (plan.ids.host_uid, plan.ids.host_gid);

@@ -14,6 +14,7 @@ use crate::plan::{self, CgroupPlan, NetworkPlan, Plan, SeccompPlan, Stage};
 use crate::policy::{Policy, SeccompChoice, load::Sources};
 use crate::resolve::{self, Resolved};
 use crate::spawn::{Prepared, handover, parent, secrets};
+use crate::supervise::trace::Tracer;
 use crate::supervise::{Ended, Supervisor};
 use crate::sys::exec::CArray;
 use nix::errno::Errno;
@@ -31,6 +32,8 @@ pub struct Options {
     pub report: bool,
     pub report_file: Option<PathBuf>,
     pub terminal: bool,
+    /// Look at its system calls.
+    pub trace: bool,
     pub quiet: bool,
 }
 
@@ -39,6 +42,7 @@ pub struct Session {
     plan: Plan,
     audit: audit::Audit,
     options: Options,
+    home: Option<PathBuf>,
 }
 
 impl Session {
@@ -56,7 +60,9 @@ impl Session {
         let run_id = crate::audit::RunId::fresh().as_str().to_owned();
         let mut plan = plan::build(policy, &facts, &resolved, seccomp, run_id)?;
         plan.exec.terminal = options.terminal;
-        Ok(Self { plan, audit: audit::Audit::for_sources(sources), options: options.clone() })
+        plan.exec.traced = options.trace;
+        let (audit, home) = (audit::Audit::for_sources(sources), sources.home.clone());
+        Ok(Self { plan, audit, options: options.clone(), home })
     }
 
     pub fn plan(&self) -> &Plan {
@@ -82,6 +88,9 @@ impl Session {
                 {
                     crate::cli::ui::line(&line);
                 }
+                if let Some(refused) = ended.traced.filter(|_| !self.options.quiet) {
+                    report::traced(refused, &self.plan.run_id);
+                }
                 recorded.and(reported)?;
                 Ok(ended.code())
             }
@@ -96,6 +105,16 @@ impl Session {
         }
     }
 
+    /// init waits at the gate until it is traced, where that was asked for.
+    fn tracer(&self, jail: &parent::Jail, gate: &OwnedFd) -> Result<Option<Tracer<'_>>, Failure> {
+        if !self.options.trace {
+            return Ok(None);
+        }
+        let tracer = Tracer::seize(&self.plan, self.home.as_deref(), jail.pid)?;
+        open(gate)?;
+        Ok(Some(tracer))
+    }
+
     /// The record of the run's start is written while the jail sets itself up; a gate keeps the
     /// connector from starting before it is there.
     fn confined(
@@ -108,6 +127,9 @@ impl Session {
         }
         if !self.options.quiet {
             report::gaps(&plan.gaps);
+            if plan.exec.traced {
+                report::tracing();
+            }
         }
         let mut env = plan.exec.env.clone();
         let secrets = secrets::read(&plan.policy, &mut env)?;
@@ -144,6 +166,7 @@ impl Session {
             terminal: slave,
         };
         let jail = parent::start(&prepared, leaf.as_ref().map(Leaf::dir_fd))?;
+        let tracer = self.tracer(&jail, &open_gate)?;
         // The jail has its own copies; ours would keep the relay from ending, and secrets in memory.
         drop(prepared);
         // Starts beside the jail, which hands its sockets over when it has made them.
@@ -153,14 +176,10 @@ impl Session {
         if let Some(egress) = egress {
             supervisor.with_egress(egress, |event| egress::heard(log, event));
         }
-        match nix::unistd::write(&open_gate, &[1]) {
-            // EPIPE: the jail has failed already; what it reported says why.
-            Ok(_) | Err(Errno::EPIPE) => {}
-            Err(errno) => {
-                let failure = Failure::new(Kind::Io, "cannot start the connector");
-                return Err(failure.because(errno.desc()));
-            }
+        if let Some(tracer) = tracer {
+            supervisor.with_tracer(tracer, |seen| log.seen(seen))?;
         }
+        open(&open_gate)?;
         supervisor.on_confined(|told| log.applied(plan, told));
         let (mut ended, jail) =
             supervisor.run().map_err(|failure| report::too_small(plan, leaf.as_ref(), failure))?;
@@ -179,6 +198,17 @@ impl Session {
         leaf.kill()?;
         leaf.remove()?;
         Ok((ended, Some(usage)))
+    }
+}
+
+/// Lets the one that waits at the gate go on.
+fn open(gate: &OwnedFd) -> Result<(), Failure> {
+    match nix::unistd::write(gate, &[1]) {
+        // EPIPE: the jail has failed already; what it reported says why.
+        Ok(_) | Err(Errno::EPIPE) => Ok(()),
+        Err(errno) => {
+            Err(Failure::new(Kind::Io, "cannot start the connector").because(errno.desc()))
+        }
     }
 }
 

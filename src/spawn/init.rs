@@ -64,6 +64,9 @@ fn set_up(prepared: &Prepared<'_>, reporter: Reporter<'_>) -> Result<Walled, Fau
     hold_lifeline(reporter.0).at(Stage::Lifeline, 0)?;
     // In the supervisor's process group, init would get the terminal's ^C, and the connector two.
     unistd::setsid().sys(Call::Setsid).at(Stage::Lifeline, 1)?;
+    if prepared.plan.exec.traced {
+        wait_for_tracer(prepared.gate.as_fd()).at(Stage::Lifeline, 2)?;
+    }
     let identity = identity::apply(ids)?;
     // Before the sysctls, which are those of the namespace that the process is in.
     let network =
@@ -87,6 +90,16 @@ fn hold_lifeline(report: BorrowedFd<'_>) -> Result<(), SysError> {
     poll(&mut fds, PollTimeout::ZERO).sys(Call::Poll)?;
     let gone = fds[0].revents().is_some_and(|events| events.contains(PollFlags::POLLERR));
     if gone { Err(SysError::new(Call::Poll, Errno::EPIPE)) } else { Ok(()) }
+}
+
+/// The first byte of the gate says that the supervisor traces this process. It has to begin here: once
+/// the process is not dumpable, only real root could.
+fn wait_for_tracer(gate: BorrowedFd<'_>) -> Result<(), SysError> {
+    let mut byte = [0];
+    match unistd::read(gate, &mut byte).sys(Call::Read)? {
+        1 => Ok(()),
+        _ => Err(SysError::new(Call::Read, Errno::ECANCELED)),
+    }
 }
 
 /// Reaps whatever ends, passes signals to the payload's process group, and ends with the payload.

@@ -32,6 +32,8 @@ pub struct Ended {
     pub stderr_tail: Vec<u8>,
     /// What went through the egress process, where there was one.
     pub egress: Option<Counters>,
+    /// How many different refusals were seen, where the run was traced.
+    pub traced: Option<u64>,
     pub told: Told,
 }
 

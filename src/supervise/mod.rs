@@ -9,6 +9,7 @@ pub mod gauge;
 pub mod pty;
 mod stderr;
 mod streams;
+pub mod trace;
 
 pub use ended::{Ended, EndedBy};
 
@@ -72,6 +73,8 @@ pub struct Supervisor<'a> {
     streams: Streams,
     terminal: Option<pty::Session>,
     egress: Option<egress::Link>,
+    /// Looks at its system calls.
+    tracer: Option<(trace::Tracer<'a>, trace::OnSeen<'a>)>,
     /// Why the egress process is no more.
     lost: Option<Failure>,
     started: Instant,
@@ -115,6 +118,7 @@ impl<'a> Supervisor<'a> {
             streams: Streams::watch(plan.eof_grace),
             terminal: pty::Session::start(terminal)?,
             egress: None,
+            tracer: None,
             lost: None,
             started,
             told: Told::default(),
@@ -158,14 +162,16 @@ impl<'a> Supervisor<'a> {
             session.drain();
         }
         let counters = self.end_egress();
+        let traced = self.end_trace();
         self.stderr.flush();
-        self.finish(killed_by, counters?)
+        self.finish(killed_by, counters?, traced?)
     }
 
     fn watch(&mut self) -> Result<(), Failure> {
         let mut report_open = true;
         loop {
             let ready = self.wait(report_open)?;
+            self.look()?;
             if ready.report {
                 report_open = self.receive()?;
                 if self.told.ended.is_some() {
@@ -211,6 +217,7 @@ impl<'a> Supervisor<'a> {
             fds.push(link.poll_fd());
             fds.len() - 1
         });
+        fds.extend(self.tracer.as_ref().and_then(|(tracer, _)| tracer.poll_fd()));
         let streams = fds.len();
         if self.terminal.is_none() {
             self.streams.add(&mut fds);
@@ -239,6 +246,9 @@ impl<'a> Supervisor<'a> {
     }
 
     fn timeout(&self) -> PollTimeout {
+        if self.tracer.as_ref().is_some_and(|(tracer, _)| tracer.more) {
+            return PollTimeout::ZERO;
+        }
         let next = [
             self.deadline.as_ref().map(|(at, _)| *at),
             self.killing.as_ref().map(|(at, _)| *at),
@@ -345,6 +355,7 @@ impl<'a> Supervisor<'a> {
         self,
         killed_by: Option<i32>,
         egress: Option<Counters>,
+        traced: Option<u64>,
     ) -> Result<(Ended, Jail), Failure> {
         if let Some(fault) = self.told.failed {
             return Err(hints::refusal(self.plan, fault));
@@ -372,6 +383,7 @@ impl<'a> Supervisor<'a> {
             cpu: self.told.ended.map_or_else(ended::cpu_of_children, |(_, cpu)| cpu),
             stderr_tail: self.stderr.tail(),
             egress,
+            traced,
             told: self.told,
         };
         Ok((ended, self.jail))
