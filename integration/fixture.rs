@@ -13,6 +13,8 @@ type Hook = Box<dyn Fn(&mut Command) + Send + Sync>;
 pub struct Fixture {
     dir: tempfile::TempDir,
     pub jailed: bool,
+    /// The jailed run is traced, which must not matter.
+    pub traced: bool,
     pub secret: String,
     pub values: BTreeMap<String, String>,
     /// Changes the command that is started: descriptors, limits, folder. The same for both runs.
@@ -37,6 +39,7 @@ impl Fixture {
             secret: format!("SECRET-{unique}"),
             dir,
             jailed,
+            traced: std::env::var_os("JAIL_TEST_TRACE").is_some(),
             values: BTreeMap::new(),
             hooks: Vec::new(),
             wrapper: Vec::new(),

@@ -137,9 +137,19 @@ pub fn control(attack: &'static Attack) -> Result<(), String> {
 
 /// Is it refused in a jail?
 pub fn jailed(attack: &'static Attack) -> Result<(), Failed> {
-    let fixture = Fixture::new(attack, true);
+    held(attack, &Fixture::new(attack, true))
+}
+
+/// Is it refused in a jail that is traced?
+pub fn traced(attack: &'static Attack) -> Result<(), Failed> {
+    let mut fixture = Fixture::new(attack, true);
+    fixture.traced = true;
+    held(attack, &fixture)
+}
+
+fn held(attack: &'static Attack, fixture: &Fixture) -> Result<(), Failed> {
     let outcome = fixture.run(attack);
-    let effect = attack.effect.and_then(|effect| effect(&fixture, &outcome));
+    let effect = attack.effect.and_then(|effect| effect(fixture, &outcome));
     if let Some(why) = attack.by_design {
         let worked = matches!(&outcome.verdict, Some((kind, _)) if kind != "refused");
         return if worked {

@@ -26,6 +26,24 @@ mod run;
 use libtest_mimic::{Arguments, Trial};
 use std::process::ExitCode;
 
+/// Attacks that are made a second time in a traced jail; with `JAIL_TEST_TRACE` set every attack is.
+const TRACED: [&str; 14] = [
+    "become_root",
+    "int80",
+    "kill_neighbour",
+    "mount",
+    "orphan",
+    "orphan_of_killed",
+    "own_binary",
+    "policy_rewrite",
+    "process_memory",
+    "ptrace",
+    "raw_socket",
+    "read_home",
+    "setns",
+    "system_files",
+];
+
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().collect();
     if let Some(code) = helpers::act(&args) {
@@ -47,6 +65,11 @@ fn main() -> ExitCode {
                 trials.push(Trial::test(attack.name, || Ok(())).with_ignored_flag(true));
             }
         }
+    }
+    let traced = escapes::ALL.iter().filter(|attack| TRACED.contains(&attack.name));
+    for attack in traced.filter(|attack| requires::unmet(attack.requires).is_none()) {
+        let name = format!("traced::{}", attack.name);
+        trials.push(Trial::test(name, || harness::traced(attack)));
     }
     trials.push(Trial::test("every_file_is_an_attack", escapes::every_file_is_an_attack));
     let done = libtest_mimic::run(&arguments, trials);

@@ -58,6 +58,9 @@ impl Fixture {
         let mut line: Vec<String> = self.wrapper.clone();
         if self.jailed {
             line.extend([jail_binary().display().to_string(), "run".into(), "-q".into()]);
+            if self.traced {
+                line.push("--trace".into());
+            }
             line.extend(["--read".into(), payload.display().to_string()]);
             line.extend(attack.jail_args.iter().map(|text| self.fill(text)));
             line.push("--".into());

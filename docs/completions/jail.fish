@@ -64,6 +64,7 @@ complete -c jail -n "__fish_jail_using_subcommand run" -l scratch -d 'Size of it
 complete -c jail -n "__fish_jail_using_subcommand run" -l allow-missing -d 'Run although these cannot be applied here: memory, cpus, pids, io, landlock' -r
 complete -c jail -n "__fish_jail_using_subcommand run" -l dry-run -d 'Print the plan and stop'
 complete -c jail -n "__fish_jail_using_subcommand run" -l json -d 'The plan as JSON (with --dry-run)'
+complete -c jail -n "__fish_jail_using_subcommand run" -l trace -d 'Look at its system calls and record those that files, modes and limits refuse; `jail why` then explains them. It runs slower, and is confined the same'
 complete -c jail -n "__fish_jail_using_subcommand run" -s t -l tty -d 'Give the connector a pseudo-terminal'
 complete -c jail -n "__fish_jail_using_subcommand run" -l i-accept-no-sandbox -d 'With --sandbox=none: run it unjailed, with all your rights'
 complete -c jail -n "__fish_jail_using_subcommand run" -s q -l quiet -d 'Say nothing about limits that cannot be enforced here and about what the network was used for; both stay in the report and the audit log'

@@ -76,6 +76,9 @@ pub struct RunStart {
     /// Controls that the owner allowed to be missing and that are missing.
     #[serde(default)]
     pub gaps: Vec<Text>,
+    /// Calls that fail are recorded (`--trace`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub traced: bool,
 }
 
 /// When a process began, as the kernel tells it.
@@ -214,6 +217,27 @@ pub struct Detail {
     /// Of a system call: the arguments that the filter looked at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<Seen>,
+    /// The system call that failed, in a traced run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<Text>,
+    /// What it failed with: `EACCES`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub errno: Option<Text>,
+    /// What of the host could be granted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<Grant>,
+}
+
+/// A path of the host that is not granted, or not as far as the connector wants it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    pub path: Text,
+    /// For writing, else for reading.
+    #[serde(default)]
+    pub write: bool,
+    /// Why one should think twice, by a stable name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<Text>,
 }
 
 fn once() -> u32 {
@@ -221,7 +245,7 @@ fn once() -> u32 {
 }
 
 /// What refused it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mechanism {
     Proxy,
@@ -230,6 +254,14 @@ pub enum Mechanism {
     Cgroup,
     Rlimit,
     Policy,
+    /// It is not in the jail, or read-only there.
+    Mounts,
+    /// Modes and owners of files.
+    Permissions,
+    /// The namespace has no way out.
+    Network,
+    /// A limit of the machine itself.
+    Kernel,
 }
 
 impl Mechanism {
@@ -241,6 +273,10 @@ impl Mechanism {
             Self::Cgroup => "cgroup",
             Self::Rlimit => "rlimit",
             Self::Policy => "policy",
+            Self::Mounts => "mounts",
+            Self::Permissions => "permissions",
+            Self::Network => "network",
+            Self::Kernel => "kernel",
         }
     }
 }

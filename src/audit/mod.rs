@@ -76,8 +76,8 @@ mod testing;
 
 pub use error::AuditError;
 pub use event::{
-    Applied, Born, Change, Denial, Detail, Event, Firewall, How, Mechanism, Network, Probe, RunEnd,
-    RunStart, Sandbox, VERSION, Verdict,
+    Applied, Born, Change, Denial, Detail, Event, Firewall, Grant, How, Mechanism, Network, Probe,
+    RunEnd, RunStart, Sandbox, VERSION, Verdict,
 };
 pub use place::path_for;
 pub use query::{Entry, Filter, Reader};

@@ -42,6 +42,7 @@ pub(super) fn one_of_each() -> Vec<Event> {
         uid: 1000,
         command: "uvx".into(),
         gaps: vec!["io".into()],
+        traced: false,
     };
     let proof = vec![
         probe("open /etc/shadow", Verdict::Held),

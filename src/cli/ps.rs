@@ -140,6 +140,7 @@ mod tests {
             uid: 0,
             command: "sh".into(),
             gaps: Vec::new(),
+            traced: false,
         }
     }
 

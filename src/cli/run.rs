@@ -34,6 +34,10 @@ pub struct RunArgs {
     /// Write the report to this file instead.
     #[arg(long, value_name = "PATH", requires = "report")]
     pub report_file: Option<PathBuf>,
+    /// Look at its system calls and record those that files, modes and limits refuse; `jail why` then explains
+    /// them. It runs slower, and is confined the same.
+    #[arg(long)]
+    pub trace: bool,
     /// Serve connections on a unix socket, one jailed connector each: unix:PATH.
     #[arg(long, value_name = "unix:PATH", conflicts_with = "dry_run")]
     pub listen: Option<ListenAddress>,
@@ -81,12 +85,20 @@ pub fn run(args: &RunArgs) -> Result<u8, Failure> {
     let sources = load::Sources::of_process()?;
     let policy = policy(args, &sources)?;
     if policy.sandbox.value == Backend::None {
+        if args.trace {
+            return Err(Failure::new(
+                Kind::Usage,
+                "--trace shows what a jail refuses, and with --sandbox=none there is none",
+            )
+            .hint("strace -f shows what an unconfined program does"));
+        }
         return crate::session::unjailed::run(&policy, &sources, args.i_accept_no_sandbox);
     }
     let options = session::Options {
         report: args.report.is_some(),
         report_file: args.report_file.clone(),
         terminal: args.tty,
+        trace: args.trace,
         quiet: args.quiet,
         asks: !args.dry_run,
     };

@@ -22,8 +22,8 @@ const NAMED: usize = 5;
 /// manifest. What no rule can allow is marked, and so is what one should think twice about.
 ///
 /// It knows what the audit log holds: refusals of the proxy, system calls that seccomp refused, limits
-/// that were reached, how the run ended. Files that Landlock, mounts or permissions refuse inside only
-/// the connector sees.
+/// that were reached, how the run ended; of a run with `--trace` also files that mounts, Landlock or
+/// modes refused, and limits of a process.
 #[derive(Debug, clap::Args)]
 pub struct WhyArgs {
     /// The run: its id, the beginning of it, or `last` for the one that started last.
@@ -47,7 +47,8 @@ pub fn run(args: &WhyArgs) -> Result<u8, Failure> {
     let known = runs(&path)?;
     let run = &choose(&args.run, &known, &path)?.run;
     let events = events(&path, run)?;
-    let story = Story::of(run, &events, &rules(&events)?);
+    let (rules, manifest) = rules(&events)?;
+    let story = Story::of(run, &events, &rules, manifest);
     let text = if args.json {
         let text = serde_json::to_string_pretty(&story)
             .map_err(|error| Failure::new(Kind::Io, "cannot write JSON").because(error))?;
@@ -126,11 +127,13 @@ fn events(path: &Path, run: &str) -> Result<Vec<(SystemTime, Event)>, Failure> {
     Ok(events)
 }
 
-/// The rules that count for its connector today. A policy that is wrong is another verb's matter: what was
+/// The rules that count for its connector today, and whether it has a manifest. A policy that is wrong is another verb's matter: what was
 /// refused can be told without it.
-fn rules(events: &[(SystemTime, Event)]) -> Result<Rules, Failure> {
+fn rules(events: &[(SystemTime, Event)]) -> Result<(Rules, bool), Failure> {
     let sources = Sources::of_process()?;
-    let Some(root) = WorkspaceRoot::find(&sources.cwd)? else { return Ok(Rules::default()) };
+    let Some(root) = WorkspaceRoot::find(&sources.cwd)? else {
+        return Ok((Rules::default(), false));
+    };
     let mut rules: Vec<Rule> = match store::read(&Folder::new(&root, sources.home.as_deref())) {
         Ok(overlay) => overlay.rules().0,
         Err(rejection) => {
@@ -145,6 +148,7 @@ fn rules(events: &[(SystemTime, Event)]) -> Result<Rules, Failure> {
     });
     // A command without a manifest has a name as well.
     let manifest = name.and_then(|name| load::inspect(&name, &sources, &Overrides::default()).ok());
+    let is_there = manifest.is_some();
     rules.extend(manifest.map(|policy| policy.network.rules).unwrap_or_default());
-    Ok(Rules(rules))
+    Ok((Rules(rules), is_there))
 }

@@ -81,6 +81,7 @@ pub fn build(
         env: env::environment(&policy, facts, resolved, &network, view.as_ref()),
         cwd: INSIDE_WORKSPACE.into(),
         terminal: false,
+        traced: false,
     };
     let plan = Plan {
         run_id,

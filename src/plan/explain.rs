@@ -96,6 +96,9 @@ fn lifeline(plan: &Plan) -> Vec<String> {
         Some(_) => "end every process of the run at the supervisor's death (PR_SET_PDEATHSIG)",
     };
     let mut steps = vec![death, "leave the supervisor's session and process group"];
+    if plan.exec.traced {
+        steps.push("wait until the supervisor traces it (--trace), to see what is refused");
+    }
     if plan.host_view.is_some() {
         steps.push("become the parent of all that lose theirs (PR_SET_CHILD_SUBREAPER)");
         steps.push("open the list of children");

@@ -109,6 +109,8 @@ pub struct ExecPlan {
     pub env: Vec<(OsString, OsString)>,
     pub cwd: PathBuf,
     pub terminal: bool,
+    /// The supervisor looks at its system calls (`--trace`).
+    pub traced: bool,
 }
 
 /// The seccomp profile: its name for people, its program for the kernel.

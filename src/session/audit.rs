@@ -1,7 +1,7 @@
 //! The audit records of one run.
 
 use crate::audit::{
-    Applied, AuditError, Denial, Detail, Digest, Event, How, Log, Mechanism, Network, Probe,
+    Applied, AuditError, Denial, Detail, Digest, Event, Grant, How, Log, Mechanism, Network, Probe,
     RunEnd, RunId, RunStart, Verdict, path_for,
 };
 use crate::confine::cgroup::Usage;
@@ -14,6 +14,7 @@ use crate::policy::Policy;
 use crate::policy::load::{Sources, WorkspaceRoot};
 use crate::seccomp::refusal::Call;
 use crate::supervise::refusals::Refusal;
+use crate::supervise::trace::Seen;
 use crate::supervise::{Ended, EndedBy, Told};
 use crate::why::OTHER_CALLS;
 use nix::errno::Errno;
@@ -53,7 +54,8 @@ impl Audit {
             NetworkPlan::Proxied(_) => Network::Proxy,
         };
         let start = run.started(&plan.policy, digest, &command);
-        run.append(&Event::RunStart(RunStart { gaps, network: Some(network), ..start }))?;
+        let (network, traced) = (Some(network), plan.exec.traced);
+        run.append(&Event::RunStart(RunStart { gaps, network, traced, ..start }))?;
         Ok(run)
     }
 
@@ -95,6 +97,7 @@ impl Run {
             uid: nix::unistd::getuid().as_raw(),
             command: command.into(),
             gaps: Vec::new(),
+            traced: false,
         }
     }
 
@@ -189,6 +192,49 @@ impl Run {
                 ..Detail::default()
             },
         }))
+    }
+
+    /// What a traced run shows.
+    pub(super) fn seen(&self, seen: &Seen<'_>) -> Result<(), Failure> {
+        let (refusal, times) = match seen {
+            Seen::New(refusal) => (refusal, 1),
+            Seen::Again(refusal, times) => (refusal, *times),
+            Seen::Unsaid(times) => return self.append_late(&Event::Denial(self.unsaid(*times))),
+        };
+        let grant = refusal.grant.as_ref().map(|grant| Grant {
+            path: grant.path.as_os_str().into(),
+            write: grant.write,
+            doubt: grant.doubt.map(Into::into),
+        });
+        let errno = format!("{:?}", Errno::from_raw(refusal.errno));
+        self.append_late(&Event::Denial(Denial {
+            run: self.id.clone(),
+            mechanism: refusal.mechanism,
+            object: refusal.object.clone(),
+            reason: refusal.reason.as_str().into(),
+            fix: refusal.fix.as_deref().map(Into::into),
+            times: u32::try_from(times).unwrap_or(u32::MAX),
+            detail: Detail {
+                code: Some(refusal.code.into()),
+                limit: refusal.limit,
+                call: Some(refusal.call.clone()),
+                errno: Some(errno.into()),
+                grant,
+                ..Detail::default()
+            },
+        }))
+    }
+
+    fn unsaid(&self, times: u64) -> Denial {
+        Denial {
+            run: self.id.clone(),
+            mechanism: Mechanism::Policy,
+            object: "other calls".into(),
+            reason: "there were too many different ones to record each".into(),
+            fix: None,
+            times: u32::try_from(times).unwrap_or(u32::MAX),
+            detail: Detail { code: Some("unsaid".into()), ..Detail::default() },
+        }
     }
 
     pub(super) fn end(

@@ -19,6 +19,7 @@ use crate::planted::{Control, broken};
 use crate::policy::{Policy, SeccompChoice, load::Sources};
 use crate::resolve::{self, Resolved};
 use crate::spawn::{Prepared, handover, parent, secrets};
+use crate::supervise::trace::Tracer;
 use crate::supervise::{Ended, Supervisor};
 use crate::sys::exec::CArray;
 use nix::fcntl::OFlag;
@@ -35,6 +36,8 @@ pub struct Options {
     pub report: bool,
     pub report_file: Option<PathBuf>,
     pub terminal: bool,
+    /// Look at its system calls.
+    pub trace: bool,
     pub quiet: bool,
     /// Note as a request what is refused and an owner could grant.
     pub asks: bool,
@@ -45,6 +48,7 @@ pub struct Session {
     plan: Plan,
     audit: audit::Audit,
     options: Options,
+    home: Option<PathBuf>,
 }
 
 impl Session {
@@ -66,7 +70,13 @@ impl Session {
                 if options.asks { ports::ask(refusal, &asked, &facts, sources) } else { refusal }
             })?;
         plan.exec.terminal = options.terminal;
-        Ok(Self { plan, audit: audit::Audit::for_sources(sources)?, options: options.clone() })
+        if options.trace && plan.host_view.is_some() {
+            let what = "--trace works with --sandbox=namespace alone";
+            return Err(Failure::new(Kind::Usage, what));
+        }
+        plan.exec.traced = options.trace;
+        let (audit, home) = (audit::Audit::for_sources(sources)?, sources.home.clone());
+        Ok(Self { plan, audit, options: options.clone(), home })
     }
 
     pub fn plan(&self) -> &Plan {
@@ -97,6 +107,9 @@ impl Session {
                 {
                     crate::cli::ui::line(&line);
                 }
+                if let Some(refused) = ended.traced.filter(|_| !self.options.quiet) {
+                    report::traced(refused, &self.plan.run_id);
+                }
                 recorded.and(reported)?;
                 Ok(ended.code())
             }
@@ -109,6 +122,16 @@ impl Session {
                 Err(failure)
             }
         }
+    }
+
+    /// init waits at the gate until it is traced, where that was asked for.
+    fn tracer(&self, jail: &parent::Jail, gate: &OwnedFd) -> Result<Option<Tracer<'_>>, Failure> {
+        if !self.options.trace {
+            return Ok(None);
+        }
+        let tracer = Tracer::seize(&self.plan, self.home.as_deref(), jail.pid)?;
+        crate::supervise::open(gate)?;
+        Ok(Some(tracer))
     }
 
     /// The record of the run's start is written while the jail sets itself up; a gate keeps the
@@ -126,6 +149,9 @@ impl Session {
         }
         if !self.options.quiet {
             report::gaps(&plan.gaps);
+            if plan.exec.traced {
+                report::tracing();
+            }
         }
         let mut env = plan.exec.env.clone();
         if broken(Control::Environment) {
@@ -173,6 +199,7 @@ impl Session {
             telling,
         };
         let jail = parent::start(&prepared, leaf.as_ref().map(Leaf::dir_fd))?;
+        let tracer = self.tracer(&jail, &open_gate)?;
         // The jail has its own copies; ours would keep the relay from ending, and secrets in memory.
         drop(prepared);
         // Starts beside the jail, which hands its sockets over when it has made them.
@@ -184,6 +211,9 @@ impl Session {
         }
         if let Some(heard) = heard {
             supervisor.with_refusals(heard, refusals::heard(log, plan, self.options.quiet));
+        }
+        if let Some(tracer) = tracer {
+            supervisor.with_tracer(tracer, |seen| log.seen(seen))?;
         }
         supervisor.let_start(open_gate)?;
         supervisor.on_confined(|told| log.applied(plan, told));

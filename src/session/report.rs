@@ -128,6 +128,7 @@ fn json(
             "calls": refused.calls,
             "others": refused.others,
         })),
+        "trace": ended.traced.map(|refused| json!({ "refused": refused })),
         "wall_ms": u64::try_from(ended.wall.as_millis()).unwrap_or(u64::MAX),
         "cpu_ms": u64::try_from(ended.cpu.as_millis()).unwrap_or(u64::MAX),
         "quarantined": quarantined.iter().map(|q| json!({
@@ -158,6 +159,21 @@ pub(super) fn gaps(gaps: &[Gap]) {
         ui::line(&format!("jail: not enforced: {names} ({why}; allowed by {by})"));
         rest.retain(|gap| !same(gap));
     }
+}
+
+/// Said before the start: it is slower, and not for every day.
+pub(super) fn tracing() {
+    ui::line("jail: traced: its system calls are looked at; it is confined as ever, and slower");
+}
+
+/// What a traced run was refused, in one line.
+pub(super) fn traced(refused: u64, run: &str) {
+    let text = match refused {
+        0 => "nothing was refused by mounts, Landlock, modes or limits".to_owned(),
+        1 => format!("1 thing was refused; jail why {run} explains it"),
+        many => format!("{many} things were refused; jail why {run} explains them"),
+    };
+    ui::line(&format!("jail: traced: {text}"));
 }
 
 /// A failed set-up in which the memory limit was reached did not fail for another reason.

@@ -74,6 +74,9 @@ fn set_up(prepared: &Prepared<'_>, reporter: Reporter<'_>) -> Result<(Walled, Re
     }
     // In the supervisor's process group, init would get the terminal's ^C, and the connector two.
     unistd::setsid().sys(Call::Setsid).at(Stage::Lifeline, 1)?;
+    if prepared.plan.exec.traced {
+        wait_for_tracer(prepared.gate.as_fd()).at(Stage::Lifeline, 2)?;
+    }
     if let Some(view) = host_view {
         return without_namespaces(view, process_plan, reporter);
     }
@@ -130,6 +133,16 @@ pub(super) fn abandoned(report: BorrowedFd<'_>) -> Result<bool, SysError> {
     let mut fds = [PollFd::new(report, PollFlags::empty())];
     poll(&mut fds, PollTimeout::ZERO).sys(Call::Poll)?;
     Ok(fds[0].revents().is_some_and(|events| events.contains(PollFlags::POLLERR)))
+}
+
+/// The first byte of the gate says that the supervisor traces this process. It has to begin here: once
+/// the process is not dumpable, only real root could.
+fn wait_for_tracer(gate: BorrowedFd<'_>) -> Result<(), SysError> {
+    let mut byte = [0];
+    match unistd::read(gate, &mut byte).sys(Call::Read)? {
+        1 => Ok(()),
+        _ => Err(SysError::new(Call::Read, Errno::ECANCELED)),
+    }
 }
 
 /// Reaps whatever ends, passes signals to the payload's process group, and ends with the payload.

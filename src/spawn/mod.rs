@@ -55,7 +55,8 @@ pub struct Prepared<'a> {
     pub init_filter: &'static [u8],
     /// Write end of the stderr relay; `None`: stderr is inherited.
     pub stderr: Option<OwnedFd>,
-    /// Read end of the gate: a byte comes when the run is recorded, and only then exec follows.
+    /// Read end of the gate: a byte comes when the run is recorded, and only then exec follows. Before it
+    /// comes one for init, where the run is traced.
     pub gate: OwnedFd,
     /// Where the sockets of a proxied network are handed out; the egress process has the other end.
     pub egress: Option<OwnedFd>,

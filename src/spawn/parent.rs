@@ -9,6 +9,7 @@ use crate::sys::clone::{Cloned, clone3};
 use crate::sys::process::{adopt_orphans, has_children, reap_pidfd, send_signal};
 use crate::sys::{Call, Sys, SysError, SysResult};
 use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::unistd::{self, pipe2};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -20,6 +21,7 @@ pub struct Jail {
     pub pidfd: OwnedFd,
     /// Records of init and payload.
     pub report: OwnedFd,
+    traced: bool,
     leaving: bool,
     /// Without a pid namespace: what comes to us where init is killed.
     orphans: Option<Orphans>,
@@ -67,9 +69,24 @@ impl Drop for Jail {
             return;
         }
         if self.signal(libc::SIGKILL).is_ok() {
+            if self.traced {
+                reap_traced(self.pidfd.as_fd());
+            }
             reap_pidfd(self.pidfd.as_fd());
         }
         self.end_orphans();
+    }
+}
+
+/// The kernel keeps init until all that was traced is reaped, which only its tracer can do.
+fn reap_traced(init: BorrowedFd<'_>) {
+    const AGAIN: u8 = 10;
+    loop {
+        while let Ok(Some(_)) = crate::sys::ptrace::next() {}
+        match poll(&mut [PollFd::new(init, PollFlags::POLLIN)], PollTimeout::from(AGAIN)) {
+            Ok(0) | Err(nix::errno::Errno::EINTR) => {}
+            Ok(_) | Err(_) => return,
+        }
     }
 }
 
@@ -96,7 +113,8 @@ pub fn start(prepared: &Prepared<'_>, cgroup: Option<BorrowedFd<'_>>) -> Result<
                 init::main(prepared, theirs)
             }
             Cloned::Parent { pid, pidfd } => {
-                Ok(Jail { pid, pidfd, report, leaving: false, orphans })
+                let traced = prepared.plan.exec.traced;
+                Ok(Jail { pid, pidfd, report, traced, leaving: false, orphans })
             }
         }
     })();

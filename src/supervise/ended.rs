@@ -35,6 +35,8 @@ pub struct Ended {
     pub egress: Option<Counters>,
     /// What seccomp refused the connector, where that could be heard.
     pub refused: Option<Refused>,
+    /// How many different refusals were seen, where the run was traced.
+    pub traced: Option<u64>,
     pub told: Told,
 }
 

@@ -10,6 +10,7 @@ pub mod pty;
 pub mod refusals;
 mod stderr;
 mod streams;
+pub mod trace;
 
 pub use ended::{Ended, EndedBy};
 
@@ -86,6 +87,8 @@ pub struct Supervisor<'a> {
     terminal: Option<pty::Session>,
     egress: Option<egress::Link>,
     refusals: Option<refusals::Link<'a>>,
+    /// Looks at its system calls.
+    tracer: Option<(trace::Tracer<'a>, trace::OnSeen<'a>)>,
     /// Why the egress process is no more.
     lost: Option<Failure>,
     /// A byte into it lets the connector start.
@@ -132,6 +135,7 @@ impl<'a> Supervisor<'a> {
             terminal: pty::Session::start(terminal)?,
             egress: None,
             refusals: None,
+            tracer: None,
             lost: None,
             gate: None,
             started,
@@ -171,14 +175,7 @@ impl<'a> Supervisor<'a> {
     }
 
     fn open_gate(&mut self) -> Result<(), Failure> {
-        let Some(gate) = self.gate.take() else { return Ok(()) };
-        match nix::unistd::write(&gate, &[1]) {
-            // EPIPE: the jail has failed already; what it reported says why.
-            Ok(_) | Err(nix::errno::Errno::EPIPE) => Ok(()),
-            Err(errno) => {
-                Err(Failure::new(Kind::Io, "cannot start the connector").because(errno.desc()))
-            }
-        }
+        self.gate.take().map_or(Ok(()), |gate| open(&gate))
     }
 
     /// Supervises until no process of the connector is left. init itself may still be leaving.
@@ -196,14 +193,16 @@ impl<'a> Supervisor<'a> {
             session.drain();
         }
         let (counters, refused) = (self.end_egress(), self.end_refusals());
+        let traced = self.end_trace();
         self.stderr.flush();
-        self.finish(killed_by, counters?, refused?)
+        self.finish(killed_by, counters?, refused?, traced?)
     }
 
     fn watch(&mut self) -> Result<(), Failure> {
         let mut report_open = true;
         loop {
             let ready = self.wait(report_open)?;
+            self.look()?;
             if ready.report {
                 report_open = self.receive()?;
                 if self.told.ended.is_some() {
@@ -259,6 +258,7 @@ impl<'a> Supervisor<'a> {
             fds.push(fd);
             fds.len() - 1
         });
+        fds.extend(self.tracer.as_ref().and_then(|(tracer, _)| tracer.poll_fd()));
         let streams = fds.len();
         if self.terminal.is_none() {
             self.streams.add(&mut fds);
@@ -288,6 +288,9 @@ impl<'a> Supervisor<'a> {
     }
 
     fn timeout(&self, now: Instant) -> PollTimeout {
+        if self.tracer.as_ref().is_some_and(|(tracer, _)| tracer.more) {
+            return PollTimeout::ZERO;
+        }
         let next = [
             self.deadline.as_ref().map(|(at, _)| *at),
             self.killing.as_ref().map(|(at, _)| *at),
@@ -401,6 +404,7 @@ impl<'a> Supervisor<'a> {
         killed_by: Option<i32>,
         egress: Option<Counters>,
         refused: Option<refusals::Refused>,
+        traced: Option<u64>,
     ) -> Result<(Ended, Jail), Failure> {
         if let Some(fault) = self.told.failed {
             return Err(hints::refusal(self.plan, fault));
@@ -429,6 +433,7 @@ impl<'a> Supervisor<'a> {
             stderr_tail: self.stderr.tail(),
             egress,
             refused,
+            traced,
             told: self.told,
         };
         Ok((ended, self.jail))
@@ -445,4 +450,15 @@ struct Ready {
     refusals: bool,
     hangup: bool,
     terminal: bool,
+}
+
+/// Lets the one that waits at the gate go on.
+pub fn open(gate: &OwnedFd) -> Result<(), Failure> {
+    match nix::unistd::write(gate, &[1]) {
+        // EPIPE: the jail has failed already; what it reported says why.
+        Ok(_) | Err(nix::errno::Errno::EPIPE) => Ok(()),
+        Err(errno) => {
+            Err(Failure::new(Kind::Io, "cannot start the connector").because(errno.desc()))
+        }
+    }
 }

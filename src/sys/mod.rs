@@ -15,6 +15,7 @@ pub mod netlink;
 pub mod passed;
 pub mod probe;
 pub mod process;
+pub mod ptrace;
 pub mod ready;
 pub mod seccomp;
 pub mod socket;

@@ -90,5 +90,7 @@ fn finding(mechanism: Mechanism, object: &str, reason: String, remedy: Remedy) -
         address: None,
         fix: None,
         limit: None,
+        calls: Vec::new(),
+        grant: None,
     }
 }

@@ -2,6 +2,7 @@
 //! would allow it. Pure: records and the rules of today in, words out.
 
 mod calls;
+mod files;
 mod limits;
 mod network;
 mod patch;
@@ -36,7 +37,7 @@ pub struct Story {
     /// Controls that were not there.
     pub not_enforced: Vec<Text>,
     /// What this log cannot know.
-    pub not_recorded: Vec<&'static str>,
+    pub not_recorded: Vec<String>,
 }
 
 /// One thing that was refused, however often and by whatever way.
@@ -59,6 +60,12 @@ pub struct Finding {
     fix: Option<Text>,
     #[serde(skip)]
     limit: Option<u64>,
+    /// The system calls that it came by, each with its error; only of traced runs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<Text>,
+    /// What of the host could be granted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grant: Option<audit::Grant>,
 }
 
 /// What would allow it.
@@ -85,8 +92,9 @@ enum Weight {
 }
 
 impl Story {
-    /// `events` are those of one run, in order; `rules` those that count today.
-    pub fn of(run: &str, events: &[(SystemTime, Event)], rules: &Rules) -> Self {
+    /// `events` are those of one run, in order; `rules` those that count today; `manifest`: there is one of
+    /// the connector's name.
+    pub fn of(run: &str, events: &[(SystemTime, Event)], rules: &Rules, manifest: bool) -> Self {
         let start = events.iter().find_map(|(time, event)| match event {
             Event::RunStart(start) => Some((*time, start)),
             _ => None,
@@ -115,6 +123,9 @@ impl Story {
         });
         let start_of = start.map(|(_, start)| start);
         let tool = start_of.and_then(|start| start.tool.clone());
+        let mut gaps: Vec<String> =
+            not_recorded(start_of, applied, end).into_iter().map(str::to_owned).collect();
+        gaps.extend(untraced(start_of, end, manifest));
         Self {
             run: run.to_owned(),
             connector: start_of.map(|start| start.connector.clone()),
@@ -125,7 +136,7 @@ impl Story {
             refused,
             tool,
             not_enforced: start_of.map(|start| start.gaps.clone()).unwrap_or_default(),
-            not_recorded: not_recorded(start_of, applied, end),
+            not_recorded: gaps,
         }
     }
 }
@@ -150,10 +161,6 @@ fn not_recorded(
     if start.is_some_and(|start| start.network == Some(Network::Host)) {
         notes.push("anything that it did: it was not confined");
     } else if !matches!(end.map(|end| &end.how), Some(How::Refused { .. })) {
-        notes.push(
-            "files that the kernel refused inside (Landlock, mounts, permissions): it told the \
-             connector alone, as an error such as EACCES or ENOENT",
-        );
         // A jail that never stood refused no call.
         match applied {
             Some(Applied { hears_seccomp: Some(true), .. }) | None => {}
@@ -163,16 +170,37 @@ fn not_recorded(
             ),
         }
     }
-    if start.is_some_and(|start| start.network == Some(Network::None)) {
+    if start.is_some_and(|start| start.network == Some(Network::None) && !start.traced) {
         notes.push("attempts to reach a network: there was no way out, and nobody to see them");
     }
     notes
 }
 
+/// Files and limits of a process, which only a traced run has; with what would trace it.
+fn untraced(start: Option<&RunStart>, end: Option<&RunEnd>, manifest: bool) -> Option<String> {
+    let start = start.filter(|start| !start.traced && start.network != Some(Network::Host))?;
+    if matches!(end.map(|end| &end.how), Some(How::Refused { .. })) {
+        return None;
+    }
+    let again = if manifest {
+        format!("jail run --trace {}", start.connector)
+    } else {
+        // The log keeps no arguments.
+        format!("jail run --trace …, with the options and arguments of {} as before", start.command)
+    };
+    Some(format!(
+        "files that were refused (mounts, Landlock, modes) and limits of a process: the kernel told \
+         the connector alone; to have them recorded: {again}"
+    ))
+}
+
 /// Equal ones are one, with the sum of their times.
 fn join(all: &mut Vec<Finding>, next: Finding) {
+    // A limit can be recorded where a traced call met it, and again at the end.
+    let same_code =
+        |one: &Finding| one.code == next.code || (one.limit.is_some() && one.limit == next.limit);
     let same = |one: &&mut Finding| {
-        one.mechanism == next.mechanism && one.object == next.object && one.code == next.code
+        one.mechanism == next.mechanism && one.object == next.object && same_code(one)
     };
     let Some(one) = all.iter_mut().find(same) else { return all.push(next) };
     one.times += next.times;
@@ -180,6 +208,14 @@ fn join(all: &mut Vec<Finding>, next: Finding) {
         if !one.doors.contains(&door) {
             one.doors.push(door);
         }
+    }
+    for call in next.calls {
+        if !one.calls.contains(&call) {
+            one.calls.push(call);
+        }
+    }
+    if one.grant.as_ref().is_none_or(|grant| !grant.write) {
+        one.grant = next.grant.or(one.grant.take());
     }
     // The newest words: a rule may have changed in between.
     (one.reason, one.fix, one.address) = (next.reason, next.fix, next.address);
@@ -205,11 +241,22 @@ fn finding(denial: &audit::Denial) -> Finding {
         address: denial.detail.address.clone(),
         fix: denial.fix.clone(),
         limit: denial.detail.limit,
+        calls: call(&denial.detail).into_iter().collect(),
+        grant: denial.detail.grant.clone(),
     };
+    let traced = denial.detail.call.is_some()
+        || denial.detail.code.as_ref().is_some_and(|code| code.as_str() == "unsaid");
     match denial.mechanism {
         Mechanism::Proxy => network::judge(&mut finding),
-        Mechanism::Seccomp => seccomp::judge(&mut finding, &denial.detail.args),
+        Mechanism::Seccomp if !traced => seccomp::judge(&mut finding, &denial.detail.args),
+        _ if traced => files::judge(&mut finding),
         _ => limits::judge(&mut finding),
     }
     finding
+}
+
+/// `openat: EACCES`
+fn call(detail: &audit::Detail) -> Option<Text> {
+    let (call, errno) = (detail.call.as_ref()?, detail.errno.as_ref()?);
+    Some(format!("{call}: {errno}").into())
 }

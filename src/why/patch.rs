@@ -1,7 +1,7 @@
 //! The smallest change of policy that would have allowed what was refused: as commands, and as lines of
 //! the manifest.
 
-use super::{Finding, Remedy, network, seccomp};
+use super::{Finding, Remedy, files, network, seccomp};
 use crate::audit::{Mechanism, Text};
 use crate::firewall::pattern::DEFAULT_PORT;
 use crate::firewall::{Effect, Endpoint, Rules, command};
@@ -13,6 +13,8 @@ pub struct Patch {
     pub commands: Vec<Allow>,
     /// The same for the manifest; empty where nothing fits there.
     pub manifest: String,
+    /// Files and limits, as options of `jail run`.
+    pub options: Vec<Allow>,
 }
 
 /// One command.
@@ -45,7 +47,9 @@ impl Patch {
         let wanted = wanted(findings, tool, rules);
         let mut commands: Vec<Allow> = lifts(findings).collect();
         commands.extend(wanted.iter().map(|wanted| wanted.allow(tool)));
-        Self { commands, manifest: manifest(findings, &wanted) }
+        let limits = findings.iter().filter_map(limit_option).collect();
+        let options = files::options(findings, limits);
+        Self { commands, manifest: manifest(findings, &wanted), options }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -193,6 +197,7 @@ fn manifest(findings: &[Finding], wanted: &[Wanted]) -> String {
         text += "  allow:\n";
         wanted.iter().for_each(|one| text += &(one.line() + "\n"));
     }
+    text += &files::manifest(findings);
     let limits: Vec<String> = findings.iter().filter_map(limit).collect();
     if !limits.is_empty() {
         text += "limits:\n";
@@ -209,6 +214,7 @@ fn limit(finding: &Finding) -> Option<String> {
     Some(match finding.object.as_str() {
         "memory" => format!("memory: {}", size(more)),
         "fork" => format!("pids: {more}"),
+        "open files" => format!("files: {more}"),
         "file size" => format!("file_size: {}", size(more)),
         "time" if more % 1000 == 0 => format!("timeout: {}s", more / 1000),
         "time" => format!("timeout: {more}ms"),
@@ -216,8 +222,15 @@ fn limit(finding: &Finding) -> Option<String> {
     })
 }
 
+/// There is none for the size of a file.
+fn limit_option(finding: &Finding) -> Option<String> {
+    let line = limit(finding)?;
+    let (name, value) = line.split_once(": ")?;
+    (name != "file_size").then(|| format!("--{name} {value}"))
+}
+
 /// In the largest unit that it is a whole number of.
-fn size(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
     match units.into_iter().find(|(shift, _)| bytes.trailing_zeros() >= *shift) {
         Some((shift, unit)) => format!("{}{unit}", bytes >> shift),

@@ -23,6 +23,7 @@ fn start() -> Event {
         uid: 0,
         command: "uvx".into(),
         gaps: Vec::new(),
+        traced: false,
     })
 }
 
@@ -74,7 +75,7 @@ fn story(events: Vec<Event>) -> Story {
 fn with_rules(events: Vec<Event>, rules: Vec<Rule>) -> Story {
     let time = UNIX_EPOCH + Duration::from_secs(1_795_316_645);
     let events: Vec<_> = events.into_iter().map(|event| (time, event)).collect();
-    Story::of(RUN, &events, &Rules(rules))
+    Story::of(RUN, &events, &Rules(rules), true)
 }
 
 fn commands(story: &Story) -> Vec<&str> {
@@ -366,7 +367,112 @@ fn the_whole_text() {
          the machine's own credentials\n\
          \n\
          not recorded:\n\
-         \u{20} files that the kernel refused inside (Landlock, mounts, permissions): it told the connector \
-         alone, as an error such as EACCES or ENOENT\n"
+         \u{20} files that were refused (mounts, Landlock, modes) and limits of a process: the kernel \
+         told the connector alone; to have them recorded: jail run --trace search\n"
     );
+}
+
+/// As a traced run records it.
+fn file(object: &str, code: &str, grant: Option<(&str, bool, Option<&str>)>) -> Event {
+    let grant = grant.map(|(path, write, doubt)| audit::Grant {
+        path: path.into(),
+        write,
+        doubt: doubt.map(Into::into),
+    });
+    let (call, errno) = (Some("openat".into()), Some("ENOENT".into()));
+    Event::Denial(Denial {
+        run: RunId::from(RUN),
+        mechanism: Mechanism::Mounts,
+        object: object.into(),
+        reason: "so it is".into(),
+        fix: None,
+        times: 1,
+        detail: Detail { code: Some(code.into()), call, errno, grant, ..Detail::default() },
+    })
+}
+
+#[test]
+fn files_are_granted_no_further_than_they_are_wanted() {
+    let grant = |path, write, doubt| file(path, "not-there", Some((path, write, doubt)));
+    let of = |events: Vec<Event>| {
+        let story = story(events);
+        let options = story.patch.options.iter().map(|one| one.command.clone()).collect::<Vec<_>>();
+        (story.patch.manifest, options.join(" | "))
+    };
+    // Twice the same is one, writing is more than reading, and a folder has what is below it.
+    let (manifest, options) = of(vec![
+        grant("/srv/a/file", false, None),
+        grant("/srv/a", false, None),
+        grant("/srv/b/x", false, None),
+        grant("/srv/b/x", true, None),
+        grant("/srv/a/out", true, None),
+    ]);
+    let expected =
+        "filesystem:\n  read:\n    - /srv/a\n  write:\n    - /srv/a/out\n    - /srv/b/x\n";
+    assert_eq!(manifest, expected);
+    assert_eq!(options, "--read /srv/a --write /srv/a/out --write /srv/b/x");
+    // A folder of too many things, with and without something below it.
+    let wide = || grant("/var/lib", false, Some("wide"));
+    assert_eq!(of(vec![wide(), grant("/var/lib/x", false, None)]).1, "--read /var/lib/x");
+    let (manifest, options) = of(vec![wide()]);
+    assert!(manifest.starts_with("# read: /var/lib  (think twice: "), "{manifest}");
+    assert_eq!(options, "--read /var/lib");
+    // A secret stays a comment beside what is none, and a grant of its folder does not hide it.
+    let (manifest, options) =
+        of(vec![grant("/srv/a", false, None), grant("/srv/a/id_rsa", false, Some("secrets"))]);
+    assert!(
+        manifest.contains("    - /srv/a\n    # read: /srv/a/id_rsa  (think twice"),
+        "{manifest}"
+    );
+    assert_eq!(options, "--read /srv/a | --read /srv/a/id_rsa");
+}
+
+#[test]
+fn strange_names_are_quoted_for_yaml_and_for_shells() {
+    let odd = "/srv/a b: 'c' #d \"e\" $(f)";
+    let story = story(vec![file(odd, "not-there", Some((odd, false, None)))]);
+    let options = &story.patch.options[0].command;
+    assert_eq!(options, "--read '/srv/a b: '\\''c'\\'' #d \"e\" $(f)'");
+    let yaml = format!("{}name: x\n", story.patch.manifest);
+    let value: serde_json::Value = serde_saphyr::from_str(&yaml).unwrap();
+    assert_eq!(value["filesystem"]["read"][0], odd);
+}
+
+#[test]
+fn every_reason_of_a_traced_run_has_a_remedy_or_says_why_there_is_none() {
+    let codes = [
+        "system",
+        "kernel",
+        "device",
+        "own-mode",
+        "denied",
+        "not-owner",
+        "low-port",
+        "scope",
+        "inotify",
+        "locked-memory",
+        "no-memory",
+        "disk-full",
+        "processes",
+        "name",
+        "unsaid",
+    ];
+    for code in codes {
+        let story = story(vec![file("/x", code, None)]);
+        let Remedy::None { because } = story.refused[0].remedy else { panic!("{code}") };
+        assert!(!because.contains("nothing is known"), "{code}");
+        assert!(story.patch.is_empty(), "{code}");
+    }
+    let Event::Denial(denial) = file("/x", "own-root", None) else { panic!() };
+    let advised = Event::Denial(Denial { fix: Some("do that".into()), ..denial });
+    let text = story(vec![advised]).to_string();
+    assert!(text.contains("/x: so it is [openat: ENOENT]\n    try: do that"), "{text}");
+}
+
+#[test]
+fn a_traced_run_is_not_told_to_be_traced() {
+    let Event::RunStart(start) = start() else { panic!() };
+    let traced = Event::RunStart(RunStart { traced: true, network: Some(Network::None), ..start });
+    let notes = story(vec![traced, end(How::Exited { code: 0 })]).not_recorded.join("\n");
+    assert!(!notes.contains("--trace") && !notes.contains("reach a network"), "{notes}");
 }

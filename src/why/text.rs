@@ -81,7 +81,15 @@ impl Story {
         let word = if self.patch.commands.is_empty() { "to allow it" } else { "or" };
         let name = self.connector.as_ref().map_or("the connector", Text::as_str);
         writeln!(f, "\n{word}, in the manifest of {name}:")?;
-        self.patch.manifest.lines().try_for_each(|line| writeln!(f, "  {line}"))
+        self.patch.manifest.lines().try_for_each(|line| writeln!(f, "  {line}"))?;
+        if !self.patch.options.is_empty() {
+            writeln!(f, "\nor as options of jail run:")?;
+        }
+        for option in &self.patch.options {
+            let think = option.think_twice.map(|why| format!("  # think twice: {why}"));
+            writeln!(f, "  {}{}", option.command, think.unwrap_or_default())?;
+        }
+        Ok(())
     }
 }
 
@@ -95,6 +103,10 @@ fn finding(f: &mut fmt::Formatter<'_>, finding: &Finding) -> fmt::Result {
     if !finding.doors.is_empty() {
         let doors: Vec<&str> = finding.doors.iter().map(Text::as_str).collect();
         write!(f, " [{}]", doors.join(", "))?;
+    }
+    if !finding.calls.is_empty() {
+        let calls: Vec<&str> = finding.calls.iter().map(Text::as_str).collect();
+        write!(f, " [{}]", calls.join(", "))?;
     }
     match &finding.remedy {
         Remedy::Change { think_twice: None } => writeln!(f),

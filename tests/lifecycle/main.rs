@@ -5,6 +5,7 @@
 //! `JAIL`, or the one that cargo built) with a folder of its own as HOME, and tells its processes
 //! from all others by a mark in their arguments and environment: other jails may run beside. What
 //! cannot be tried here is skipped, with the reason; `JAIL_TEST_MUST_RUN=all` makes that a failure.
+//! With `JAIL_TEST_TRACE` set, every run of every test is traced: nothing may be different then.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it fails")]
 #![allow(clippy::print_stdout, reason = "a test tells its result")]
@@ -23,6 +24,7 @@ mod signals;
 mod status;
 mod stdio;
 mod support;
+mod trace;
 mod tty;
 mod why;
 mod workspace;
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         inherited::trials(),
         places::trials(),
         why::trials(),
+        trace::trials(),
     ];
     let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());
     println!(

@@ -70,6 +70,12 @@ impl Case {
     pub(crate) fn jail<S: AsRef<OsStr>>(&self, args: &[S]) -> Command {
         let mut command = Command::new(jail_bin());
         self.surround(&mut command);
+        let mut args = args.iter().map(AsRef::as_ref);
+        let is_run = args.clone().next().is_some_and(|verb| verb == "run");
+        let traced = args.clone().any(|arg| arg == "--trace" || arg == "--sandbox");
+        if is_run && !traced && std::env::var_os("JAIL_TEST_TRACE").is_some() {
+            command.args(args.next()).arg("--trace");
+        }
         command.args(args);
         command
     }

@@ -41,6 +41,9 @@ fn start(event: &RunStart) -> String {
     }
     let plan = event.plan_sha256.to_string();
     what += &format!(", {} backend, plan {}", event.backend.as_str(), &plan[..12]);
+    if event.traced {
+        what += ", traced";
+    }
     if !event.gaps.is_empty() {
         what += &format!(", NOT ENFORCED: {}", join(&event.gaps));
     }
@@ -207,8 +210,11 @@ mod tests {
             uid: 0,
             command: "uvx".into(),
             gaps: vec!["io".into(), "cpus".into()],
+            traced: false,
         };
-        assert!(shown(Event::RunStart(start)).ends_with("NOT ENFORCED: io, cpus\n"));
+        assert!(shown(Event::RunStart(start.clone())).ends_with("NOT ENFORCED: io, cpus\n"));
+        let traced = RunStart { traced: true, gaps: Vec::new(), ..start };
+        assert!(shown(Event::RunStart(traced)).ends_with(", traced\n"));
         let probe = |probe: &str, verdict| Probe { probe: probe.into(), verdict };
         let proof = vec![probe("a", Verdict::Held), probe("b", Verdict::Broken)];
         let text = shown(Event::Applied(Applied::new(run(), &[], proof)));

@@ -10,6 +10,12 @@ use std::path::{Path, PathBuf};
 /// Trees that are never granted whole: they hold sockets that cross every namespace, or everybody's files.
 const NEVER_WHOLE: &[&str] = &["/", "/run", "/var/run", "/tmp", "/home", "/var", "/etc"];
 
+/// Would a grant of this folder be refused for being too much?
+pub fn is_never_whole(path: &Path, home: Option<&Path>) -> bool {
+    NEVER_WHOLE.iter().any(|wide| path == Path::new(wide))
+        || home.is_some_and(|home| home.starts_with(path))
+}
+
 impl Tree<'_> {
     pub(super) fn workspace(&mut self, policy: &Policy) -> Result<Vec<Protection>, Failure> {
         let target = relative(Path::new(INSIDE_WORKSPACE));

@@ -1,6 +1,7 @@
 //! The jail's file system, step by step.
 
 mod grants;
+pub use grants::is_never_whole;
 mod order;
 mod protections;
 
