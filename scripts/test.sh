@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the parts of the suite that are named, shows what each counted, and the sum.
 #
-#   scripts/test.sh lint unit escapes network lifecycle faults connectors demo
+#   scripts/test.sh lint unit escapes network lifecycle faults connectors demo planted
 #
 # As root, the parts that run a jail are run a second time as an ordinary user: the same policy must
 # give the same confinement to both. A part that fails in any way, or counts nothing, fails the run.
@@ -150,6 +150,8 @@ faults() {
     build_programs faults '^integration/faults/' && run_programs faults env JAIL="$(built)/jail"
 }
 
+planted() { scripts/planted.sh; }
+
 connectors() {
     tests/connectors/install.sh && "$cargo" build --locked --quiet &&
         JAIL="$(built)/jail" timeout "$patience" node tests/connectors/run.mjs
@@ -240,11 +242,11 @@ demo_as_user() {
 
 # === in order
 
-[ "$#" -gt 0 ] || set -- lint unit escapes network lifecycle faults connectors demo
+[ "$#" -gt 0 ] || set -- lint unit escapes network lifecycle faults connectors demo planted
 jailing=()
 for name in "$@"; do
     case $name in
-    lint | unit) ;;
+    lint | unit | planted) ;;
     escapes | network | lifecycle | faults | connectors | demo) jailing+=("$name") ;;
     *)
         echo "error: there is no part \`$name\`" >&2

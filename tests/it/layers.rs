@@ -393,13 +393,13 @@ fn the_nearest_workspace_counts() {
     let machine = Machine::new();
     let root = WorkspaceRoot::find(&machine.path("w/sub/folder")).unwrap().unwrap();
     assert_eq!(root.path, machine.path("w"));
-    fs::create_dir(machine.path("w/sub/.cloned")).unwrap().unwrap();
+    fs::create_dir(machine.path("w/sub/.cloned")).unwrap();
     assert_eq!(
         WorkspaceRoot::find(&machine.path("w/sub/folder")).unwrap().unwrap().path,
         machine.path("w/sub")
     );
-    fs::remove_dir(machine.path("w/sub/.cloned")).unwrap().unwrap();
-    fs::write(machine.path("w/sub/.cloned"), "a file is no workspace").unwrap().unwrap();
+    fs::remove_dir(machine.path("w/sub/.cloned")).unwrap();
+    fs::write(machine.path("w/sub/.cloned"), "a file is no workspace").unwrap();
     assert_eq!(
         WorkspaceRoot::find(&machine.path("w/sub")).unwrap().unwrap().path,
         machine.path("w")
