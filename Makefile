@@ -1,7 +1,7 @@
 # `make demo` and `make test` are all that one needs to know. Both install what they need.
 
 .DEFAULT_GOAL := help
-.PHONY: help bench demo fuzz integration test test-unit test-escapes test-network test-ports test-lifecycle test-faults \
+.PHONY: help bench demo fuzz integration planted test test-unit test-escapes test-network test-ports test-lifecycle test-faults \
 	test-connectors test-demo lint gen build install \
 	setup clean
 
@@ -44,6 +44,9 @@ test-lifecycle: setup ## Starts, ends and kills: what passes through and what is
 
 test-faults: setup ## Calls that fail, processes that are killed, disks that are full: JAIL_FAULTS=all for each one
 	@scripts/test.sh faults
+
+planted: setup ## Leave out each control in turn, and show which test notices
+	@scripts/test.sh planted
 
 test-connectors: setup-test ## Published MCP servers with the official clients
 	@scripts/test.sh connectors

@@ -2,6 +2,7 @@
 # Runs the parts of the suite that are named, shows what each counted, and the sum.
 #
 #   scripts/test.sh lint unit escapes network ports lifecycle faults connectors demo
+#   scripts/test.sh planted
 #
 # As root, the parts that run a jail are run a second time as an ordinary user: the same policy must
 # give the same confinement to both. A part that fails in any way, or counts nothing, fails the run.
@@ -155,6 +156,8 @@ faults() {
     build_programs faults '^integration/faults/' && run_programs faults env JAIL="$(built)/jail"
 }
 
+planted() { scripts/planted.sh; }
+
 connectors() {
     tests/connectors/install.sh && "$cargo" build --locked --quiet &&
         JAIL="$(built)/jail" timeout "$patience" node tests/connectors/run.mjs
@@ -252,7 +255,7 @@ demo_as_user() {
 jailing=()
 for name in "$@"; do
     case $name in
-    lint | unit) ;;
+    lint | unit | planted) ;;
     escapes | network | ports | lifecycle | faults | connectors | demo) jailing+=("$name") ;;
     *)
         echo "error: there is no part \`$name\`" >&2

@@ -156,7 +156,7 @@ pub fn inspect(
     layers.push(decode::file(&path, kind, &bytes, &places)?);
     layers.push(overrides.layer(&sources.cwd, sources.home.as_deref())?);
     let policy = decode::connector(name.as_str(), layers, &places)?;
-    Ok(real(policy, &places)?)
+    real(policy, &places)
 }
 
 /// The policy of a command without a manifest: `argv` is the program and its arguments.
@@ -176,7 +176,7 @@ pub fn ad_hoc(
         let mut layers = defaults(sources, &places)?;
         layers.push(overrides.layer(&sources.cwd, sources.home.as_deref())?);
         let policy = merge(name, command, &AD_HOC, layers)?;
-        Ok(real(rules::check(policy, &places)?, &places)?)
+        real(rules::check(policy, &places)?, &places)
     };
     layered().map_err(Failure::from)
 }

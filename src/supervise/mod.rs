@@ -311,7 +311,11 @@ impl<'a> Supervisor<'a> {
         let Some(messages) = parent::receive(self.jail.report.as_fd())? else { return Ok(false) };
         for message in messages {
             match message {
-                Message::Failed(fault) => self.told.failed = self.told.failed.or(Some(fault)),
+                Message::Failed(fault) => {
+                    self.told.failed = self.told.failed.or(Some(fault));
+                    // Not left to init, which a probe that worked (ptrace) may have stopped.
+                    self.signal(libc::SIGKILL)?;
+                }
                 Message::Noted(fault) => self.told.noted.push(fault),
                 Message::Refused { probe, errno } => {
                     self.told.held.extend(Probe::from_wire(probe).map(|probe| (probe, errno)));
