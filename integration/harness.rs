@@ -7,6 +7,7 @@
 
 use crate::fixture::Fixture;
 use crate::requires::Need;
+use crate::tier::{self, Here};
 use libtest_mimic::Failed;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -140,7 +141,13 @@ pub fn jailed(attack: &'static Attack) -> Result<(), Failed> {
     let fixture = Fixture::new(attack, true);
     let outcome = fixture.run(attack);
     let effect = attack.effect.and_then(|effect| effect(&fixture, &outcome));
-    if let Some(why) = attack.by_design {
+    let here = tier::of(attack.name);
+    let by_design = match here {
+        None => attack.by_design,
+        Some(Here::Open(why)) => Some(why),
+        Some(Here::Held | Here::Refused(_) | Here::Moot(_)) => None,
+    };
+    if let Some(why) = by_design {
         let worked = matches!(&outcome.verdict, Some((kind, _)) if kind != "refused");
         return if worked {
             Ok(())
@@ -157,13 +164,17 @@ pub fn jailed(attack: &'static Attack) -> Result<(), Failed> {
     if outcome.timed_out {
         return Err(format!("it took too long\n{}", outcome.text()).into());
     }
-    if attack
-        .run_refused
-        .is_some_and(|word| outcome.code == Some(125) && outcome.errors.contains(word))
-    {
+    let run_refused = match here {
+        Some(Here::Refused(word)) => Some(word),
+        _ => attack.run_refused,
+    };
+    if run_refused.is_some_and(|word| outcome.code == Some(125) && outcome.errors.contains(word)) {
         return Ok(());
     }
     match &outcome.verdict {
+        _ if matches!(here, Some(Here::Refused(_))) => {
+            Err(format!("no longer true: the run is not refused\n{}", outcome.text()).into())
+        }
         _ if attack.cut_short => Ok(()),
         Some((kind, _)) if kind == "refused" => Ok(()),
         Some((kind, _)) if kind == "tried" && attack.effect.is_some() => Ok(()),

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the parts of the suite that are named, shows what each counted, and the sum.
 #
-#   scripts/test.sh lint unit escapes network lifecycle connectors demo
+#   scripts/test.sh lint unit escapes tier network lifecycle connectors demo
 #
 # As root, the parts that run a jail are run a second time as an ordinary user: the same policy must
 # give the same confinement to both. A part that fails in any way, or counts nothing, fails the run.
@@ -146,6 +146,13 @@ lifecycle() {
     build_programs lifecycle '^tests/lifecycle/' && run_programs lifecycle env JAIL="$(built)/jail"
 }
 
+# The escape suite against the weaker tier, which is not for root.
+build_tier() { build_programs tier '^integration/main[.]rs$'; }
+
+tier() {
+    build_tier && run_programs tier env JAIL="$(built)/jail" JAIL_TEST_SANDBOX=landlock
+}
+
 connectors() {
     tests/connectors/install.sh && "$cargo" build --locked --quiet &&
         JAIL="$(built)/jail" timeout "$patience" node tests/connectors/run.mjs
@@ -191,12 +198,12 @@ as_user() {
         PATH=/usr/local/bin:/usr/bin:/bin "$@")
 }
 
-# programs_as_user PART
+# programs_as_user PART [NAME=VALUE…]
 programs_as_user() {
     [ -s "$scratch/$1" ] || return
     xargs -d '\n' install -m 755 -t "$stage" <"$scratch/$1" || return
     sed -i "s|.*/|$stage/|" "$scratch/$1"
-    run_programs "$1" as_user env JAIL="$stage/jail" CLIENTS="$stage/clients"
+    run_programs "$1" as_user env JAIL="$stage/jail" CLIENTS="$stage/clients" "${@:2}"
 }
 
 # give FOLDER: a copy of build/FOLDER that the user can read, and whose venv knows its new place.
@@ -209,6 +216,8 @@ give() {
 }
 
 escapes_as_user() { programs_as_user escapes; }
+
+tier_as_user() { build_tier && programs_as_user tier JAIL_TEST_SANDBOX=landlock; }
 
 network_as_user() { give clients && programs_as_user network; }
 
@@ -234,12 +243,16 @@ demo_as_user() {
 
 # === in order
 
-[ "$#" -gt 0 ] || set -- lint unit escapes network lifecycle connectors demo
+[ "$#" -gt 0 ] || set -- lint unit escapes tier network lifecycle connectors demo
 jailing=()
 for name in "$@"; do
     case $name in
     lint | unit) ;;
     escapes | network | lifecycle | connectors | demo) jailing+=("$name") ;;
+    tier)
+        jailing+=("$name")
+        [ "$(id -u)" -ne 0 ] || continue
+        ;;
     *)
         echo "error: there is no part \`$name\`" >&2
         exit 2

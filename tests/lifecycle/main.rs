@@ -22,6 +22,7 @@ mod signals;
 mod status;
 mod stdio;
 mod support;
+mod tier;
 mod tty;
 mod why;
 mod workspace;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         inherited::trials(),
         places::trials(),
         why::trials(),
+        tier::trials(),
     ];
     let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());
     println!(
