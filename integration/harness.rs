@@ -140,8 +140,15 @@ pub fn control(attack: &'static Attack) -> Result<(), String> {
 pub fn jailed(attack: &'static Attack) -> Result<(), Failed> {
     let fixture = Fixture::new(attack, true);
     let outcome = fixture.run(attack);
-    let effect = attack.effect.and_then(|effect| effect(&fixture, &outcome));
     let here = tier::of(attack.name);
+    if let Some(Here::Refused(word)) = here {
+        return if outcome.code == Some(125) && outcome.errors.contains(word) {
+            Ok(())
+        } else {
+            Err(format!("no longer true: the run is not refused\n{}", outcome.text()).into())
+        };
+    }
+    let effect = attack.effect.and_then(|effect| effect(&fixture, &outcome));
     let by_design = match here {
         None => attack.by_design,
         Some(Here::Open(why)) => Some(why),
@@ -164,17 +171,13 @@ pub fn jailed(attack: &'static Attack) -> Result<(), Failed> {
     if outcome.timed_out {
         return Err(format!("it took too long\n{}", outcome.text()).into());
     }
-    let run_refused = match here {
-        Some(Here::Refused(word)) => Some(word),
-        _ => attack.run_refused,
-    };
-    if run_refused.is_some_and(|word| outcome.code == Some(125) && outcome.errors.contains(word)) {
+    if attack
+        .run_refused
+        .is_some_and(|word| outcome.code == Some(125) && outcome.errors.contains(word))
+    {
         return Ok(());
     }
     match &outcome.verdict {
-        _ if matches!(here, Some(Here::Refused(_))) => {
-            Err(format!("no longer true: the run is not refused\n{}", outcome.text()).into())
-        }
         _ if attack.cut_short => Ok(()),
         Some((kind, _)) if kind == "refused" => Ok(()),
         Some((kind, _)) if kind == "tried" && attack.effect.is_some() => Ok(()),

@@ -42,9 +42,9 @@ const TABLE: &[(&str, Here)] = &[
     ("mount_paths", Held),
     ("policy_rewrite", Refused("jail's own")),
     ("socket_in_grant", Held),
-    ("trap_mcp_json", Refused("acts later")),
-    ("trap_vscode", Refused("acts later")),
+    ("trap_name_taken", Refused("jail's own")),
     ("unix_listen", Held),
+    ("watch_fill", Open("there is no user namespace with a count of its own")),
 ];
 
 /// Is the suite run against the tier?
