@@ -11,7 +11,7 @@ pub mod unjailed;
 
 use crate::confine::cgroup::{self, Leaf, Support};
 use crate::failure::{Failure, Kind};
-use crate::plan::{self, CgroupPlan, NetworkPlan, Plan, SeccompPlan, Stage};
+use crate::plan::{self, CgroupPlan, HostView, NetworkPlan, Plan, SeccompPlan, Stage};
 use crate::policy::{Policy, SeccompChoice, load::Sources};
 use crate::resolve::{self, Resolved};
 use crate::spawn::{Prepared, handover, parent, secrets};
@@ -107,12 +107,7 @@ impl Session {
         if !self.options.terminal {
             streams::check(plan)?;
         }
-        if plan.host_view.is_some() {
-            report::weaker();
-        }
-        if !self.options.quiet {
-            report::gaps(&plan.gaps);
-        }
+        report::opening(self);
         let mut env = plan.exec.env.clone();
         let secrets = secrets::read(&plan.policy, &mut env)?;
         let leaf = leaf(plan)?;
@@ -148,10 +143,7 @@ impl Session {
             egress: handed,
             terminal: slave,
             supervisor: nix::unistd::getpid().as_raw(),
-            beside: plan
-                .host_view
-                .as_ref()
-                .map_or_else(PathBuf::new, |view| view.folder.join("written-outside")),
+            beside: plan.host_view.as_ref().map(HostView::beside).unwrap_or_default(),
         };
         let jail = parent::start(&prepared, leaf.as_ref().map(Leaf::dir_fd))?;
         // The jail has its own copies; ours would keep the relay from ending, and secrets in memory.
