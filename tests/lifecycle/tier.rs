@@ -28,6 +28,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("tier::what_it_cannot_keep_is_refused", refusals),
         trial("tier::root_is_refused", root),
         trial("tier::grants", grants),
+        trial("tier::a_run_that_cannot_be_recorded", unrecorded),
     ]
 }
 
@@ -415,5 +416,19 @@ fn grants() -> Outcome {
     assert_eq!(fs::read_to_string(case.path("ws/new")).unwrap(), "new\n");
     assert_eq!(fs::read_to_string(case.path("read/file")).unwrap(), "read");
     assert!(!case.path("read/new").exists() && !case.path("write/new").exists());
+    Ok(())
+}
+
+/// The connector waits for its record then, and jail for the connector's end: neither for ever.
+fn unrecorded() -> Outcome {
+    needs!();
+    let case = Case::new();
+    fs::write(case.path("home/state"), "no folder").unwrap();
+    let mut command = script(&case, &["-q"], "echo started");
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let output = wait(child, Duration::from_secs(20));
+    assert_refused(&output, 125, &["audit log"]);
+    assert_eq!(case.processes(), []);
+    assert_eq!(runs(&case), [] as [std::path::PathBuf; 0]);
     Ok(())
 }
