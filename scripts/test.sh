@@ -147,10 +147,14 @@ lifecycle() {
 }
 
 # The escape suite against the weaker tier, which is not for root.
-build_tier() { build_programs tier '^integration/main[.]rs$'; }
+build_tier() { build_programs tier '^integration/main[.]rs$' && build_demo; }
 
 tier() {
-    build_tier && run_programs tier env JAIL="$(built)/jail" JAIL_TEST_SANDBOX=landlock
+    local status=0
+    build_tier || return
+    run_programs tier env JAIL="$(built)/jail" JAIL_TEST_SANDBOX=landlock || status=$?
+    sandbox=landlock run_demo "$(built)/jail" "$(built)/examples" || status=$?
+    return "$status"
 }
 
 connectors() {
@@ -161,15 +165,19 @@ connectors() {
 demo() {
     local bin
     bin=$(built)
-    "$cargo" build --locked --quiet --bin jail --example notes-connector --example demo-client &&
-        run_demo "$bin/jail" "$bin/examples"
+    build_demo && run_demo "$bin/jail" "$bin/examples"
+}
+
+build_demo() {
+    "$cargo" build --locked --quiet --bin jail --example notes-connector --example demo-client
 }
 
 # run_demo JAIL FOLDER [COMMAND…]
 run_demo() {
     local jail=$1 bin=$2
     shift 2
-    if "$@" "$bin/demo-client" -- "$jail" run -- "$bin/notes-connector"; then
+    if "$@" "$bin/demo-client" -- "$jail" run ${sandbox:+--sandbox="$sandbox"} -- \
+        "$bin/notes-connector"; then
         echo "1 passed, 0 failed, 0 skipped"
     else
         echo "0 passed, 1 failed, 0 skipped"
@@ -217,7 +225,13 @@ give() {
 
 escapes_as_user() { programs_as_user escapes; }
 
-tier_as_user() { build_tier && programs_as_user tier JAIL_TEST_SANDBOX=landlock; }
+tier_as_user() {
+    local status=0
+    build_tier || return
+    programs_as_user tier JAIL_TEST_SANDBOX=landlock || status=$?
+    sandbox=landlock demo_as_user || status=$?
+    return "$status"
+}
 
 network_as_user() { give clients && programs_as_user network; }
 
