@@ -1,7 +1,8 @@
 # `make demo` and `make test` are all that one needs to know. Both install what they need.
 
 .DEFAULT_GOAL := help
-.PHONY: help bench demo fuzz integration planted test test-unit test-escapes test-network test-ports test-lifecycle test-faults \
+.PHONY: help bench demo fuzz integration planted test test-unit test-escapes test-tier test-network \
+	test-ports test-lifecycle test-faults \
 	test-connectors test-demo lint gen build install \
 	setup clean
 
@@ -32,6 +33,9 @@ test-unit: setup ## Tests of the code
 
 test-escapes: setup ## Attacks from inside a jail (integration/), also as an ordinary user
 	@scripts/test.sh escapes
+
+test-tier: setup ## The same attacks against --sandbox=landlock, the weaker tier
+	@scripts/test.sh tier
 
 test-network: setup ## Attacks on the network, and real clients, in namespaces of the tests' own
 	@scripts/test.sh network

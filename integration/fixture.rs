@@ -90,8 +90,8 @@ impl Fixture {
     pub fn workspace(&mut self) -> PathBuf {
         fs::create_dir_all(self.at("ws")).expect("a workspace");
         self.set_path("host_ws", "ws");
-        let ws =
-            if self.jailed { "/workspace".into() } else { self.at("ws").display().to_string() };
+        let own = self.jailed && !crate::tier::chosen();
+        let ws = if own { "/workspace".into() } else { self.at("ws").display().to_string() };
         self.set("ws", &ws);
         self.at("ws")
     }

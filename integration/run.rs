@@ -23,7 +23,7 @@ impl Fixture {
     /// `jail run` with the fixture's environment.
     pub fn jail(&self, options: &[&str]) -> Command {
         let mut command = self.verb("run");
-        command.arg("-q").args(options.iter().map(|text| self.fill(text)));
+        command.arg("-q").args(sandbox()).args(options.iter().map(|text| self.fill(text)));
         command
     }
 
@@ -58,6 +58,7 @@ impl Fixture {
         let mut line: Vec<String> = self.wrapper.clone();
         if self.jailed {
             line.extend([jail_binary().display().to_string(), "run".into(), "-q".into()]);
+            line.extend(sandbox().map(ToOwned::to_owned));
             if self.traced {
                 line.push("--trace".into());
             }
@@ -146,6 +147,11 @@ fn collect(from: &mpsc::Receiver<Vec<u8>>, endless: bool) -> String {
         bytes.extend(piece);
     }
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The option of the weaker tier, where that is what is tried.
+fn sandbox() -> impl Iterator<Item = &'static str> {
+    crate::tier::chosen().then_some("--sandbox=landlock").into_iter()
 }
 
 /// `JAIL`, or beside this binary, or where cargo built it.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the parts of the suite that are named, shows what each counted, and the sum.
 #
-#   scripts/test.sh lint unit escapes network ports lifecycle faults connectors demo
+#   scripts/test.sh lint unit escapes tier network ports lifecycle faults connectors demo
 #   scripts/test.sh planted
 #
 # As root, the parts that run a jail are run a second time as an ordinary user: the same policy must
@@ -158,6 +158,17 @@ faults() {
 
 planted() { scripts/planted.sh; }
 
+# The escape suite against the weaker tier, which is not for root.
+build_tier() { build_programs tier '^integration/main[.]rs$' && build_demo; }
+
+tier() {
+    local status=0
+    build_tier || return
+    run_programs tier env JAIL="$(built)/jail" JAIL_TEST_SANDBOX=landlock || status=$?
+    sandbox=landlock run_demo "$(built)/jail" "$(built)/examples" || status=$?
+    return "$status"
+}
+
 connectors() {
     tests/connectors/install.sh && "$cargo" build --locked --quiet &&
         JAIL="$(built)/jail" timeout "$patience" node tests/connectors/run.mjs
@@ -166,15 +177,19 @@ connectors() {
 demo() {
     local bin
     bin=$(built)
-    "$cargo" build --locked --quiet --bin jail --example notes-connector --example demo-client &&
-        run_demo "$bin/jail" "$bin/examples"
+    build_demo && run_demo "$bin/jail" "$bin/examples"
+}
+
+build_demo() {
+    "$cargo" build --locked --quiet --bin jail --example notes-connector --example demo-client
 }
 
 # run_demo JAIL FOLDER [COMMAND…]
 run_demo() {
     local jail=$1 bin=$2
     shift 2
-    if "$@" "$bin/demo-client" -- "$jail" run -- "$bin/notes-connector"; then
+    if "$@" "$bin/demo-client" -- "$jail" run ${sandbox:+--sandbox="$sandbox"} -- \
+        "$bin/notes-connector"; then
         echo "1 passed, 0 failed, 0 skipped"
     else
         echo "0 passed, 1 failed, 0 skipped"
@@ -203,12 +218,12 @@ as_user() {
         PATH=/usr/local/bin:/usr/bin:/bin "$@")
 }
 
-# programs_as_user PART
+# programs_as_user PART [NAME=VALUE…]
 programs_as_user() {
     [ -s "$scratch/$1" ] || return
     xargs -d '\n' install -m 755 -t "$stage" <"$scratch/$1" || return
     sed -i "s|.*/|$stage/|" "$scratch/$1"
-    run_programs "$1" as_user env JAIL="$stage/jail" CLIENTS="$stage/clients"
+    run_programs "$1" as_user env JAIL="$stage/jail" CLIENTS="$stage/clients" "${@:2}"
 }
 
 # give FOLDER: a copy of build/FOLDER that the user can read, and whose venv knows its new place.
@@ -222,6 +237,14 @@ give() {
 }
 
 escapes_as_user() { programs_as_user escapes; }
+
+tier_as_user() {
+    local status=0
+    build_tier || return
+    programs_as_user tier JAIL_TEST_SANDBOX=landlock || status=$?
+    sandbox=landlock demo_as_user || status=$?
+    return "$status"
+}
 
 network_as_user() { give clients && programs_as_user network; }
 
@@ -251,12 +274,16 @@ demo_as_user() {
 
 # === in order
 
-[ "$#" -gt 0 ] || set -- lint unit escapes network ports lifecycle faults connectors demo
+[ "$#" -gt 0 ] || set -- lint unit escapes tier network ports lifecycle faults connectors demo
 jailing=()
 for name in "$@"; do
     case $name in
     lint | unit | planted) ;;
     escapes | network | ports | lifecycle | faults | connectors | demo) jailing+=("$name") ;;
+    tier)
+        jailing+=("$name")
+        [ "$(id -u)" -ne 0 ] || continue
+        ;;
     *)
         echo "error: there is no part \`$name\`" >&2
         exit 2

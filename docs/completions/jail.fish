@@ -57,11 +57,11 @@ complete -c jail -n "__fish_jail_using_subcommand run" -l nice -d 'Politeness, 0
 complete -c jail -n "__fish_jail_using_subcommand run" -l timeout -d 'End it after this time: 30s, 2m' -r
 complete -c jail -n "__fish_jail_using_subcommand run" -l eof-grace -d 'How long it may live on after its standard input ended: a time, or `never`' -r
 complete -c jail -n "__fish_jail_using_subcommand run" -l seccomp -d 'System calls: a built-in profile, or the path of one' -r
-complete -c jail -n "__fish_jail_using_subcommand run" -l sandbox -d 'What confines it: namespace, container or none' -r
+complete -c jail -n "__fish_jail_using_subcommand run" -l sandbox -d 'What confines it: namespace; landlock (weaker, for hosts that forbid user namespaces); container; none' -r
 complete -c jail -n "__fish_jail_using_subcommand run" -l workspace -d 'What /workspace is: tmpfs[:SIZE], host:PATH or copy:PATH' -r
 complete -c jail -n "__fish_jail_using_subcommand run" -l system -d 'The system\'s programs that it sees: usr or minimal' -r
 complete -c jail -n "__fish_jail_using_subcommand run" -l scratch -d 'Size of its /tmp and of its HOME' -r
-complete -c jail -n "__fish_jail_using_subcommand run" -l allow-missing -d 'Run although these cannot be applied here: memory, cpus, pids, io, landlock' -r
+complete -c jail -n "__fish_jail_using_subcommand run" -l allow-missing -d 'Run although these cannot be applied here: memory, cpus, pids, io, landlock; with --sandbox=landlock also signals and user' -r
 complete -c jail -n "__fish_jail_using_subcommand run" -l dry-run -d 'Print the plan and stop'
 complete -c jail -n "__fish_jail_using_subcommand run" -l json -d 'The plan as JSON (with --dry-run)'
 complete -c jail -n "__fish_jail_using_subcommand run" -l trace -d 'Look at its system calls and record those that files, modes and limits refuse; `jail why` then explains them. It runs slower, and is confined the same'
@@ -85,11 +85,11 @@ complete -c jail -n "__fish_jail_using_subcommand explain" -l nice -d 'Politenes
 complete -c jail -n "__fish_jail_using_subcommand explain" -l timeout -d 'End it after this time: 30s, 2m' -r
 complete -c jail -n "__fish_jail_using_subcommand explain" -l eof-grace -d 'How long it may live on after its standard input ended: a time, or `never`' -r
 complete -c jail -n "__fish_jail_using_subcommand explain" -l seccomp -d 'System calls: a built-in profile, or the path of one' -r
-complete -c jail -n "__fish_jail_using_subcommand explain" -l sandbox -d 'What confines it: namespace, container or none' -r
+complete -c jail -n "__fish_jail_using_subcommand explain" -l sandbox -d 'What confines it: namespace; landlock (weaker, for hosts that forbid user namespaces); container; none' -r
 complete -c jail -n "__fish_jail_using_subcommand explain" -l workspace -d 'What /workspace is: tmpfs[:SIZE], host:PATH or copy:PATH' -r
 complete -c jail -n "__fish_jail_using_subcommand explain" -l system -d 'The system\'s programs that it sees: usr or minimal' -r
 complete -c jail -n "__fish_jail_using_subcommand explain" -l scratch -d 'Size of its /tmp and of its HOME' -r
-complete -c jail -n "__fish_jail_using_subcommand explain" -l allow-missing -d 'Run although these cannot be applied here: memory, cpus, pids, io, landlock' -r
+complete -c jail -n "__fish_jail_using_subcommand explain" -l allow-missing -d 'Run although these cannot be applied here: memory, cpus, pids, io, landlock; with --sandbox=landlock also signals and user' -r
 complete -c jail -n "__fish_jail_using_subcommand explain" -l json -d 'As JSON'
 complete -c jail -n "__fish_jail_using_subcommand explain" -s h -l help -d 'Print help'
 complete -c jail -n "__fish_jail_using_subcommand explain" -s V -l version -d 'Print version'

@@ -161,3 +161,11 @@ pub fn every_file_is_an_attack() -> Result<(), libtest_mimic::Failed> {
     }
     Ok(())
 }
+
+/// Nor is anything said in the table of the weaker tier about an attack that is not there.
+pub fn every_entry_is_an_attack() -> Result<(), libtest_mimic::Failed> {
+    match crate::tier::names().find(|name| !FILES.contains(name)) {
+        Some(name) => Err(format!("{name} in tier.rs is no attack").into()),
+        None => Ok(()),
+    }
+}

@@ -33,6 +33,8 @@ mod requires;
 mod run;
 mod scenarios;
 mod talk;
+#[path = "../tier.rs"]
+mod tier;
 mod tls;
 mod world;
 

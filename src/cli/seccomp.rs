@@ -258,7 +258,7 @@ mod tests {
         let failure = View::new("defualt", Arch::NATIVE).unwrap_err();
         assert_eq!(failure.kind, Kind::Usage);
         assert!(
-            failure.to_string().contains("browser, default, egress, init, strict"),
+            failure.to_string().contains("browser, default, egress, init, landlock, strict"),
             "{failure}"
         );
     }

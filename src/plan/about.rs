@@ -56,7 +56,8 @@ const ABOUT: [About; Stage::ALL.len()] = [
         stage: Stage::Namespaces,
         by: "supervisor",
         does: "One clone3 makes init with every namespace at once: user, pid, mount, net, ipc, uts, \
-               cgroup, and time where the kernel has it.",
+               cgroup, and time where the kernel has it. (With `--sandbox=landlock` none; id-map, network \
+               and pivot have no steps then, and mounts makes the folder of the run.)",
         needs: "a single thread, and every signal blocked",
         gives: "init, with a pidfd and a report pipe; it has all capabilities in its user namespace",
         not_yet: "lose those capabilities: mounts, ids and the loopback interface need them",
@@ -65,7 +66,8 @@ const ABOUT: [About; Stage::ALL.len()] = [
         stage: Stage::Lifeline,
         by: "init",
         does: "Asks for SIGKILL at the supervisor's death, leaves at once if it is dead already, and starts a \
-               session of its own.",
+               session of its own. Without a pid namespace init outlives the supervisor for as long as it \
+               takes to end all that descends from it.",
         needs: "to be the supervisor's direct child",
         gives: "from here on nothing outlives the supervisor",
         not_yet: "change user or group: that would clear the request",
@@ -134,7 +136,8 @@ const ABOUT: [About; Stage::ALL.len()] = [
         stage: Stage::Landlock,
         by: "init",
         does: "Repeats on the kernel's objects what the mounts say: files, TCP, abstract sockets and \
-               signals, as far as the kernel's ABI goes.",
+               signals, as far as the kernel's ABI goes. Without namespaces the payload does it, on the host's \
+               paths, so that init stays out of the connector's domain.",
         needs: "no_new_privs, and the final mounts",
         gives: "a second wall; mounts cannot be changed any more",
         not_yet: "close the files that the payload opens itself: there are none",

@@ -204,10 +204,13 @@ fn network(policy: &Policy, facts: &Facts) -> NetworkPlan {
     let mut rules = Rules(own.rules.clone());
     rules.0.extend(facts.firewall.rules.0.iter().cloned());
     let ports = rules.allowed_ports(tool, facts.now);
+    let used = !ports.is_empty() || published > 0;
+    // Where there can be no way out, only one that is asked for is worth a refusal.
+    let optional = policy.sandbox.value == Backend::Landlock && !own.mode.origin.is_explicit();
     let wanted = match own.mode.value {
         NetworkMode::None => false,
-        NetworkMode::Proxy => true,
-        NetworkMode::Auto => !ports.is_empty() || published > 0,
+        NetworkMode::Proxy => used || !optional,
+        NetworkMode::Auto => used,
     };
     if !wanted {
         return NetworkPlan::Loopback;

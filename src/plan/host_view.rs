@@ -79,6 +79,11 @@ impl HostView {
     pub fn canary(&self) -> PathBuf {
         self.folder.join("not-granted")
     }
+
+    /// A file that the proof tries to make.
+    pub fn beside(&self) -> PathBuf {
+        self.folder.join("not-made")
+    }
 }
 
 /// The view, or why this policy cannot be kept without namespaces.
@@ -163,6 +168,17 @@ fn refuse_sizes(policy: &Policy) -> Result<(), Failure> {
         return Err(refused(format!(
             "the size of TMPDIR and HOME ({}) cannot be enforced without a mount namespace",
             scratch.origin
+        ))
+        .hint("take it out; limits.file_size bounds each single file"));
+    }
+    let workspace = &policy.filesystem.workspace;
+    if let Workspace::Tmpfs { size } = workspace.value
+        && workspace.origin.is_explicit()
+        && size != crate::policy::WORKSPACE_SIZE
+    {
+        return Err(refused(format!(
+            "the size of the workspace ({}) cannot be enforced without a mount namespace",
+            workspace.origin
         ))
         .hint("take it out; limits.file_size bounds each single file"));
     }

@@ -45,7 +45,7 @@ pub(super) struct Layer {
 }
 
 /// The size of an in-memory workspace, and of a copied one, where nobody says otherwise.
-pub(super) const WORKSPACE_SIZE: Bytes = Bytes(256 << 20);
+pub const WORKSPACE_SIZE: Bytes = Bytes(256 << 20);
 
 /// Connections through the proxy at one time: a browser's worth, and no scan of a network.
 const CONNECTIONS: u32 = 256;

@@ -31,6 +31,7 @@ pub(crate) mod yaml;
 
 pub use decode::{Places, manifest};
 pub use expect::Malformed;
+pub use layer::WORKSPACE_SIZE;
 pub use origin::{Origin, Setting};
 pub use overrides::{Overrides, WorkspaceArg};
 pub use package::{Package, Registry};

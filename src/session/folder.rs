@@ -196,7 +196,7 @@ mod tests {
         let closed = view.tmp().join("closed");
         fs::create_dir_all(closed.join("in")).unwrap();
         for path in [closed.join("in"), closed] {
-            fs::set_permissions(path, fs::Permissions::from_mode(0)).unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(0o0)).unwrap();
         }
         folder.remove().unwrap();
         assert_eq!(fs::read_dir(&runs).unwrap().count(), 0);

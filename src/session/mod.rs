@@ -14,7 +14,7 @@ pub mod unjailed;
 
 use crate::confine::cgroup::{self, Leaf, Support};
 use crate::failure::{Failure, Kind};
-use crate::plan::{self, CgroupPlan, NetworkPlan, Plan, SeccompPlan, Stage};
+use crate::plan::{self, CgroupPlan, HostView, NetworkPlan, Plan, SeccompPlan, Stage};
 use crate::planted::{Control, broken};
 use crate::policy::{Policy, SeccompChoice, load::Sources};
 use crate::resolve::{self, Resolved};
@@ -144,15 +144,7 @@ impl Session {
         if !self.options.terminal {
             streams::check(plan)?;
         }
-        if plan.host_view.is_some() {
-            report::weaker();
-        }
-        if !self.options.quiet {
-            report::gaps(&plan.gaps);
-            if plan.exec.traced {
-                report::tracing();
-            }
-        }
+        report::opening(self);
         let mut env = plan.exec.env.clone();
         if broken(Control::Environment) {
             env.extend(std::env::vars_os());
@@ -192,10 +184,7 @@ impl Session {
             egress: handed,
             terminal: slave,
             supervisor: nix::unistd::getpid().as_raw(),
-            beside: plan
-                .host_view
-                .as_ref()
-                .map_or_else(PathBuf::new, |view| view.folder.join("written-outside")),
+            beside: plan.host_view.as_ref().map(HostView::beside).unwrap_or_default(),
             telling,
         };
         let jail = parent::start(&prepared, leaf.as_ref().map(Leaf::dir_fd))?;

@@ -140,16 +140,25 @@ fn json(
     })
 }
 
-/// Said at the start and never left out: whoever reads what the connector did must know it.
-pub(super) fn weaker() {
-    ui::line(
-        "jail: WEAKER TIER (--sandbox=landlock): no namespaces; Landlock, seccomp and limits alone \
-         (jail explain lists what is missing)",
-    );
+/// What is missing, before the connector starts. That it is the weaker tier is never left out: whoever
+/// reads what the connector did must know it.
+pub(super) fn opening(session: &Session) {
+    if session.plan.host_view.is_some() {
+        ui::line(
+            "jail: WEAKER TIER (--sandbox=landlock): no namespaces; Landlock, seccomp and limits alone \
+             (jail explain lists what is missing)",
+        );
+    }
+    if !session.options.quiet {
+        gaps(&session.plan.gaps);
+        if session.plan.exec.traced {
+            tracing();
+        }
+    }
 }
 
 /// One line for all controls that are missing for the same reason.
-pub(super) fn gaps(gaps: &[Gap]) {
+fn gaps(gaps: &[Gap]) {
     let mut rest: Vec<&Gap> = gaps.iter().collect();
     while let Some(first) = rest.first().copied() {
         let same = |gap: &Gap| gap.why == first.why && gap.allowed_by == first.allowed_by;

@@ -47,6 +47,22 @@ impl Jail {
         send_signal(self.pidfd.as_fd(), signal)
     }
 
+    /// The end of it all, before we wait for it. A payload that still waits for its gate, with an init that
+    /// sleeps until it has started, learns from the report pipe that nobody will open it.
+    fn end(&mut self) -> SysResult<()> {
+        if self.orphans.is_none() {
+            return self.signal(libc::SIGKILL);
+        }
+        match self.pidfd.try_clone() {
+            Ok(other) => {
+                drop(std::mem::replace(&mut self.report, other));
+                self.signal(libc::SIGKILL)
+            }
+            // Without a descriptor to spare: the payload dies with init, the rest comes to us.
+            Err(_) => send_signal(self.pidfd.as_fd(), libc::SIGKILL),
+        }
+    }
+
     /// After init's end: ends what it could not end itself, having been killed.
     pub fn end_orphans(&self) {
         if let Some(Orphans::Ours(children)) = &self.orphans {
@@ -68,7 +84,7 @@ impl Drop for Jail {
         if self.leaving {
             return;
         }
-        if self.signal(libc::SIGKILL).is_ok() {
+        if self.end().is_ok() {
             if self.traced {
                 reap_traced(self.pidfd.as_fd());
             }

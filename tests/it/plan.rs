@@ -271,6 +271,61 @@ fn old_landlock() {
     planned("landlock-2", ad_hoc(&["true"], &[]), &facts, &resolved("/usr/bin/true"));
 }
 
+/// `--sandbox=landlock`, and what else.
+fn tier(more: &[&str]) -> Policy {
+    ad_hoc(&["true"], &[&["--sandbox", "landlock"], more].concat())
+}
+
+#[test]
+fn without_namespaces() {
+    let mut facts = facts();
+    for file in ["/etc/passwd", "/proc/meminfo", "/dev/tty"] {
+        exists(&mut facts, file, Kind::File);
+    }
+    let policy = tier(&["--read", "/w/notes.txt", "--write", "/w/data"]);
+    let plan = planned("tier", policy, &facts, &resolved("/usr/bin/true"));
+    assert!(plan.namespaces == 0 && plan.mounts.is_empty());
+    let rules = plan.landlock.unwrap().paths;
+    // Landlock counts for all that is below: a rule there would open everything.
+    assert!(
+        rules
+            .iter()
+            .all(|rule| !["/", "/proc", "/etc", "/dev"].map(Path::new).contains(&&*rule.path))
+    );
+}
+
+#[test]
+fn without_namespaces_on_old_kernels_and_for_root() {
+    refused(
+        "tier-landlock-0",
+        tier(&[]),
+        &Facts { landlock_abi: 0, landlock_errno: 95, ..facts() },
+    );
+    let all = ["--allow-missing", "landlock,signals,user"];
+    refused("tier-landlock-2", tier(&all), &Facts { landlock_abi: 2, ..facts() });
+    let signals = Facts { landlock_abi: 5, ..facts() };
+    refused("tier-landlock-5", tier(&[]), &signals);
+    let plan = plan(tier(&all), &signals, &resolved("/usr/bin/true")).unwrap();
+    assert!(plan.missing().any(|gap| gap.control == "signals"));
+    assert!(!plan.probes.contains(&jail::plan::Probe::SignalInit));
+    let root = Facts { uid: 0, gid: 0, ..facts() };
+    refused("tier-root", tier(&[]), &root);
+    let plan = self::plan(tier(&all), &root, &resolved("/usr/bin/true")).unwrap();
+    assert!(plan.missing().any(|gap| gap.control == "user"));
+    assert!(!plan.probes.contains(&jail::plan::Probe::BecomeRoot));
+}
+
+#[test]
+fn what_takes_a_namespace_is_refused_without() {
+    refused("tier-network", tier(&["--allow", "example.com"]), &facts());
+    refused("tier-pids", tier(&["--pids", "10"]), &facts());
+    refused("tier-size", tier(&["--workspace", "tmpfs:1M"]), &facts());
+    // One that nobody asked for is none.
+    let unsaid = from_manifest("name: server\ncommand: \"true\"\nsandbox: landlock\n");
+    let plan = plan(unsaid, &facts(), &resolved("/usr/bin/true")).unwrap();
+    assert_eq!(plan.network, jail::plan::NetworkPlan::Barred);
+}
+
 #[test]
 fn explicit_limits_without_a_cgroup() {
     refused("memory-without-cgroup", ad_hoc(&["true"], &["--memory", "1G"]), &facts());

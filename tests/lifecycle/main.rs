@@ -25,6 +25,7 @@ mod status;
 mod stdio;
 mod support;
 mod trace;
+mod tier;
 mod tty;
 mod why;
 mod workspace;
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
         places::trials(),
         why::trials(),
         trace::trials(),
+        tier::trials(),
     ];
     let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());
     println!(
