@@ -106,6 +106,9 @@ _jail() {
             jail__subcmd__ports,request)
                 cmd="jail__subcmd__ports__subcmd__request"
                 ;;
+            jail__subcmd__seccomp,list)
+                cmd="jail__subcmd__seccomp__subcmd__list"
+                ;;
             jail__subcmd__seccomp,show)
                 cmd="jail__subcmd__seccomp__subcmd__show"
                 ;;
@@ -890,12 +893,30 @@ _jail() {
             return 0
             ;;
         jail__subcmd__seccomp)
-            opts="-h -V --help --version show"
+            opts="-h -V --help --version show list"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        jail__subcmd__seccomp__subcmd__list)
+            opts="-h -V --arch --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --arch)
+                    COMPREPLY=($(compgen -W "x86_64 aarch64" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

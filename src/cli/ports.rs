@@ -80,7 +80,8 @@ pub fn run(args: &PortsArgs) -> Result<u8, Failure> {
 /// The workspace that `jail run` would take here.
 fn place() -> Result<(Sources, WorkspaceRoot), Failure> {
     let sources = Sources::of_process()?;
-    let root = WorkspaceRoot::find(&sources.cwd)?.ok_or_else(|| load::no_workspace(&sources.cwd))?;
+    let root =
+        WorkspaceRoot::find(&sources.cwd)?.ok_or_else(|| load::no_workspace(&sources.cwd))?;
     Ok((sources, root))
 }
 
