@@ -5,8 +5,8 @@ use super::prove::{self, Effort};
 use super::table::ALLOW;
 use super::tests::{profile, table};
 use super::{
-    bpf, built_in, built_in_json, built_in_telling, for_connectors, from_file, names, notify,
-    refusal, tree,
+    bpf, built_in, built_in_json, built_in_telling, for_connectors, from_file, notify, refusal,
+    tree,
 };
 use std::fs;
 
