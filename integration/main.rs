@@ -76,7 +76,9 @@ fn main() -> ExitCode {
             }
         }
     }
+    // Without namespaces a run is not traced.
     let traced = escapes::ALL.iter().filter(|attack| TRACED.contains(&attack.name));
+    let traced = traced.filter(|_| !tier::chosen());
     for attack in traced.filter(|attack| requires::unmet(attack.requires).is_none()) {
         let name = format!("traced::{}", attack.name);
         trials.push(Trial::test(name, || harness::traced(attack)));

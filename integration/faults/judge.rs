@@ -102,6 +102,8 @@ const HARMLESS: &[Known] = &[
     (Role::Supervisor, "", &["statx"], "/dev/null", "the library asks whether there is statx(2)"),
     (Role::Supervisor, "", &["readlink"], "/var", "HOME with links: compared as it is named"),
     (Role::Supervisor, "", &["uname"], "", "the host's name in the record"),
+    (Role::Supervisor, "", &["seccomp"], "", "can refusals be heard here? No: the plain filter"),
+    (Role::Payload, "seccomp", &["seccomp"], "", "the plain filter in place of the telling one"),
 ];
 
 /// The same where jail is run by an ordinary user.

@@ -72,7 +72,7 @@ pub fn facts(
         user_home,
         landlock_abi: crate::sys::landlock::abi(),
         landlock_errno: crate::sys::landlock::errno(),
-        runs: paths::runs(home),
+        runs: paths::runs(policy, home)?,
         time_namespace: look::exists(Path::new("/proc/self/ns/time"))?,
         overlay: copies && has_overlay(),
         ipv6: look::exists(Path::new("/proc/net/if_inet6"))?,

@@ -98,12 +98,20 @@ pub(super) fn root_links() -> Result<Vec<(String, PathBuf)>, Failure> {
 }
 
 /// Where runs without namespaces have their folders. What is not there yet is no link.
-pub(super) fn runs(home: Option<&Path>) -> Option<PathBuf> {
+pub(super) fn runs(policy: &Policy, home: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
+    if policy.sandbox.value != Backend::Landlock {
+        return Ok(None);
+    }
     let cache = std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .filter(|path| path.is_absolute())
-        .or_else(|| home.map(|home| home.join(".cache")))?;
-    let there = cache.ancestors().find(|path| path.exists())?;
-    let rest = cache.strip_prefix(there).ok()?;
-    Some(fs::canonicalize(there).ok()?.join(rest).join("jail/runs"))
+        .or_else(|| home.map(|home| home.join(".cache")));
+    let Some(cache) = cache else { return Ok(None) };
+    for there in cache.ancestors() {
+        if let Some(real) = look::found(there, fs::canonicalize(there))? {
+            let rest = cache.strip_prefix(there).unwrap_or(Path::new(""));
+            return Ok(Some(real.join(rest).join("jail/runs")));
+        }
+    }
+    Ok(None)
 }

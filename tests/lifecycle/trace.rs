@@ -575,12 +575,14 @@ fn way_out() -> Outcome {
     for _ in 0..5 {
         let mut child = piped(&mut case.jail(&["run", "-q", "--trace", "walker"]));
         assert_eq!(line(child.stdout.as_mut().unwrap()), "ready");
-        let own = fs::read_link("/proc/self/ns/pid").unwrap();
         let children = format!("/proc/{0}/task/{0}/children", child.id());
         let children = fs::read_to_string(children).unwrap();
-        let beside = children
-            .split_whitespace()
-            .find(|pid| fs::read_link(format!("/proc/{pid}/ns/pid")).is_ok_and(|ns| ns == own));
+        // The one that is in no pid namespace of its own.
+        let beside = children.split_whitespace().find(|pid| {
+            let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+            let spaces = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+            spaces.is_some_and(|pids| pids.split_whitespace().count() == 1)
+        });
         let pid = nix::unistd::Pid::from_raw(beside.unwrap().parse().unwrap());
         nix::sys::signal::kill(pid, Signal::SIGKILL).unwrap();
         assert_refused_late(&wait(child, LONG));

@@ -102,11 +102,11 @@ fn policy(sources: &Sources, root: Option<&WorkspaceRoot>) -> Section {
         let note = "there is no workspace here; `jail init` makes one".to_owned();
         return Section { notes: vec![note], ..Section::looked("policy", Vec::new()) };
     };
-    let problems = match check::problems(sources, &[]) {
-        Ok((_, problems)) => problems,
-        Err(failure) => return Section::blind("policy", one_line(&failure)),
+    // A file that everybody can write is not read: that it is so is said all the same.
+    let mut section = match check::problems(sources, &[]) {
+        Ok((_, problems)) => Section::looked("policy", sections::policy(&problems)),
+        Err(failure) => Section::blind("policy", one_line(&failure)),
     };
-    let mut section = Section::looked("policy", sections::policy(&problems));
     let folder = root.path.join(FOLDER);
     match files::examine(&folder) {
         Ok(found) => section.findings.extend(found),
