@@ -111,7 +111,7 @@ impl Sort {
             Failure::new(Kind::Io, format!("cannot write {}", path.display())).because(error)
         };
         let folder = path.parent().unwrap_or(Path::new("."));
-        let mode = old.map_or(0o644, |old| old.mode() & 0o7777);
+        let mut mode = old.map_or(0o644, |old| old.mode() & 0o7777);
         let mut new = tempfile::Builder::new()
             .prefix(self.unfinished)
             .permissions(Permissions::from_mode(0o600))
@@ -119,9 +119,18 @@ impl Sort {
             .map_err(cannot)?;
         new.write_all(text.as_bytes()).map_err(cannot)?;
         let made = new.as_file().metadata().map_err(cannot)?;
-        if let Some(old) = old.filter(|old| (old.uid(), old.gid()) != (made.uid(), made.gid())) {
-            std::os::unix::fs::fchown(new.as_file(), Some(old.uid()), Some(old.gid()))
+        if let Some(old) = old.filter(|old| old.uid() != made.uid()) {
+            std::os::unix::fs::fchown(new.as_file(), Some(old.uid()), None)
                 .map_err(|error| cannot(error).hint("the file belongs to somebody else"))?;
+        }
+        if let Some(old) = old.filter(|old| old.gid() != made.gid())
+            && let Err(error) = std::os::unix::fs::fchown(new.as_file(), None, Some(old.gid()))
+        {
+            // A group that its owner is not in: ours gets what everybody has, and no more.
+            if error.kind() != io::ErrorKind::PermissionDenied {
+                return Err(cannot(error));
+            }
+            mode = (mode & !0o2070) | ((mode & 0o007) << 3);
         }
         // After fchown, which may clear bits.
         new.as_file().set_permissions(Permissions::from_mode(mode)).map_err(cannot)?;
@@ -157,6 +166,14 @@ impl Sort {
             .mode(0o644)
             .custom_flags(nix::fcntl::OFlag::O_NOFOLLOW.bits())
             .open(&name)
+            // That of another user, root's after sudo: flock(2) needs no right to write.
+            .or_else(|error| match error.kind() {
+                io::ErrorKind::PermissionDenied => File::options()
+                    .read(true)
+                    .custom_flags(nix::fcntl::OFlag::O_NOFOLLOW.bits())
+                    .open(&name),
+                _ => Err(error),
+            })
             .map_err(|error| cannot("open", &name, error))?;
         let lock = Flock::lock(file, FlockArg::LockExclusive)
             .map_err(|(_, errno)| cannot("lock", &name, errno.into()))?;

@@ -108,6 +108,7 @@ every_file! { bad, refused:
     bind_octal
     bind_range
     bind_star
+    connector_beyond_loopback
     bind_with_port
     connector_upper_case
     container_with_slash

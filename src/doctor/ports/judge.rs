@@ -148,7 +148,7 @@ impl<'a> Judge<'a> {
             }
             (None, [address, ..]) if self::proto(open.transport()).is_some() => format!(
                 "make it listen on 127.0.0.1, or decide that it may: \
-                 jail ports add NAME --port {port} --proto {proto} --bind {address}"
+                 jail ports add NAME --port {port} --proto {proto} --bind {address} --non-loopback"
             ),
             _ => "make it listen on 127.0.0.1".to_owned(),
         };

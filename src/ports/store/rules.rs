@@ -38,6 +38,10 @@ pub(super) fn objections(
     reserved: &[Reserved],
 ) -> Vec<(String, String)> {
     let mut all = Vec::new();
+    if let (Some(connector), false) = (&service.connector, service.bind.is_loopback()) {
+        let what = format!("`{connector}` is a connector, which publishes on loopback only");
+        all.push((what, "say `bind: 127.0.0.1`, or leave it out".to_owned()));
+    }
     if let Some(other) = others.iter().find(|other| other.clashes(service)) {
         let what = format!(
             "{} port {} of {} is that of `{}` already ({})",
