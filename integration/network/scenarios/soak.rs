@@ -108,11 +108,18 @@ fn process(pid: i32) -> Result<Process, String> {
     let path = format!("/proc/{pid}");
     let gone = |error: std::io::Error| format!("{path}: {error}");
     let status = std::fs::read_to_string(format!("{path}/status")).map_err(gone)?;
-    let memory = status.lines().find_map(|line| {
-        line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok()
-    });
-    let descriptors = std::fs::read_dir(format!("{path}/fd")).map_err(gone)?.count() as u64;
-    Ok(Process { memory: memory.ok_or("no VmRSS")? << 10, descriptors })
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        line.split_whitespace().next()?.parse::<u64>().ok()
+    };
+    let descriptors = match std::fs::read_dir(format!("{path}/fd")) {
+        Ok(all) => Some(all.count() as u64),
+        // The egress process is not for its user to look into; its table grows by doubling.
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => field("FDSize:"),
+        Err(error) => return Err(gone(error)),
+    };
+    let memory = field("VmRSS:").ok_or("no VmRSS")? << 10;
+    Ok(Process { memory, descriptors: descriptors.ok_or("no FDSize")? })
 }
 
 /// A name, how much more there may be later, and where to look.
