@@ -5,6 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
+/// A client that has gone can have sent a datagram whose turn comes after its end.
+const LAST: std::time::Duration = std::time::Duration::from_millis(500);
+
 type Result<T> = std::io::Result<T>;
 
 pub async fn http(mut client: TcpStream) -> Result<()> {
@@ -121,17 +124,20 @@ async fn bind(mut client: TcpStream) -> Result<()> {
     copy_bidirectional(&mut client, &mut stranger).await.map(drop)
 }
 
-/// Sends on what comes, as long as the client holds the connection.
+/// Sends on what comes, as long as the client holds the connection; what it sent before it let go, too.
 async fn associate(mut client: TcpStream) -> Result<()> {
     let socket = UdpSocket::bind((super::DOOR, 0)).await?;
     let outward = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await?;
     client.write_all(&success(socket.local_addr()?.port())).await?;
-    let (mut datagram, mut end) = (vec![0; 4096], [0]);
+    let (mut datagram, mut end, mut gone) = (vec![0; 4096], [0], false);
     loop {
         let length = tokio::select! {
-            biased;
             length = socket.recv(&mut datagram) => length?,
-            _ = client.read(&mut end) => return Ok(()),
+            _ = client.read(&mut end), if !gone => {
+                gone = true;
+                continue;
+            }
+            () = tokio::time::sleep(LAST), if gone => return Ok(()),
         };
         let [0, 0, 0, 1, a, b, c, d, high, low, ref data @ ..] = datagram[..length] else {
             continue;
