@@ -221,8 +221,11 @@ mod tests {
 
     #[test]
     fn what_is_no_host_is_short_and_printable() {
-        let who =
-            Who { connector: crate::policy::ConnectorName::of_command("x".as_ref()), tool: None };
+        let who = Who {
+            connector: crate::policy::ConnectorName::of_command("x".as_ref()),
+            tool: None,
+            run: None,
+        };
         for text in ["\u{fffd}".repeat(255), "\u{1b}[2J\u{202e}\n".repeat(99), "a".repeat(999)] {
             let denial = Denial::of_text(&who, &text, 443, Door::Socks, Reason::NotTls);
             assert_eq!(denial.host.len(), 255);

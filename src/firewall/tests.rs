@@ -16,7 +16,7 @@ fn tool(name: &str) -> ToolId {
 }
 
 fn who(tool_of_connector: Option<&str>) -> Who {
-    Who { connector: "search".parse().unwrap(), tool: tool_of_connector.map(tool) }
+    Who { connector: "search".parse().unwrap(), tool: tool_of_connector.map(tool), run: None }
 }
 
 fn now() -> SystemTime {

@@ -6,9 +6,9 @@ use super::{
     ProcessPlan, Proxied, Rlimit, SeccompPlan, Stage, Sysctl, env, host_view, mounts, publish,
 };
 use crate::failure::{Failure, Kind};
-use crate::firewall::Rules;
+use crate::firewall::{Rules, Unlisted, Who};
 use crate::planted::{Control as Planted, broken};
-use crate::policy::{Backend, Control, NetworkMode, Origin, Policy, Workspace};
+use crate::policy::{Backend, Control, NetworkMode, Origin, Policy, Setting, Workspace};
 use crate::resolve::Resolved;
 use nix::sys::resource::Resource;
 use std::path::{Path, PathBuf};
@@ -200,11 +200,23 @@ fn namespaces(facts: &Facts) -> u64 {
 fn network(policy: &Policy, facts: &Facts) -> NetworkPlan {
     let own = &policy.network;
     let published = policy.ports.iter().filter(|port| port.value.publish.is_some()).count();
-    let tool = policy.tool.as_ref().map(|tool| &tool.value);
+    let who = Who {
+        connector: policy.name.clone(),
+        tool: policy.tool.as_ref().map(|tool| tool.value.clone()),
+        run: None,
+    };
     let mut rules = Rules(own.rules.clone());
     rules.0.extend(facts.firewall.rules.0.iter().cloned());
-    let ports = rules.allowed_ports(tool, facts.now);
-    let used = !ports.is_empty() || published > 0;
+    let mut ports = rules.allowed_ports(&who, facts.now);
+    let unlisted = unlisted(policy, facts);
+    let asks = unlisted.value == Unlisted::Ask;
+    if asks {
+        // A client that does not know the proxy is to be held, too, before any rule allows its port.
+        ports.extend([80, 443]);
+        ports.sort_unstable();
+        ports.dedup();
+    }
+    let used = !ports.is_empty() || published > 0 || asks;
     // Where there can be no way out, only one that is asked for is worth a refusal.
     let optional = policy.sandbox.value == Backend::Landlock && !own.mode.origin.is_explicit();
     let wanted = match own.mode.value {
@@ -217,7 +229,15 @@ fn network(policy: &Policy, facts: &Facts) -> NetworkPlan {
     }
     let mut plan = Proxied::new(&ports, published, facts.ipv6);
     plan.firewall = facts.firewall.clone();
+    plan.unlisted = unlisted;
     NetworkPlan::Proxied(Box::new(plan))
+}
+
+/// What the connector's own settings say of hosts that no rule names, or the workspace's firewall.
+fn unlisted(policy: &Policy, facts: &Facts) -> Setting<Unlisted> {
+    let own = policy.network.unlisted.clone();
+    own.or_else(|| facts.firewall.unlisted.clone())
+        .unwrap_or_else(|| Setting::built_in(Unlisted::default()))
 }
 
 /// Which limits the cgroup carries; what it cannot carry is refused or becomes a gap.

@@ -3,6 +3,7 @@
 use super::parse::{CONNECTIONS, DESCRIPTORS, FILES, NICE, PIDS};
 use super::raw::{RawAllow, RawDeny, RawTarget, RawWorkspaceFields};
 use super::{Backend, Control, NetworkMode, SystemTree};
+use crate::firewall::Unlisted;
 use schemars::{Schema, SchemaGenerator, json_schema};
 
 pub(super) fn name(_: &mut SchemaGenerator) -> Schema {
@@ -115,6 +116,10 @@ pub(super) fn target(generator: &mut SchemaGenerator) -> Schema {
 
 pub(super) fn network_mode(_: &mut SchemaGenerator) -> Schema {
     words(NetworkMode::ALL.iter().map(|value| value.name()))
+}
+
+pub(super) fn unlisted(_: &mut SchemaGenerator) -> Schema {
+    words([Unlisted::Deny, Unlisted::Ask].iter().map(|value| value.name()))
 }
 
 pub(super) fn allow(generator: &mut SchemaGenerator) -> Schema {

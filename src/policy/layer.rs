@@ -5,7 +5,7 @@ use super::{
     Network, NetworkMode, Origin, Package, PathRule, Policy, PortGrant, Problem, Rpc,
     SeccompChoice, Secret, Setting, SystemTree, ToolId, Workspace,
 };
-use crate::firewall::{Effect, HostPattern, Ports, Rule};
+use crate::firewall::{Effect, HostPattern, Ports, Rule, Unlisted};
 use std::ffi::OsString;
 use std::time::Duration;
 
@@ -24,6 +24,8 @@ pub(super) struct Layer {
     pub(super) scratch: Option<Setting<Bytes>>,
     pub(super) unprotect: Vec<Setting<String>>,
     pub(super) mode: Option<Setting<NetworkMode>>,
+    pub(super) unlisted: Option<Setting<Unlisted>>,
+    pub(super) hold: Option<Setting<Duration>>,
     pub(super) rules: Vec<Rule>,
     pub(super) connections: Option<Setting<u32>>,
     pub(super) bandwidth: Option<Setting<Bytes>>,
@@ -49,6 +51,8 @@ pub const WORKSPACE_SIZE: Bytes = Bytes(256 << 20);
 
 /// Connections through the proxy at one time: a browser's worth, and no scan of a network.
 const CONNECTIONS: u32 = 256;
+/// Measured: clients give up on a silent peer from five seconds on.
+const HOLD: Duration = Duration::from_secs(4);
 
 /// What holds where no layer says otherwise, and is not the same for every run.
 pub(super) struct Unsaid {
@@ -75,6 +79,8 @@ fn built_in(name: ConnectorName, command: Setting<Vec<OsString>>, unsaid: &Unsai
         },
         network: Network {
             mode: Setting::built_in(unsaid.mode),
+            unlisted: None,
+            hold: Setting::built_in(HOLD),
             rules: Vec::new(),
             connections: Setting::built_in(CONNECTIONS),
             bandwidth: None,
@@ -132,6 +138,8 @@ fn lay(policy: &mut Policy, layer: Layer) {
         scratch,
         unprotect,
         mode,
+        unlisted,
+        hold,
         rules,
         connections,
         bandwidth,
@@ -158,6 +166,8 @@ fn lay(policy: &mut Policy, layer: Layer) {
     set(&mut filesystem.system, system);
     set(&mut filesystem.scratch, scratch);
     set(&mut network.mode, mode);
+    set_optional(&mut network.unlisted, unlisted);
+    set(&mut network.hold, hold);
     add_rules(&mut network.rules, rules);
     set(&mut network.connections, connections);
     set_optional(&mut network.bandwidth, bandwidth);

@@ -9,7 +9,7 @@ use super::{
     Backend, Bytes, Control, Cpus, EnvEntry, EnvValue, EofGrace, NetworkMode, Origin, PathRule,
     Period, PortGrant, Problem, SeccompChoice, Setting, SystemTree, Workspace,
 };
-use crate::firewall::{Effect, Endpoint, Rule};
+use crate::firewall::{Effect, Endpoint, Rule, Unlisted};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -35,6 +35,9 @@ pub struct Overrides {
     /// The way out: proxy (what rules allow) or none.
     #[arg(long, value_name = "MODE")]
     pub network: Option<NetworkMode>,
+    /// What happens to hosts that no rule names: deny, or ask (`jail approvals`).
+    #[arg(long, value_name = "WHAT")]
+    pub unlisted: Option<Unlisted>,
     /// Offer a port of it on this machine's loopback: 3000, 8080:3000 or 127.0.0.1:8080:3000.
     #[arg(long, value_name = "[[ADDRESS:]PORT:]PORT")]
     pub publish: Vec<PortGrant>,
@@ -139,6 +142,7 @@ impl Overrides {
             allow,
             deny,
             network,
+            unlisted,
             publish,
             memory,
             cpus,
@@ -159,6 +163,7 @@ impl Overrides {
             read: paths.rules("--read", read),
             write: paths.rules("--write", write),
             env: env.iter().map(|entry| flag("--env", entry)).collect(),
+            unlisted: unlisted.as_ref().map(|what| flag("--unlisted", what)),
             mode: network.as_ref().map(|mode| flag("--network", mode)),
             rules: rules("--allow", Effect::Allow, allow)
                 .chain(rules("--deny", Effect::Deny, deny))

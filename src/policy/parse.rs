@@ -168,6 +168,15 @@ impl FromStr for NetworkMode {
     }
 }
 
+/// How long a connection is held while its owner is asked: longer than a minute no client waits.
+pub(super) fn hold(text: &str) -> Result<Duration, Malformed> {
+    let Period(hold) = text.parse()?;
+    if hold > Duration::from_secs(60) {
+        return Err(Malformed::new("a time of at most `1m`", text));
+    }
+    Ok(hold)
+}
+
 /// `HOST[:PORT]` of a rule; the firewall reads it.
 pub(super) fn endpoint(text: &str) -> Result<Endpoint, Malformed> {
     text.parse().map_err(|error: NotAnEndpoint| {

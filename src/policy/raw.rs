@@ -155,6 +155,13 @@ pub(super) struct RawNetwork {
     /// `none`: no way out.
     #[schemars(schema_with = "forms::network_mode")]
     pub(super) mode: Option<String>,
+    /// What happens to hosts that no rule names. `deny`: they are refused. `ask`: the connection is held
+    /// while you are asked (`jail approvals`). Without it: as the workspace's firewall says.
+    #[schemars(schema_with = "forms::unlisted")]
+    pub(super) unlisted: Option<String>,
+    /// How long it is held, 0s to 1m; most clients give up after 5 seconds.
+    #[schemars(schema_with = "forms::period")]
+    pub(super) hold: Option<String>,
     /// Hosts that it may reach, as `HOST:PORT` or with conditions. `*.example.com` is every name below
     /// example.com; without a port it is 443.
     #[schemars(schema_with = "forms::allow")]
@@ -378,6 +385,8 @@ mod tests {
             "scratch",
             "unprotect",
             "mode",
+            "unlisted",
+            "hold",
             "allow",
             "deny",
             "connections",

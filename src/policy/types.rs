@@ -1,7 +1,7 @@
 //! The validated types of a policy: parsed once, used as parsed.
 
 use super::Setting;
-use crate::firewall::Rule;
+use crate::firewall::{Rule, Unlisted};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -158,6 +158,10 @@ pub enum NetworkMode {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Network {
     pub mode: Setting<NetworkMode>,
+    /// What happens to hosts that no rule names; `None`: as the workspace's firewall says.
+    pub unlisted: Option<Setting<Unlisted>>,
+    /// How long a connection is held while its owner is asked.
+    pub hold: Setting<Duration>,
     /// What the manifest and the command line allow and deny; each rule knows where it stands. Those of
     /// the workspace's firewall are not here.
     pub rules: Vec<Rule>,

@@ -4,7 +4,7 @@ use super::audit;
 use crate::egress::{Config, Counters, Event, Limits, Upstream};
 use crate::failure::{Failure, Kind};
 use crate::firewall::store::{self, Folder, UpstreamRef};
-use crate::firewall::{Rules, Who};
+use crate::firewall::{Rules, Unlisted, Who};
 use crate::plan::{FirewallFacts, Plan, Proxied, human};
 use crate::policy::load::{Sources, WorkspaceRoot};
 use crate::spawn::egress::{self, Egress};
@@ -45,10 +45,11 @@ fn config(plan: &Plan, proxied: &Proxied) -> Config {
         ..Limits::default()
     };
     Config {
-        who: Who { connector: policy.name.clone(), tool },
+        who: Who { connector: policy.name.clone(), tool, run: Some(plan.run_id.to_string()) },
         fixed: Rules(network.rules.clone()),
         firewall: proxied.firewall.folder.clone(),
         limits,
+        hold: (proxied.unlisted.value == Unlisted::Ask).then_some(network.hold.value),
         upstream: None,
         secrets: BTreeMap::new(),
         publish: plan.published.iter().map(|port| (port.at, port.listen)).collect(),
@@ -128,7 +129,8 @@ pub(super) fn firewall(sources: &Sources) -> Result<FirewallFacts, Failure> {
     let folder = Folder::new(&root, sources.home.as_deref());
     let overlay = store::read(&folder)?;
     let rules = overlay.rules();
-    Ok(FirewallFacts { folder: Some(folder), rules, upstream: overlay.upstream })
+    let store::Overlay { unlisted, upstream, .. } = overlay;
+    Ok(FirewallFacts { folder: Some(folder), rules, unlisted, upstream })
 }
 
 #[cfg(test)]

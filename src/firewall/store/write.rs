@@ -4,9 +4,9 @@ use super::{Entry, Folder, MAIN, Overlay, UpstreamRef, decode, read, target};
 use crate::edit::lines::{Field, Lines, scalar};
 use crate::edit::{Edit, Right, Sort};
 use crate::failure::{Failure, Kind};
-use crate::firewall::{Effect, HostPattern, Ports, Rule};
+use crate::firewall::{Effect, HostPattern, Ports, Rule, Unlisted};
 use crate::policy::yaml::Marks;
-use crate::policy::{SecretSource, ToolId};
+use crate::policy::{ConnectorName, SecretSource, ToolId};
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -28,6 +28,11 @@ pub struct Wanted {
     pub host: HostPattern,
     pub ports: Ports,
     pub tool: Option<ToolId>,
+    pub connector: Option<ConnectorName>,
+    pub run: Option<String>,
+    pub once: bool,
+    /// The request that it answers; `None`: as it is.
+    pub request: Option<String>,
     /// `None`: as it is, where the rule is there already.
     pub reason: Option<String>,
     pub expires: Option<SystemTime>,
@@ -138,7 +143,34 @@ pub fn set_upstream(folder: &Folder, upstream: Option<&UpstreamRef>) -> Result<b
             |lines: &mut Lines, marks: Option<&Marks<'_>>, _: &Says| lines.upstream(marks, &fields);
         let right = |before: &Says, after: &Says| {
             let set = after.upstream.as_ref() == upstream;
-            (before.entries == after.entries && set).then_some(())
+            let kept = before.entries == after.entries && before.unlisted == after.unlisted;
+            (kept && set).then_some(())
+        };
+        change(folder, &path, &mut set, &right)
+    })?;
+    Ok(done)
+}
+
+/// Sets what happens to hosts that no rule names. False where nothing was to be done.
+pub fn set_unlisted(folder: &Folder, unlisted: Unlisted) -> Result<bool, Failure> {
+    let _lock = SORT.lock(&folder.path())?;
+    let mut done = true;
+    SORT.until_still(|| {
+        let known = read(folder)?.unlisted;
+        done = known.as_ref().map_or(Unlisted::default(), |it| it.value) != unlisted;
+        if !done {
+            return Ok(true);
+        }
+        let path = match known.map(|known| known.origin) {
+            Some(crate::policy::Origin::File { path, .. }) => path,
+            _ => folder.path().join(MAIN),
+        };
+        let mut set = |lines: &mut Lines, marks: Option<&Marks<'_>>, _: &Says| {
+            lines.unlisted(marks, unlisted.name())
+        };
+        let right = |before: &Says, after: &Says| {
+            let kept = before.entries == after.entries && before.upstream == after.upstream;
+            (kept && after.unlisted == Some(unlisted)).then_some(())
         };
         change(folder, &path, &mut set, &right)
     })?;
@@ -164,6 +196,9 @@ impl Wanted {
             && rule.host == self.host
             && rule.ports == self.ports
             && rule.tool == self.tool
+            && rule.connector == self.connector
+            && rule.run == self.run
+            && rule.once == self.once
     }
 
     fn is_met_by(&self, rule: &Rule) -> bool {
@@ -172,6 +207,7 @@ impl Wanted {
             // The file knows seconds.
             && self.expires.map(stamp) == rule.expires.map(stamp)
             && (self.reason.is_none() || self.reason == rule.because)
+            && (self.request.is_none() || self.request == rule.request)
     }
 
     fn fields(&self, new: bool) -> Vec<Field> {
@@ -182,6 +218,12 @@ impl Wanted {
         if new {
             fields.push((name, Some(scalar(&target))));
             fields.push(("tool", self.tool.as_ref().map(|tool| scalar(tool.as_str()))));
+            fields.push(("connector", self.connector.as_ref().map(|it| scalar(it.as_str()))));
+            fields.push(("run", self.run.as_deref().map(scalar)));
+            fields.push(("once", flag(self.once)));
+        }
+        if new || self.request.is_some() {
+            fields.push(("request", self.request.as_deref().map(scalar)));
         }
         if new || self.reason.is_some() {
             fields.push(("reason", self.reason.as_deref().map(scalar)));
@@ -210,6 +252,7 @@ fn nowhere() -> Failure {
 /// What a file says, wherever in it.
 struct Says {
     entries: Vec<Entry>,
+    unlisted: Option<Unlisted>,
     upstream: Option<UpstreamRef>,
 }
 
@@ -220,7 +263,11 @@ impl Says {
             entry
         };
         let entries = file.entries.into_iter().map(placeless).collect();
-        Self { entries, upstream: file.upstream.map(|upstream| upstream.value) }
+        Self {
+            entries,
+            unlisted: file.unlisted.map(|unlisted| unlisted.value),
+            upstream: file.upstream.map(|upstream| upstream.value),
+        }
     }
 }
 
