@@ -10,6 +10,7 @@
 //!    └─► spawn::init (pid 1 of the jail) ─► spawn::payload ─► the connector
 //! ```
 
+pub mod approvals;
 pub mod audit;
 pub mod cli;
 pub mod confine;
@@ -29,6 +30,7 @@ pub mod resolve;
 pub mod seccomp;
 pub mod session;
 pub mod spawn;
+pub mod state;
 pub mod supervise;
 pub mod sys;
 pub mod why;

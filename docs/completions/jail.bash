@@ -303,7 +303,7 @@ _jail() {
             return 0
             ;;
         jail__subcmd__explain)
-            opts="-h -V --json --read --write --env --allow --deny --network --publish --memory --cpus --pids --files --nice --timeout --eof-grace --seccomp --sandbox --workspace --system --scratch --allow-missing --help --version"
+            opts="-h -V --json --read --write --env --allow --deny --network --unlisted --publish --memory --cpus --pids --files --nice --timeout --eof-grace --seccomp --sandbox --workspace --system --scratch --allow-missing --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -330,6 +330,10 @@ _jail() {
                     return 0
                     ;;
                 --network)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unlisted)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -411,13 +415,17 @@ _jail() {
             return 0
             ;;
         jail__subcmd__firewall__subcmd__allow)
-            opts="-h -V --tool --reason --expires --raw --private --ech --help --version"
+            opts="-h -V --tool --connector --reason --expires --raw --private --ech --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --tool)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --connector)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -459,13 +467,17 @@ _jail() {
             return 0
             ;;
         jail__subcmd__firewall__subcmd__deny)
-            opts="-h -V --tool --reason --expires --help --version"
+            opts="-h -V --tool --connector --reason --expires --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --tool)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --connector)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -559,13 +571,17 @@ _jail() {
             return 0
             ;;
         jail__subcmd__firewall__subcmd__remove)
-            opts="-h -V --tool --help --version"
+            opts="-h -V --tool --connector --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --tool)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --connector)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -773,7 +789,7 @@ _jail() {
             return 0
             ;;
         jail__subcmd__run)
-            opts="-t -q -h -V --dry-run --json --report --report-file --trace --listen --tty --i-accept-no-sandbox --quiet --read --write --env --allow --deny --network --publish --memory --cpus --pids --files --nice --timeout --eof-grace --seccomp --sandbox --workspace --system --scratch --allow-missing --help --version"
+            opts="-t -q -h -V --dry-run --json --report --report-file --trace --listen --tty --i-accept-no-sandbox --quiet --read --write --env --allow --deny --network --unlisted --publish --memory --cpus --pids --files --nice --timeout --eof-grace --seccomp --sandbox --workspace --system --scratch --allow-missing --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -812,6 +828,10 @@ _jail() {
                     return 0
                     ;;
                 --network)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unlisted)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -1,0 +1,165 @@
+use super::*;
+use crate::audit::Text;
+use crate::firewall::store::{self as firewall, Folder};
+use crate::policy::load::{FOLDER, WorkspaceRoot};
+use crate::state::{PATIENCE, State};
+
+struct Rig {
+    _folder: tempfile::TempDir,
+    root: WorkspaceRoot,
+    state: State,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join(FOLDER)).unwrap();
+        let root = WorkspaceRoot { path: folder.path().to_owned() };
+        let state = State::open(&root, PATIENCE).unwrap();
+        Self { _folder: folder, root, state }
+    }
+
+    fn ask(&mut self, connector: &str, host: &str) -> Recorded {
+        let run = Some(Text::new("0123456789ab"));
+        let latest = Occurrence { run, ..Occurrence::now("not-listed".into()) };
+        record(&mut self.state, &asker(connector), &egress(host), &latest, 1).unwrap()
+    }
+
+    fn asked(&mut self, host: &str) -> RequestId {
+        match self.ask("search", host) {
+            Recorded::New(id) | Recorded::Again(id) => id,
+            Recorded::Full => panic!("full"),
+        }
+    }
+
+    fn rules(&self) -> Vec<crate::firewall::Rule> {
+        firewall::read(&Folder::new(&self.root, None)).unwrap().rules().0
+    }
+
+    fn apply(&mut self) {
+        apply(&mut self.state, &self.root, None).unwrap();
+    }
+}
+
+fn asker(connector: &str) -> Asker {
+    Asker { connector: connector.parse().unwrap(), tool: None }
+}
+
+fn egress(host: &str) -> Subject {
+    Subject::Egress { host: host.parse().unwrap(), port: 443, private: false }
+}
+
+fn yes(lifetime: Lifetime) -> Answer {
+    Answer {
+        verdict: Verdict::Approve,
+        lifetime,
+        scope: Scope::Connector,
+        by: "ann".into(),
+        via: Via::Cli,
+        why: None,
+        run: None,
+    }
+}
+
+#[test]
+fn the_same_is_asked_for_once_and_counted() {
+    let mut rig = Rig::new();
+    let id = rig.asked("a.example");
+    assert_eq!(rig.ask("search", "a.example"), Recorded::Again(id.clone()));
+    assert_ne!(rig.ask("other", "a.example"), Recorded::Again(id.clone()));
+    let (request, decisions) = find(&rig.state, &id).unwrap().unwrap();
+    assert_eq!((request.times, request.standing, decisions.len()), (2, Standing::Pending, 0));
+    assert_eq!(id, RequestId::of(&asker("search"), &egress("a.example")));
+    let pending = Filter { standing: Some(Standing::Pending), connector: Some("search".into()) };
+    assert_eq!(list(&rig.state, &pending).unwrap(), [request]);
+}
+
+#[test]
+fn a_flood_fills_its_own_share_alone() {
+    let mut rig = Rig::new();
+    let asked = (0..MOST_OF_ONE + 9).map(|n| rig.ask("search", &format!("{n}.example")));
+    assert_eq!(asked.filter(|it| *it == Recorded::Full).count(), 9);
+    assert!(matches!(rig.ask("other", "a.example"), Recorded::New(_)));
+    assert!(matches!(rig.ask("search", "0.example"), Recorded::Again(_)));
+    for connector in 0..9 {
+        for n in 0..MOST_OF_ONE {
+            rig.ask(&format!("c{connector}"), &format!("{n}.example"));
+        }
+    }
+    assert_eq!(list(&rig.state, &Filter::default()).unwrap().len(), MOST);
+}
+
+#[test]
+fn an_answer_is_a_rule_that_says_whom_it_is_for_and_who_gave_it() {
+    let mut rig = Rig::new();
+    let id = rig.asked("a.example");
+    answer(&mut rig.state, &id, yes(Lifetime::Session)).unwrap();
+    assert!(rig.rules().is_empty());
+    rig.apply();
+    let rules = rig.rules();
+    let [rule] = rules.as_slice() else { panic!("{rules:?}") };
+    assert_eq!(rule.run.as_deref(), Some("0123456789ab"));
+    assert_eq!(rule.request.as_deref(), Some(id.as_str()));
+    assert_eq!(rule.connector.as_ref().unwrap().as_str(), "search");
+    assert!(!rule.once);
+    let (_, decisions) = find(&rig.state, &id).unwrap().unwrap();
+    assert!(decisions[0].applied && decisions[0].answer.by == "ann".into());
+    rig.apply();
+    assert_eq!(rig.rules(), rules);
+    let failure = answer(&mut rig.state, &id, yes(Lifetime::Always)).unwrap_err();
+    assert!(failure.what.contains("is approved already"), "{failure}");
+}
+
+#[test]
+fn what_is_taken_back_is_gone_and_can_be_asked_for_again() {
+    let mut rig = Rig::new();
+    let id = rig.asked("a.example");
+    for applied in [true, false] {
+        answer(&mut rig.state, &id, yes(Lifetime::Once)).unwrap();
+        if applied {
+            rig.apply();
+            assert!(rig.rules()[0].once);
+        }
+        revoke(&mut rig.state, &id, yes(Lifetime::Always)).unwrap();
+        rig.apply();
+        assert_eq!(rig.rules(), []);
+        assert!(revoke(&mut rig.state, &id, yes(Lifetime::Always)).is_err());
+        assert_eq!(rig.asked("a.example"), id);
+        assert_eq!(find(&rig.state, &id).unwrap().unwrap().0.times, 1);
+    }
+}
+
+#[test]
+fn an_answer_that_makes_no_sense_is_refused() {
+    let mut rig = Rig::new();
+    let id = rig.asked("a.example");
+    let tool = Answer { scope: Scope::Tool, ..yes(Lifetime::Always) };
+    let failure = answer(&mut rig.state, &id, tool).unwrap_err();
+    assert!(failure.what.contains("no tool"), "{failure}");
+    let unknown: RequestId = "aaaaaaaaaa".parse().unwrap();
+    assert!(answer(&mut rig.state, &unknown, yes(Lifetime::Always)).is_err());
+    let nobody = Occurrence::now("an agent".into());
+    let agent = record(&mut rig.state, &asker("agent"), &egress("b.example"), &nobody, 1).unwrap();
+    let Recorded::New(agent) = agent else { panic!("{agent:?}") };
+    let failure = answer(&mut rig.state, &agent, yes(Lifetime::Once)).unwrap_err();
+    assert!(failure.what.contains("no run"), "{failure}");
+    dismiss(&mut rig.state, &agent).unwrap();
+    assert!(dismiss(&mut rig.state, &agent).is_err());
+}
+
+#[test]
+fn every_change_is_counted() {
+    let mut rig = Rig::new();
+    let mut last = changes(&rig.state).unwrap();
+    let id = rig.asked("a.example");
+    for step in 0..3 {
+        match step {
+            0 => {}
+            1 => drop(answer(&mut rig.state, &id, yes(Lifetime::Always)).unwrap()),
+            _ => rig.apply(),
+        }
+        let now = changes(&rig.state).unwrap();
+        assert!(now > last, "step {step}");
+        last = now;
+    }
+}
