@@ -12,6 +12,7 @@
 
 mod answer;
 mod apply;
+mod log;
 mod request;
 mod store;
 #[cfg(test)]
@@ -19,6 +20,7 @@ mod tests;
 
 pub use answer::{Answer, Decision, Lifetime, Scope, Verdict, Via};
 pub use apply::apply;
+pub use log::log;
 pub use request::{Asker, Occurrence, Request, RequestId, Standing, Subject};
 pub use store::{Filter, Recorded, answer, changes, dismiss, find, list, record, revoke};
 
