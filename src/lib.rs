@@ -13,6 +13,7 @@
 pub mod audit;
 pub mod cli;
 pub mod confine;
+pub mod container;
 pub mod docs;
 pub mod doctor;
 mod edit;
