@@ -310,6 +310,7 @@ impl Gate<'_> {
             return Ok(true);
         }
         let why = match control {
+            _ if self.policy.sandbox.value == Backend::Container => &self.facts.cgroup.why,
             Control::Pids if self.facts.uid != 0 => {
                 "without a user namespace RLIMIT_NPROC counts every process of yours, and there is no pids cgroup"
             }
