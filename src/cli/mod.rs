@@ -7,11 +7,13 @@ pub mod doctor;
 pub mod explain;
 pub mod firewall;
 pub mod init;
+pub mod logs;
 pub mod ports;
 pub mod ps;
 pub mod run;
 pub mod schema;
 mod seccomp;
+pub mod stop;
 pub mod ui;
 pub mod why;
 
@@ -45,6 +47,8 @@ pub enum Verb {
     Ports(ports::PortsArgs),
     Why(why::WhyArgs),
     Ps(ps::PsArgs),
+    Stop(stop::StopArgs),
+    Logs(logs::LogsArgs),
     Init(init::InitArgs),
     Schema(schema::SchemaArgs),
     Doctor(doctor::DoctorArgs),
@@ -85,6 +89,8 @@ pub fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Verb::Ports(args) => ports::run(&args),
         Verb::Why(args) => why::run(&args),
         Verb::Ps(args) => ps::run(&args),
+        Verb::Stop(args) => stop::run(&args),
+        Verb::Logs(args) => logs::run(&args),
         Verb::Init(args) => init::run(&args),
         Verb::Schema(args) => schema::run(&args),
         Verb::Doctor(args) => doctor::run(&args),

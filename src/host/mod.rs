@@ -73,6 +73,7 @@ pub fn facts(
         landlock_abi: crate::sys::landlock::abi(),
         landlock_errno: crate::sys::landlock::errno(),
         runs: paths::runs(policy, home)?,
+        entries: paths::entries(policy),
         time_namespace: look::exists(Path::new("/proc/self/ns/time"))?,
         overlay: copies && has_overlay(),
         ipv6: look::exists(Path::new("/proc/net/if_inet6"))?,

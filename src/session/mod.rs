@@ -3,6 +3,7 @@
 mod audit;
 mod contained;
 mod egress;
+mod entry;
 mod folder;
 pub mod listen;
 mod ports;
@@ -19,9 +20,10 @@ use crate::plan::{self, CgroupPlan, HostView, NetworkPlan, Plan, SeccompPlan, St
 use crate::planted::{Control, broken};
 use crate::policy::{Backend, Policy, SeccompChoice, load::Sources};
 use crate::resolve::{self, Resolved};
+use crate::runs::Log;
 use crate::spawn::{Prepared, handover, parent, secrets};
 use crate::supervise::trace::Tracer;
-use crate::supervise::{Ended, Supervisor};
+use crate::supervise::{Ended, Relay, Supervisor};
 use crate::sys::exec::CArray;
 use nix::fcntl::OFlag;
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
@@ -52,6 +54,8 @@ pub struct Session {
     home: Option<PathBuf>,
     /// Where the sandbox is a container.
     contained: Option<contained::Contained>,
+    /// The listener that it belongs to.
+    of: Option<String>,
 }
 
 impl Session {
@@ -90,7 +94,7 @@ impl Session {
         plan.exec.traced = options.trace;
         let contained = engine.map(|engine| contained::plan(&plan, &facts, engine)).transpose()?;
         let (audit, home) = (audit::Audit::for_sources(sources)?, sources.home.clone());
-        Ok(Self { plan, audit, options: options.clone(), home, contained })
+        Ok(Self { plan, audit, options: options.clone(), home, contained, of: None })
     }
 
     pub fn plan(&self) -> &Plan {
@@ -109,11 +113,26 @@ impl Session {
 
     /// Runs it; the exit code is the connector's or one of [`crate::exit`].
     pub fn run(self) -> Result<u8, Failure> {
+        let entry = self.begin(&self.record());
+        match self.recorded(entry.log()) {
+            Ok((code, how)) => {
+                entry.end(code, &how);
+                Ok(code)
+            }
+            Err(failure) => {
+                entry.failed(&failure);
+                Err(failure)
+            }
+        }
+    }
+
+    /// The exit code, and how it ended in words.
+    fn recorded(&self, stderr: Option<Log>) -> Result<(u8, String), Failure> {
         let place = report::place(&self.options)?;
         let mut log = None;
         let ran = match &self.contained {
-            Some(contained) => self.in_container(contained, &mut log),
-            None => self.confined(&mut log),
+            Some(contained) => self.in_container(contained, &mut log, stderr),
+            None => self.confined(&mut log, stderr),
         };
         match ran {
             Ok((ended, usage)) => {
@@ -122,8 +141,8 @@ impl Session {
                     Some(log) => log.end(&self.plan, &ended, usage.as_ref()),
                     None => Ok(()),
                 };
-                let reported = report::write(&self, place, &ended, usage.as_ref(), &quarantined);
-                report::summary(&self, &ended, usage.as_ref(), &quarantined);
+                let reported = report::write(self, place, &ended, usage.as_ref(), &quarantined);
+                report::summary(self, &ended, usage.as_ref(), &quarantined);
                 report::replaced(&quarantine::replaced(&self.plan));
                 if let Some(counters) = ended.egress.as_ref().filter(|_| !self.options.quiet)
                     && let Some(line) = egress::summary(counters, &self.plan.run_id)
@@ -139,7 +158,7 @@ impl Session {
                     report::traced(refused, &self.plan.run_id);
                 }
                 recorded.and(reported)?;
-                Ok(ended.code())
+                Ok((ended.code(), entry::over(&ended)))
             }
             Err(failure) => {
                 let log = match log {
@@ -167,6 +186,7 @@ impl Session {
     fn confined(
         &self,
         log: &mut Option<audit::Run>,
+        kept: Option<Log>,
     ) -> Result<(Ended, Option<cgroup::Usage>), Failure> {
         let plan = &self.plan;
         if !self.options.terminal {
@@ -221,7 +241,7 @@ impl Session {
         drop(prepared);
         // Starts beside the jail, which hands its sockets over when it has made them.
         let egress = sockets.map(|(proxied, to)| egress::start(plan, proxied, to)).transpose()?;
-        let mut supervisor = Supervisor::new(plan, jail, relay, master, &mask)?;
+        let mut supervisor = Supervisor::new(plan, jail, Relay::new(relay, kept), master, &mask)?;
         let log = log.insert(self.audit.start(plan)?);
         if let Some(egress) = egress {
             supervisor.with_egress(egress, |event| egress::heard(log, event));
