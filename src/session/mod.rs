@@ -1,5 +1,6 @@
 //! One run from policy to exit code: plan, audit, spawn, supervise, report.
 
+mod asks;
 mod audit;
 mod egress;
 mod folder;
@@ -16,7 +17,8 @@ use crate::confine::cgroup::{self, Leaf, Support};
 use crate::failure::{Failure, Kind};
 use crate::plan::{self, CgroupPlan, HostView, NetworkPlan, Plan, SeccompPlan, Stage};
 use crate::planted::{Control, broken};
-use crate::policy::{Policy, SeccompChoice, load::Sources};
+use crate::policy::load::{Sources, WorkspaceRoot};
+use crate::policy::{Policy, SeccompChoice};
 use crate::resolve::{self, Resolved};
 use crate::spawn::{Prepared, handover, parent, secrets};
 use crate::supervise::trace::Tracer;
@@ -49,6 +51,7 @@ pub struct Session {
     audit: audit::Audit,
     options: Options,
     home: Option<PathBuf>,
+    root: Option<WorkspaceRoot>,
 }
 
 impl Session {
@@ -76,7 +79,8 @@ impl Session {
         }
         plan.exec.traced = options.trace;
         let (audit, home) = (audit::Audit::for_sources(sources)?, sources.home.clone());
-        Ok(Self { plan, audit, options: options.clone(), home })
+        let root = WorkspaceRoot::find(&sources.cwd)?;
+        Ok(Self { plan, audit, options: options.clone(), home, root })
     }
 
     pub fn plan(&self) -> &Plan {
@@ -193,10 +197,12 @@ impl Session {
         drop(prepared);
         // Starts beside the jail, which hands its sockets over when it has made them.
         let egress = sockets.map(|(proxied, to)| egress::start(plan, proxied, to)).transpose()?;
+        let init = jail.pid;
         let mut supervisor = Supervisor::new(plan, jail, relay, master, &mask)?;
         let log = log.insert(self.audit.start(plan)?);
         if let Some(egress) = egress {
-            supervisor.with_egress(egress, |event| egress::heard(log, event));
+            let asks = asks::Asks::new(log, plan, init, self.root.clone());
+            supervisor.with_egress(egress, egress::Ear { log, asks });
         }
         if let Some(heard) = heard {
             supervisor.with_refusals(heard, refusals::heard(log, plan, self.options.quiet));

@@ -199,6 +199,8 @@ impl Wanted {
             && rule.connector == self.connector
             && rule.run == self.run
             && rule.once == self.once
+            // Each is for a connection of its own; the same answer, written twice, is one.
+            && (!self.once || entry.at.map(stamp) == Some(stamp(self.at)))
     }
 
     fn is_met_by(&self, rule: &Rule) -> bool {
