@@ -1,8 +1,8 @@
 //! The audit records of one run.
 
 use crate::audit::{
-    Applied, AuditError, Denial, Detail, Digest, Event, Grant, How, Log, Mechanism, Network, Probe,
-    RunEnd, RunId, RunStart, StoppedBy, Verdict, path_for,
+    Applied, Asked, AuditError, Denial, Detail, Digest, Event, Grant, How, Log, Mechanism, Network,
+    Probe, RunEnd, RunId, RunStart, StoppedBy, Verdict, path_for,
 };
 use crate::confine::cgroup::Usage;
 use crate::container::verify::Checked;
@@ -204,6 +204,15 @@ impl Run {
                 ..Detail::default()
             },
         }))
+    }
+
+    pub(super) fn id(&self) -> RunId {
+        self.id.clone()
+    }
+
+    /// Something that the owner is asked.
+    pub(super) fn asked(&self, asked: Asked) -> Result<(), Failure> {
+        self.append_late(&Event::Asked(asked))
     }
 
     /// System calls that the connector's filter refused.

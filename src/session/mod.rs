@@ -1,5 +1,6 @@
 //! One run from policy to exit code: plan, audit, spawn, supervise, report.
 
+mod asks;
 mod audit;
 mod contained;
 mod egress;
@@ -18,7 +19,8 @@ use crate::confine::cgroup::{self, Leaf, Support};
 use crate::failure::{Failure, Kind};
 use crate::plan::{self, CgroupPlan, HostView, NetworkPlan, Plan, SeccompPlan, Stage};
 use crate::planted::{Control, broken};
-use crate::policy::{Backend, Policy, SeccompChoice, load::Sources};
+use crate::policy::load::{Sources, WorkspaceRoot};
+use crate::policy::{Backend, Policy, SeccompChoice};
 use crate::resolve::{self, Resolved};
 use crate::runs::Log;
 use crate::spawn::{Prepared, handover, parent, secrets};
@@ -56,6 +58,7 @@ pub struct Session {
     contained: Option<contained::Contained>,
     /// The listener that it belongs to.
     of: Option<String>,
+    root: Option<WorkspaceRoot>,
 }
 
 impl Session {
@@ -94,7 +97,8 @@ impl Session {
         plan.exec.traced = options.trace;
         let contained = engine.map(|engine| contained::plan(&plan, &facts, engine)).transpose()?;
         let (audit, home) = (audit::Audit::for_sources(sources)?, sources.home.clone());
-        Ok(Self { plan, audit, options: options.clone(), home, contained, of: None })
+        let root = WorkspaceRoot::find(&sources.cwd)?;
+        Ok(Self { plan, audit, options: options.clone(), home, root, contained, of: None })
     }
 
     pub fn plan(&self) -> &Plan {
@@ -241,10 +245,12 @@ impl Session {
         drop(prepared);
         // Starts beside the jail, which hands its sockets over when it has made them.
         let egress = sockets.map(|(proxied, to)| egress::start(plan, proxied, to)).transpose()?;
+        let init = jail.pid;
         let mut supervisor = Supervisor::new(plan, jail, Relay::new(relay, kept), master, &mask)?;
         let log = log.insert(self.audit.start(plan)?);
         if let Some(egress) = egress {
-            supervisor.with_egress(egress, |event| egress::heard(log, event));
+            let asks = asks::Asks::new(log, plan, init, self.root.clone());
+            supervisor.with_egress(egress, egress::Ear { log, asks });
         }
         if let Some(heard) = heard {
             supervisor.with_refusals(heard, refusals::heard(log, plan, self.options.quiet));
