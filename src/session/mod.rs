@@ -56,19 +56,25 @@ impl Session {
     pub fn prepare(policy: Policy, sources: &Sources, options: &Options) -> Result<Self, Failure> {
         let mut policy = policy;
         let resolved = resolve(&mut policy, sources)?;
-        let facts = crate::host::facts(
+        let mut facts = crate::host::facts(
             &policy,
             &resolved,
             sources.home.as_deref(),
             (egress::firewall(sources)?, ports::facts(&policy, sources)?),
         )?;
-        let seccomp = seccomp(&policy.seccomp.value, sources)?;
         let run_id = crate::audit::RunId::fresh().as_str().to_owned();
-        let asked = policy.clone();
-        let mut plan =
-            plan::build(policy, &facts, &resolved, seccomp, run_id).map_err(|refusal| {
-                if options.asks { ports::ask(refusal, &asked, &facts, sources) } else { refusal }
-            })?;
+        let build = |facts: &plan::Facts| {
+            let seccomp = seccomp(&policy.seccomp.value, sources)?;
+            plan::build(policy.clone(), facts, &resolved, seccomp, run_id.clone())
+        };
+        let mut plan = match build(&facts) {
+            Err(refusal) if options.asks => {
+                ports::ask(refusal, &policy, &facts, sources)?;
+                facts.ports = ports::facts(&policy, sources)?;
+                build(&facts)?
+            }
+            built => built?,
+        };
         plan.exec.terminal = options.terminal;
         if options.trace && plan.host_view.is_some() {
             let what = "--trace works with --sandbox=namespace alone";
