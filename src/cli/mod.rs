@@ -1,5 +1,6 @@
 //! The command line: one file per verb.
 
+pub mod approvals;
 pub mod audit;
 pub mod check;
 pub mod completions;
@@ -41,6 +42,7 @@ pub struct Cli {
 pub enum Verb {
     Run(Box<run::RunArgs>),
     Explain(Box<explain::ExplainArgs>),
+    Approvals(approvals::ApprovalsArgs),
     Audit(audit::AuditArgs),
     Check(check::CheckArgs),
     Firewall(firewall::FirewallArgs),
@@ -83,6 +85,7 @@ pub fn dispatch(cli: Cli) -> Result<u8, Failure> {
     match cli.verb {
         Verb::Run(args) => run::run(&args),
         Verb::Explain(args) => explain::run(&args),
+        Verb::Approvals(args) => approvals::run(&args),
         Verb::Audit(args) => audit::run(&args),
         Verb::Check(args) => check::run(&args),
         Verb::Firewall(args) => firewall::run(&args),

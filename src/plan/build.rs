@@ -245,7 +245,7 @@ fn network(policy: &Policy, facts: &Facts) -> NetworkPlan {
 }
 
 /// What the connector's own settings say of hosts that no rule names, or the workspace's firewall.
-fn unlisted(policy: &Policy, facts: &Facts) -> Setting<Unlisted> {
+pub fn unlisted(policy: &Policy, facts: &Facts) -> Setting<Unlisted> {
     let own = policy.network.unlisted.clone();
     own.or_else(|| facts.firewall.unlisted.clone())
         .unwrap_or_else(|| Setting::built_in(Unlisted::default()))

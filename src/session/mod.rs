@@ -78,13 +78,19 @@ impl Session {
             (egress::firewall(sources)?, ports::facts(&policy, sources)?),
         )?;
         let engine = contained.then(|| contained::choose(&policy, &mut facts)).transpose()?;
-        let seccomp = seccomp(&policy.seccomp.value, sources)?;
         let run_id = crate::audit::RunId::fresh().as_str().to_owned();
-        let asked = policy.clone();
-        let mut plan =
-            plan::build(policy, &facts, &resolved, seccomp, run_id).map_err(|refusal| {
-                if options.asks { ports::ask(refusal, &asked, &facts, sources) } else { refusal }
-            })?;
+        let build = |facts: &plan::Facts| {
+            let seccomp = seccomp(&policy.seccomp.value, sources)?;
+            plan::build(policy.clone(), facts, &resolved, seccomp, run_id.clone())
+        };
+        let mut plan = match build(&facts) {
+            Err(refusal) if options.asks => {
+                ports::ask(refusal, &policy, &facts, sources)?;
+                facts.ports = ports::facts(&policy, sources)?;
+                build(&facts)?
+            }
+            built => built?,
+        };
         plan.exec.terminal = options.terminal;
         if options.terminal && contained {
             let what = "--tty works with --sandbox=namespace and landlock alone";
