@@ -13,6 +13,7 @@
 mod answer;
 mod apply;
 mod decide;
+mod log;
 mod request;
 mod store;
 #[cfg(test)]
@@ -21,6 +22,7 @@ mod tests;
 pub use answer::{Answer, Decision, Lifetime, Scope, Verdict, Via};
 pub use apply::apply;
 pub use decide::{decide, runs_still};
+pub use log::log;
 pub use request::{Asker, Occurrence, Request, RequestId, Standing, Subject};
 pub use store::{Filter, Recorded, answer, changes, dismiss, find, list, record, revoke};
 
