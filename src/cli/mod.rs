@@ -1,5 +1,6 @@
 //! The command line: one file per verb.
 
+pub mod api;
 pub mod approvals;
 pub mod audit;
 pub mod check;
@@ -43,6 +44,7 @@ pub enum Verb {
     Run(Box<run::RunArgs>),
     Explain(Box<explain::ExplainArgs>),
     Approvals(approvals::ApprovalsArgs),
+    Api(api::ApiArgs),
     Audit(audit::AuditArgs),
     Check(check::CheckArgs),
     Firewall(firewall::FirewallArgs),
@@ -86,6 +88,7 @@ pub fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Verb::Run(args) => run::run(&args),
         Verb::Explain(args) => explain::run(&args),
         Verb::Approvals(args) => approvals::run(&args),
+        Verb::Api(args) => api::run(&args),
         Verb::Audit(args) => audit::run(&args),
         Verb::Check(args) => check::run(&args),
         Verb::Firewall(args) => firewall::run(&args),
