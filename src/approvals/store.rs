@@ -202,7 +202,13 @@ fn write(
     answer: Answer,
     standing: Standing,
 ) -> rusqlite::Result<Decision> {
-    let at = request::now();
+    // No two answers to one request have the same time: the files tell them apart by it.
+    let last: Option<u64> = change.query_row(
+        "SELECT max(at) FROM decisions WHERE request = ?1",
+        [id.as_str()],
+        |row| row.get(0),
+    )?;
+    let at = request::now().max(last.map_or(0, |last| last + 1));
     let text = serde_json::to_string(&answer)
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
     let sql = "INSERT INTO decisions (request, at, answer, applied) VALUES (?1, ?2, ?3, 0)";

@@ -135,6 +135,23 @@ fn what_is_taken_back_is_gone_and_can_be_asked_for_again() {
 }
 
 #[test]
+fn each_answer_for_one_connection_is_a_rule_of_its_own() {
+    let mut rig = Rig::new();
+    for given in 1..4 {
+        let id = rig.asked("a.example");
+        answer(&mut rig.state, &id, yes(Lifetime::Once)).unwrap();
+        rig.apply();
+        rig.apply();
+        assert_eq!(rig.rules().len(), given);
+    }
+    // A process that was killed after the file was written applies it once more.
+    let again = "UPDATE decisions SET applied = 0";
+    rig.state.read(|it| it.execute(again, [])).unwrap();
+    rig.apply();
+    assert_eq!(rig.rules().len(), 3);
+}
+
+#[test]
 fn an_answer_that_makes_no_sense_is_refused() {
     let mut rig = Rig::new();
     let id = rig.asked("a.example");

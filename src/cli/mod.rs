@@ -8,11 +8,13 @@ pub mod doctor;
 pub mod explain;
 pub mod firewall;
 pub mod init;
+pub mod logs;
 pub mod ports;
 pub mod ps;
 pub mod run;
 pub mod schema;
 mod seccomp;
+pub mod stop;
 pub mod ui;
 pub mod why;
 
@@ -47,11 +49,16 @@ pub enum Verb {
     Ports(ports::PortsArgs),
     Why(why::WhyArgs),
     Ps(ps::PsArgs),
+    Stop(stop::StopArgs),
+    Logs(logs::LogsArgs),
     Init(init::InitArgs),
     Schema(schema::SchemaArgs),
     Doctor(doctor::DoctorArgs),
     Seccomp(seccomp::Seccomp),
     Completions(completions::CompletionsArgs),
+    /// The first process of a container that jail runs; of no use elsewhere.
+    #[command(name = "container-entry", hide = true)]
+    ContainerEntry,
 }
 
 /// Parses a command line. `run` is parsed by its own arguments alone: the descriptions of all verbs take
@@ -85,10 +92,13 @@ pub fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Verb::Ports(args) => ports::run(&args),
         Verb::Why(args) => why::run(&args),
         Verb::Ps(args) => ps::run(&args),
+        Verb::Stop(args) => stop::run(&args),
+        Verb::Logs(args) => logs::run(&args),
         Verb::Init(args) => init::run(&args),
         Verb::Schema(args) => schema::run(&args),
         Verb::Doctor(args) => doctor::run(&args),
         Verb::Seccomp(seccomp) => seccomp::run(&seccomp),
         Verb::Completions(args) => completions::run(&args),
+        Verb::ContainerEntry => Ok(crate::container::entry::run()),
     }
 }
