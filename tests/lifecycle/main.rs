@@ -10,6 +10,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it fails")]
 #![allow(clippy::print_stdout, reason = "a test tells its result")]
 
+mod approvals;
 mod ends;
 mod faults;
 mod inherited;
@@ -34,12 +35,16 @@ use libtest_mimic::Arguments;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if let Some(code) = approvals::worker() {
+        return code;
+    }
     let mut arguments = Arguments::from_args();
     // Most tests wait for something: more of them at once than there are processors is faster.
     arguments.test_threads.get_or_insert(3);
     let trials = [
         nothing_left::trials(),
         killed::trials(),
+        approvals::trials(),
         faults::trials(),
         listen::trials(),
         ends::trials(),
