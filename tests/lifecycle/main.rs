@@ -19,6 +19,7 @@ mod nothing_left;
 mod places;
 mod refused;
 mod report;
+mod runs;
 mod secrets;
 mod signals;
 mod status;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
     let trials = [
         nothing_left::trials(),
         killed::trials(),
+        runs::trials(),
         faults::trials(),
         listen::trials(),
         ends::trials(),
