@@ -10,9 +10,11 @@
 //!    └─► spawn::init (pid 1 of the jail) ─► spawn::payload ─► the connector
 //! ```
 
+pub mod approvals;
 pub mod audit;
 pub mod cli;
 pub mod confine;
+pub mod container;
 pub mod docs;
 pub mod doctor;
 mod edit;
@@ -30,6 +32,7 @@ pub mod runs;
 pub mod seccomp;
 pub mod session;
 pub mod spawn;
+pub mod state;
 pub mod supervise;
 pub mod sys;
 pub mod why;

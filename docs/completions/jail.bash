@@ -172,7 +172,7 @@ _jail() {
                     return 0
                     ;;
                 --kind)
-                    COMPREPLY=($(compgen -W "run-start applied denial run-end firewall" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "run-start applied denial run-end firewall asked decision" -- "${cur}"))
                     return 0
                     ;;
                 --file)
@@ -309,7 +309,7 @@ _jail() {
             return 0
             ;;
         jail__subcmd__explain)
-            opts="-h -V --json --read --write --env --allow --deny --network --publish --memory --cpus --pids --files --nice --timeout --eof-grace --seccomp --sandbox --workspace --system --scratch --allow-missing --help --version"
+            opts="-h -V --json --read --write --env --allow --deny --network --unlisted --publish --memory --cpus --pids --files --nice --timeout --eof-grace --seccomp --sandbox --workspace --system --scratch --allow-missing --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -336,6 +336,10 @@ _jail() {
                     return 0
                     ;;
                 --network)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unlisted)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -417,13 +421,17 @@ _jail() {
             return 0
             ;;
         jail__subcmd__firewall__subcmd__allow)
-            opts="-h -V --tool --reason --expires --raw --private --ech --help --version"
+            opts="-h -V --tool --connector --reason --expires --raw --private --ech --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --tool)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --connector)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -465,13 +473,17 @@ _jail() {
             return 0
             ;;
         jail__subcmd__firewall__subcmd__deny)
-            opts="-h -V --tool --reason --expires --help --version"
+            opts="-h -V --tool --connector --reason --expires --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --tool)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --connector)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -565,13 +577,17 @@ _jail() {
             return 0
             ;;
         jail__subcmd__firewall__subcmd__remove)
-            opts="-h -V --tool --help --version"
+            opts="-h -V --tool --connector --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --tool)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --connector)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -797,7 +813,7 @@ _jail() {
             return 0
             ;;
         jail__subcmd__run)
-            opts="-t -q -h -V --dry-run --json --report --report-file --trace --listen --tty --i-accept-no-sandbox --quiet --read --write --env --allow --deny --network --publish --memory --cpus --pids --files --nice --timeout --eof-grace --seccomp --sandbox --workspace --system --scratch --allow-missing --help --version"
+            opts="-t -q -h -V --dry-run --json --report --report-file --trace --listen --tty --i-accept-no-sandbox --quiet --read --write --env --allow --deny --network --unlisted --publish --memory --cpus --pids --files --nice --timeout --eof-grace --seccomp --sandbox --workspace --system --scratch --allow-missing --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -836,6 +852,10 @@ _jail() {
                     return 0
                     ;;
                 --network)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unlisted)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

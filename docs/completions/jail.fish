@@ -50,6 +50,7 @@ complete -c jail -n "__fish_jail_using_subcommand run" -l env -d 'Set a variable
 complete -c jail -n "__fish_jail_using_subcommand run" -l allow -d 'Let it reach this host, or all below it (*.example.com); the port is 443 unless given' -r
 complete -c jail -n "__fish_jail_using_subcommand run" -l deny -d 'Never let it reach this host, whatever else allows it; at all ports unless one is given' -r
 complete -c jail -n "__fish_jail_using_subcommand run" -l network -d 'The way out: proxy (what rules allow) or none' -r
+complete -c jail -n "__fish_jail_using_subcommand run" -l unlisted -d 'What happens to hosts that no rule names: deny, or ask (`jail approvals`)' -r
 complete -c jail -n "__fish_jail_using_subcommand run" -l publish -d 'Offer a port of it on this machine\'s loopback: 3000, 8080:3000 or 127.0.0.1:8080:3000' -r
 complete -c jail -n "__fish_jail_using_subcommand run" -l memory -d 'Memory: 512M, 1G' -r
 complete -c jail -n "__fish_jail_using_subcommand run" -l cpus -d 'Processors: 1, 0.5' -r
@@ -78,6 +79,7 @@ complete -c jail -n "__fish_jail_using_subcommand explain" -l env -d 'Set a vari
 complete -c jail -n "__fish_jail_using_subcommand explain" -l allow -d 'Let it reach this host, or all below it (*.example.com); the port is 443 unless given' -r
 complete -c jail -n "__fish_jail_using_subcommand explain" -l deny -d 'Never let it reach this host, whatever else allows it; at all ports unless one is given' -r
 complete -c jail -n "__fish_jail_using_subcommand explain" -l network -d 'The way out: proxy (what rules allow) or none' -r
+complete -c jail -n "__fish_jail_using_subcommand explain" -l unlisted -d 'What happens to hosts that no rule names: deny, or ask (`jail approvals`)' -r
 complete -c jail -n "__fish_jail_using_subcommand explain" -l publish -d 'Offer a port of it on this machine\'s loopback: 3000, 8080:3000 or 127.0.0.1:8080:3000' -r
 complete -c jail -n "__fish_jail_using_subcommand explain" -l memory -d 'Memory: 512M, 1G' -r
 complete -c jail -n "__fish_jail_using_subcommand explain" -l cpus -d 'Processors: 1, 0.5' -r
@@ -107,7 +109,9 @@ complete -c jail -n "__fish_jail_using_subcommand audit; and __fish_seen_subcomm
 applied\t''
 denial\t''
 run-end\t''
-firewall\t''"
+firewall\t''
+asked\t''
+decision\t''"
 complete -c jail -n "__fish_jail_using_subcommand audit; and __fish_seen_subcommand_from show" -l file -d 'The log; that of the workspace without this' -r -F
 complete -c jail -n "__fish_jail_using_subcommand audit; and __fish_seen_subcommand_from show" -l json -d 'Print the records as they stand in the log, one JSON object per line'
 complete -c jail -n "__fish_jail_using_subcommand audit; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
@@ -138,6 +142,7 @@ complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subc
 complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
 complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from allow" -l tool -d 'For the connector behind this tool only; without this, for all of the workspace' -r
+complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from allow" -l connector -d 'For this connector only, whatever tool it stands behind' -r
 complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from allow" -l reason -d 'Why; kept with the rule' -r
 complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from allow" -l expires -d 'Until when it counts: a time from now (`2h`, `7days`) or a moment (`2026-12-01T00:00:00Z`)' -r
 complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from allow" -l raw -d 'Any bytes: neither TLS nor HTTP is looked for, so that only the address is checked'
@@ -146,11 +151,13 @@ complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subc
 complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from allow" -s h -l help -d 'Print help'
 complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from allow" -s V -l version -d 'Print version'
 complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from deny" -l tool -d 'For the connector behind this tool only; without this, for all of the workspace' -r
+complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from deny" -l connector -d 'For this connector only, whatever tool it stands behind' -r
 complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from deny" -l reason -d 'Why; kept with the rule' -r
 complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from deny" -l expires -d 'Until when it counts: a time from now (`2h`, `7days`) or a moment (`2026-12-01T00:00:00Z`)' -r
 complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from deny" -s h -l help -d 'Print help'
 complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from deny" -s V -l version -d 'Print version'
 complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from remove" -l tool -d 'The rules for this tool; without this, those for all' -r
+complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from remove" -l connector -d 'The rules for this connector' -r
 complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from remove" -s V -l version -d 'Print version'
 complete -c jail -n "__fish_jail_using_subcommand firewall; and __fish_seen_subcommand_from check" -l tool -d 'The connector behind this tool' -r

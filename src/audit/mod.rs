@@ -57,6 +57,7 @@
 //! run whose `run-start` cannot be written is refused: an unlogged run is a control that failed
 //! quietly. Nothing written before is harmed, and the log goes on when there is space.
 
+mod asked;
 mod chain;
 mod error;
 mod event;
@@ -74,10 +75,11 @@ mod writer;
 #[cfg(test)]
 mod testing;
 
+pub use asked::{Asked, Decided};
 pub use error::AuditError;
 pub use event::{
-    Applied, Asked, Born, Change, Denial, Detail, Event, Firewall, Grant, How, Mechanism, Network,
-    Probe, RunEnd, RunStart, Sandbox, VERSION, Verdict,
+    Applied, Born, Change, Denial, Detail, Event, Firewall, Grant, How, Mechanism, Network, Probe,
+    RunEnd, RunStart, Sandbox, StoppedBy, VERSION, Verdict,
 };
 pub use place::path_for;
 pub use query::{Entry, Filter, Reader};

@@ -1,5 +1,6 @@
 //! The command line: one file per verb.
 
+pub mod approvals;
 pub mod audit;
 pub mod check;
 pub mod completions;
@@ -41,6 +42,7 @@ pub struct Cli {
 pub enum Verb {
     Run(Box<run::RunArgs>),
     Explain(Box<explain::ExplainArgs>),
+    Approvals(approvals::ApprovalsArgs),
     Audit(audit::AuditArgs),
     Check(check::CheckArgs),
     Firewall(firewall::FirewallArgs),
@@ -54,6 +56,9 @@ pub enum Verb {
     Doctor(doctor::DoctorArgs),
     Seccomp(seccomp::Seccomp),
     Completions(completions::CompletionsArgs),
+    /// The first process of a container that jail runs; of no use elsewhere.
+    #[command(name = "container-entry", hide = true)]
+    ContainerEntry,
 }
 
 /// Parses a command line. `run` is parsed by its own arguments alone: the descriptions of all verbs take
@@ -80,6 +85,7 @@ pub fn dispatch(cli: Cli) -> Result<u8, Failure> {
     match cli.verb {
         Verb::Run(args) => run::run(&args),
         Verb::Explain(args) => explain::run(&args),
+        Verb::Approvals(args) => approvals::run(&args),
         Verb::Audit(args) => audit::run(&args),
         Verb::Check(args) => check::run(&args),
         Verb::Firewall(args) => firewall::run(&args),
@@ -93,5 +99,6 @@ pub fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Verb::Doctor(args) => doctor::run(&args),
         Verb::Seccomp(seccomp) => seccomp::run(&seccomp),
         Verb::Completions(args) => completions::run(&args),
+        Verb::ContainerEntry => Ok(crate::container::entry::run()),
     }
 }

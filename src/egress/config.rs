@@ -100,6 +100,8 @@ pub struct Config {
     /// The workspace's `.cloned/policy`, which may change at any time.
     pub firewall: Option<Folder>,
     pub limits: Limits,
+    /// How long a connection that no rule names is held while its owner is asked; `None`: nobody is.
+    pub hold: Option<Duration>,
     pub upstream: Option<Upstream>,
     /// Values of the secrets that rules inject, by name.
     pub secrets: BTreeMap<String, String>,

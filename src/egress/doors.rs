@@ -35,7 +35,10 @@ enum Arrived {
 }
 
 fn arrived(local: SocketAddr) -> Arrived {
-    match (config::is_proxy(local.ip()), local.port()) {
+    // In a container, which has no interface but its loopback, the doors are there. Nothing else of ours ever
+    // listens at a loopback address.
+    let ours = config::is_proxy(local.ip()) || local.ip().to_canonical().is_loopback();
+    match (ours, local.port()) {
         (_, DNS_PORT) => Arrived::Dns,
         (true, HTTP_PORT) => Arrived::Http,
         (true, SOCKS_PORT) => Arrived::Socks,
@@ -47,16 +50,19 @@ fn arrived(local: SocketAddr) -> Arrived {
 pub(super) struct Doors {
     gate: Rc<Gate>,
     open: RefCell<BTreeSet<u16>>,
+    /// In a container nothing but the doors can be reached, and no other port need be listened on.
+    doors_alone: bool,
     spare_v4: RefCell<Vec<OwnedFd>>,
     spare_v6: RefCell<Vec<OwnedFd>>,
 }
 
 impl Doors {
     pub(super) fn new(gate: Rc<Gate>, spare_v4: Vec<OwnedFd>, spare_v6: Vec<OwnedFd>) -> Rc<Self> {
-        let open = RefCell::default();
+        let (open, doors_alone) = (RefCell::default(), spare_v4.is_empty());
         Rc::new(Self {
             gate,
             open,
+            doors_alone,
             spare_v4: RefCell::new(spare_v4),
             spare_v6: RefCell::new(spare_v6),
         })
@@ -79,7 +85,7 @@ impl Doors {
     /// Opens the ports among these that are not yet; those that cannot be are reported.
     pub(super) fn open_ports(&self, ports: Vec<u16>) {
         for port in ports {
-            if self.is_open(port) {
+            if self.doors_alone || self.is_open(port) {
                 continue;
             }
             if let Err(error) = self.open_port(port) {
@@ -188,6 +194,9 @@ mod tests {
             ("169.254.77.1:3128", Arrived::Http),
             ("[fd6a:6169:6c::1]:3128", Arrived::Http),
             ("[::ffff:169.254.77.1]:1080", Arrived::Socks),
+            ("127.0.0.1:3128", Arrived::Http),
+            ("127.0.0.1:1080", Arrived::Socks),
+            ("127.0.0.1:443", Arrived::Nowhere),
             ("169.254.77.1:53", Arrived::Dns),
             ("8.8.8.8:53", Arrived::Dns),
             ("169.254.77.1:443", Arrived::Nowhere),

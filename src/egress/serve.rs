@@ -43,8 +43,8 @@ impl Server {
 
     /// Listens where a rule allows it and no socket listens yet.
     fn open_allowed(&self) {
-        let tool = self.gate.config.who.tool.as_ref();
-        self.doors.open_ports(self.gate.rules().allowed_ports(tool, SystemTime::now()));
+        let who = &self.gate.config.who;
+        self.doors.open_ports(self.gate.rules().allowed_ports(who, SystemTime::now()));
     }
 }
 

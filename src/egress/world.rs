@@ -45,10 +45,11 @@ pub(super) fn private(pattern: &str, port: u16) -> Rule {
 
 pub(super) fn config(rules: Vec<Rule>) -> Config {
     Config {
-        who: Who { connector: ConnectorName::of_command("test".as_ref()), tool: None },
+        who: Who { connector: ConnectorName::of_command("test".as_ref()), tool: None, run: None },
         fixed: Rules(rules),
         firewall: None,
         limits: Limits::default(),
+        hold: None,
         upstream: None,
         secrets: Default::default(),
         publish: Vec::new(),

@@ -6,6 +6,13 @@ use crate::policy::{Origin, load};
 
 /// The command with this verb about exactly this rule.
 pub fn of(verb: &str, rule: &Rule) -> String {
+    if let (Some(request), true) = (&rule.request, rule.run.is_some()) {
+        return format!("jail approvals revoke {request}");
+    }
+    if let Some(connector) = &rule.connector {
+        let target = target::of(&rule.host, rule.ports, rule.effect).to_string();
+        return format!("jail firewall {verb} --connector {connector} {}", quoted(&target));
+    }
     let tool = rule.tool.as_ref().map(ToString::to_string);
     about(verb, tool.as_deref(), &target::of(&rule.host, rule.ports, rule.effect))
 }

@@ -10,6 +10,8 @@ use std::time::SystemTime;
 pub struct Who {
     pub connector: ConnectorName,
     pub tool: Option<ToolId>,
+    /// The run's id; `None` where the question is about no run.
+    pub run: Option<String>,
 }
 
 /// How the connector asks.
@@ -54,8 +56,8 @@ impl Door {
 /// May `who` reach `host` at `port`?
 ///
 /// A rule that denies beats every rule that allows, wherever each comes from; among those that allow,
-/// the one of the tool before the general one, and an exact host before a pattern. What no rule names
-/// is denied. For [`Door::Dns`] the port does not count: a name may be looked up if any port of it may
+/// the one of the run, the tool or the connector before the general one, and an exact host before a
+/// pattern. What no rule names is for its owner to answer: denied where nobody is asked. For [`Door::Dns`] the port does not count: a name may be looked up if any port of it may
 /// be reached.
 #[expect(clippy::too_many_arguments, reason = "each is a part of the question")]
 pub fn decide<'a>(
@@ -66,10 +68,9 @@ pub fn decide<'a>(
     door: Door,
     now: SystemTime,
 ) -> Decision<'a> {
-    let tool = who.tool.as_ref();
     let matching = |effect| {
         rules.0.iter().filter(move |rule| {
-            rule.effect == effect && rule.counts(tool, now) && rule.host.matches(host)
+            rule.effect == effect && rule.counts(who, now) && rule.host.matches(host)
         })
     };
     let any_port = door == Door::Dns;
@@ -85,7 +86,7 @@ pub fn decide<'a>(
         any_port || rule.ports.contain(port) || plain || broken(Control::Ports)
     };
     let best = matching(Effect::Allow).filter(serves).max_by_key(|rule| {
-        (rule.tool.is_some(), matches!(rule.host, HostPattern::Exact(_)), rule.ports.contain(port))
+        (rule.narrowness(), matches!(rule.host, HostPattern::Exact(_)), rule.ports.contain(port))
     });
     if let Some(rule) = best {
         return Decision::Allow(rule);
@@ -95,7 +96,7 @@ pub fn decide<'a>(
     {
         return Decision::Allow(any);
     }
-    Decision::Deny(Denial::new(who, host, port, door, unlisted(who, rules, host, port, now)))
+    Decision::Ask(Denial::new(who, host, port, door, unlisted(who, rules, host, port, now)))
 }
 
 /// Why nothing allows it: nearly, or not at all.
@@ -103,7 +104,7 @@ fn unlisted(who: &Who, rules: &Rules, host: &Host, port: u16, now: SystemTime) -
     let tool = who.tool.as_ref();
     let named = || rules.0.iter().filter(|r| r.effect == Effect::Allow && r.host.matches(host));
     let mut ports: Vec<u16> =
-        named().filter(|r| r.counts(tool, now)).filter_map(|r| r.ports.one()).collect();
+        named().filter(|r| r.counts(who, now)).filter_map(|r| r.ports.one()).collect();
     if !ports.is_empty() {
         ports.sort_unstable();
         ports.dedup();

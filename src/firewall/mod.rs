@@ -20,4 +20,4 @@ pub use decide::{Decision, Door, Who, decide};
 pub use denial::{Denial, Reason};
 pub use host::{Host, HostName};
 pub use pattern::{Endpoint, HostPattern, Ports};
-pub use rule::{Effect, Inject, Rule, Rules};
+pub use rule::{Effect, Inject, Rule, Rules, Unlisted};

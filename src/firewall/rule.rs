@@ -1,7 +1,8 @@
 //! Rules: values, without the file that they came from.
 
+use super::Who;
 use super::{Endpoint, HostPattern, Ports};
-use crate::policy::{Origin, ToolId};
+use crate::policy::{ConnectorName, Origin, ToolId};
 use std::fmt;
 use std::time::SystemTime;
 
@@ -9,6 +10,38 @@ use std::time::SystemTime;
 pub enum Effect {
     Allow,
     Deny,
+}
+
+/// What happens to hosts that no rule names.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unlisted {
+    /// They are refused.
+    #[default]
+    Deny,
+    /// The connection is held while its owner is asked.
+    Ask,
+}
+
+impl Unlisted {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Deny => "deny",
+            Self::Ask => "ask",
+        }
+    }
+}
+
+impl std::str::FromStr for Unlisted {
+    type Err = crate::policy::Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "deny" => Ok(Self::Deny),
+            "ask" => Ok(Self::Ask),
+            _ => Err(crate::policy::Malformed::new("`deny` or `ask`", text)),
+        }
+    }
 }
 
 /// A header that the proxy adds on the way out; its value never enters the jail.
@@ -52,6 +85,14 @@ pub struct Rule {
     pub effect: Effect,
     /// For this tool only; `None`: for every connector of the workspace.
     pub tool: Option<ToolId>,
+    /// For this connector only, whatever tool it stands behind.
+    pub connector: Option<ConnectorName>,
+    /// For this run only.
+    pub run: Option<String>,
+    /// For one connection of that run.
+    pub once: bool,
+    /// The request for approval that it answers.
+    pub request: Option<String>,
     pub host: HostPattern,
     pub ports: Ports,
     /// Any bytes: neither TLS nor HTTP is looked for.
@@ -74,6 +115,10 @@ impl Rule {
         Self {
             effect,
             tool: None,
+            connector: None,
+            run: None,
+            once: false,
+            request: None,
             host,
             ports,
             raw: false,
@@ -86,11 +131,20 @@ impl Rule {
         }
     }
 
-    /// False for one of another tool and for one that has expired.
-    pub fn counts(&self, tool: Option<&ToolId>, now: SystemTime) -> bool {
-        (self.tool.as_ref().is_none_or(|own| Some(own) == tool)
+    /// False for one of another tool, connector or run and for one that has expired.
+    pub fn counts(&self, who: &Who, now: SystemTime) -> bool {
+        (self.tool.as_ref().is_none_or(|own| Some(own) == who.tool.as_ref())
             || crate::planted::broken(crate::planted::Control::OtherTools))
+            && self.connector.as_ref().is_none_or(|own| *own == who.connector)
+            && self.run.as_ref().is_none_or(|own| Some(own) == who.run.as_ref())
             && self.expires.is_none_or(|end| now < end)
+    }
+
+    /// How narrowly it says whom it is for; among rules that allow, the narrowest counts.
+    pub fn narrowness(&self) -> u8 {
+        u8::from(self.run.is_some()) * 4
+            + u8::from(self.tool.is_some()) * 2
+            + u8::from(self.connector.is_some())
     }
 }
 
@@ -119,11 +173,11 @@ impl Rules {
     }
 
     /// The ports that some rule allows now: where the proxy has to listen.
-    pub fn allowed_ports(&self, tool: Option<&ToolId>, now: SystemTime) -> Vec<u16> {
+    pub fn allowed_ports(&self, who: &Who, now: SystemTime) -> Vec<u16> {
         let mut ports: Vec<u16> = self
             .0
             .iter()
-            .filter(|rule| rule.effect == Effect::Allow && rule.counts(tool, now))
+            .filter(|rule| rule.effect == Effect::Allow && rule.counts(who, now))
             .flat_map(|rule| {
                 // A header is injected into plain HTTP, which comes to port 80.
                 let plain = rule.inject.as_ref().map(|_| 80);

@@ -16,7 +16,7 @@ fn tool(name: &str) -> ToolId {
 }
 
 fn who(tool_of_connector: Option<&str>) -> Who {
-    Who { connector: "search".parse().unwrap(), tool: tool_of_connector.map(tool) }
+    Who { connector: "search".parse().unwrap(), tool: tool_of_connector.map(tool), run: None }
 }
 
 fn now() -> SystemTime {
@@ -163,7 +163,7 @@ fn a_refusal_says_what_would_allow_it() {
     let rules = Rules(vec![allow("a.example.com")]);
     let host = Host::parse("a.example.com").unwrap();
     let decision = decide(&who(Some("a@v1")), &rules, &host, 80, Door::Http, now());
-    let Decision::Deny(denial) = decision else { panic!("{decision:?}") };
+    let Decision::Ask(denial) = decision else { panic!("{decision:?}") };
     let fix = "jail firewall allow --tool a@v1 a.example.com:80";
     assert_eq!(denial.fix().as_deref(), Some(fix));
 }
@@ -287,7 +287,7 @@ fn what_lifts_a_denial_is_the_command_about_the_rule_itself() {
         let host = Host::parse(host).unwrap();
         let rules = Rules(vec![rule]);
         match decide(&who(Some("a@v1")), &rules, &host, port, Door::Connect, now()) {
-            Decision::Deny(denial) => denial.fix(),
+            Decision::Deny(denial) | Decision::Ask(denial) => denial.fix(),
             other => panic!("{other:?}"),
         }
     };

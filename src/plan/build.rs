@@ -6,9 +6,9 @@ use super::{
     ProcessPlan, Proxied, Rlimit, SeccompPlan, Stage, Sysctl, env, host_view, mounts, publish,
 };
 use crate::failure::{Failure, Kind};
-use crate::firewall::Rules;
+use crate::firewall::{Rules, Unlisted, Who};
 use crate::planted::{Control as Planted, broken};
-use crate::policy::{Backend, Control, NetworkMode, Origin, Policy, Workspace};
+use crate::policy::{Backend, Control, NetworkMode, Origin, Policy, Setting, Workspace};
 use crate::resolve::Resolved;
 use nix::sys::resource::Resource;
 use std::path::{Path, PathBuf};
@@ -66,13 +66,19 @@ pub fn build(
     };
     let mut gaps = Vec::new();
     let cgroup = cgroup(&policy, facts, &mut gaps)?;
-    let (mounts, protections) = mounts::steps(&policy, facts, resolved, &network)?;
+    let contained = policy.sandbox.value == Backend::Container;
+    let (mounts, protections) = match contained {
+        true => mounts::contained(&policy, facts, &network)?,
+        false => mounts::steps(&policy, facts, resolved, &network)?,
+    };
     let view = match policy.sandbox.value {
         Backend::Landlock => Some(host_view::view(&policy, facts, &network, &run_id, &mut gaps)?),
         _ => None,
     };
     let landlock = match &view {
         Some(view) => Some(host_view::landlock(&policy, facts, view, &mounts)?),
+        // Its rules name the jail's own root; a container has the image's.
+        None if contained => None,
         None => landlock(&policy, facts, &mounts, &network, &mut gaps)?,
     };
     let exec = ExecPlan {
@@ -112,6 +118,7 @@ pub fn build(
     };
     match view {
         Some(view) => without_namespaces(plan, view, facts),
+        None if contained => Ok(in_container(plan)),
         None => Ok(plan),
     }
 }
@@ -136,17 +143,21 @@ fn without_namespaces(plan: Plan, view: HostView, facts: &Facts) -> Result<Plan,
     })
 }
 
+/// The same plan without all that the engine makes.
+fn in_container(plan: Plan) -> Plan {
+    Plan {
+        namespaces: 0,
+        process: ProcessPlan { sysctls: Vec::new(), ..plan.process },
+        probes: Vec::new(),
+        ..plan
+    }
+}
+
 /// What the policy may say but this version cannot do: refused, never ignored.
 fn refuse_unbuilt(policy: &Policy) -> Result<(), Failure> {
     let refused = |what: &str, hint: &str| {
         Err(Failure::new(Kind::Refused, what.to_owned()).at(Stage::Resolve).hint(hint))
     };
-    if policy.sandbox.value == Backend::Container {
-        return refused(
-            "--sandbox=container is not built yet",
-            "use --sandbox=namespace, the default; it needs no container engine",
-        );
-    }
     if let Some(package) = &policy.package {
         return refused(
             &format!(
@@ -200,11 +211,23 @@ fn namespaces(facts: &Facts) -> u64 {
 fn network(policy: &Policy, facts: &Facts) -> NetworkPlan {
     let own = &policy.network;
     let published = policy.ports.iter().filter(|port| port.value.publish.is_some()).count();
-    let tool = policy.tool.as_ref().map(|tool| &tool.value);
+    let who = Who {
+        connector: policy.name.clone(),
+        tool: policy.tool.as_ref().map(|tool| tool.value.clone()),
+        run: None,
+    };
     let mut rules = Rules(own.rules.clone());
     rules.0.extend(facts.firewall.rules.0.iter().cloned());
-    let ports = rules.allowed_ports(tool, facts.now);
-    let used = !ports.is_empty() || published > 0;
+    let mut ports = rules.allowed_ports(&who, facts.now);
+    let unlisted = unlisted(policy, facts);
+    let asks = unlisted.value == Unlisted::Ask;
+    if asks {
+        // A client that does not know the proxy is to be held, too, before any rule allows its port.
+        ports.extend([80, 443]);
+        ports.sort_unstable();
+        ports.dedup();
+    }
+    let used = !ports.is_empty() || published > 0 || asks;
     // Where there can be no way out, only one that is asked for is worth a refusal.
     let optional = policy.sandbox.value == Backend::Landlock && !own.mode.origin.is_explicit();
     let wanted = match own.mode.value {
@@ -217,7 +240,15 @@ fn network(policy: &Policy, facts: &Facts) -> NetworkPlan {
     }
     let mut plan = Proxied::new(&ports, published, facts.ipv6);
     plan.firewall = facts.firewall.clone();
+    plan.unlisted = unlisted;
     NetworkPlan::Proxied(Box::new(plan))
+}
+
+/// What the connector's own settings say of hosts that no rule names, or the workspace's firewall.
+pub fn unlisted(policy: &Policy, facts: &Facts) -> Setting<Unlisted> {
+    let own = policy.network.unlisted.clone();
+    own.or_else(|| facts.firewall.unlisted.clone())
+        .unwrap_or_else(|| Setting::built_in(Unlisted::default()))
 }
 
 /// Which limits the cgroup carries; what it cannot carry is refused or becomes a gap.
@@ -279,6 +310,7 @@ impl Gate<'_> {
             return Ok(true);
         }
         let why = match control {
+            _ if self.policy.sandbox.value == Backend::Container => &self.facts.cgroup.why,
             Control::Pids if self.facts.uid != 0 => {
                 "without a user namespace RLIMIT_NPROC counts every process of yours, and there is no pids cgroup"
             }

@@ -1,8 +1,8 @@
 //! What the plan needs to know of this machine: gathered once, before, by `host`.
 
 use super::{Kind, PortFacts};
-use crate::firewall::Rules;
 use crate::firewall::store::{Folder, UpstreamRef};
+use crate::firewall::{Rules, Unlisted};
 use crate::policy::Setting;
 use crate::sys::fd::Identity;
 use std::collections::BTreeMap;
@@ -37,6 +37,7 @@ pub struct FirewallFacts {
     /// `.cloned/policy`, whether it exists or not.
     pub folder: Option<Folder>,
     pub rules: Rules,
+    pub unlisted: Option<Setting<Unlisted>>,
     pub upstream: Option<Setting<UpstreamRef>>,
 }
 

@@ -15,6 +15,8 @@ pub use messages::{Batch, Requests};
 
 use super::{FirewallFacts, probe};
 use crate::egress::config::{HTTP_PORT, SOCKS_PORT};
+use crate::firewall::Unlisted;
+use crate::policy::Setting;
 
 /// Sockets for ports that a rule allows while the connector runs, of each family.
 const SPARES: u16 = 8;
@@ -42,6 +44,8 @@ pub struct Proxied {
     pub closed: u16,
     /// The workspace's firewall, which the egress process follows.
     pub firewall: FirewallFacts,
+    /// What happens to hosts that no rule names.
+    pub unlisted: Setting<Unlisted>,
     pub requests: Requests,
 }
 
@@ -61,6 +65,7 @@ impl Proxied {
             inward: published * INWARD,
             closed,
             firewall: FirewallFacts::default(),
+            unlisted: Setting::built_in(Unlisted::default()),
             requests: Requests::new(ipv6),
         }
     }

@@ -2,7 +2,8 @@
 
 use super::parse::{CONNECTIONS, DESCRIPTORS, FILES, NICE, PIDS};
 use super::raw::{RawAllow, RawDeny, RawTarget, RawWorkspaceFields};
-use super::{Backend, Control, NetworkMode, SystemTree};
+use super::{Backend, Control, EngineKind, NetworkMode, SystemTree};
+use crate::firewall::Unlisted;
 use schemars::{Schema, SchemaGenerator, json_schema};
 
 pub(super) fn name(_: &mut SchemaGenerator) -> Schema {
@@ -89,6 +90,10 @@ pub(super) fn sandbox(_: &mut SchemaGenerator) -> Schema {
     words(Backend::ALL.iter().map(|value| value.name()))
 }
 
+pub(super) fn engine(_: &mut SchemaGenerator) -> Schema {
+    words(EngineKind::ALL.iter().map(|value| value.name()))
+}
+
 pub(super) fn system(_: &mut SchemaGenerator) -> Schema {
     words(SystemTree::ALL.iter().map(|value| value.name()))
 }
@@ -115,6 +120,10 @@ pub(super) fn target(generator: &mut SchemaGenerator) -> Schema {
 
 pub(super) fn network_mode(_: &mut SchemaGenerator) -> Schema {
     words(NetworkMode::ALL.iter().map(|value| value.name()))
+}
+
+pub(super) fn unlisted(_: &mut SchemaGenerator) -> Schema {
+    words([Unlisted::Deny, Unlisted::Ask].iter().map(|value| value.name()))
 }
 
 pub(super) fn allow(generator: &mut SchemaGenerator) -> Schema {

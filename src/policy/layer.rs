@@ -1,11 +1,11 @@
 //! One source of settings, and how the sources are laid over each other.
 
 use super::{
-    Backend, Bytes, ConnectorName, Control, Cpus, EnvEntry, EofGrace, Filesystem, IoLimit, Limits,
-    Network, NetworkMode, Origin, Package, PathRule, Policy, PortGrant, Problem, Rpc,
-    SeccompChoice, Secret, Setting, SystemTree, ToolId, Workspace,
+    Backend, Bytes, ConnectorName, Container, Control, Cpus, EngineKind, EnvEntry, EofGrace,
+    Filesystem, ImageName, IoLimit, Limits, Network, NetworkMode, Origin, Package, PathRule,
+    Policy, PortGrant, Problem, Rpc, SeccompChoice, Secret, Setting, SystemTree, ToolId, Workspace,
 };
-use crate::firewall::{Effect, HostPattern, Ports, Rule};
+use crate::firewall::{Effect, HostPattern, Ports, Rule, Unlisted};
 use std::ffi::OsString;
 use std::time::Duration;
 
@@ -24,6 +24,8 @@ pub(super) struct Layer {
     pub(super) scratch: Option<Setting<Bytes>>,
     pub(super) unprotect: Vec<Setting<String>>,
     pub(super) mode: Option<Setting<NetworkMode>>,
+    pub(super) unlisted: Option<Setting<Unlisted>>,
+    pub(super) hold: Option<Setting<Duration>>,
     pub(super) rules: Vec<Rule>,
     pub(super) connections: Option<Setting<u32>>,
     pub(super) bandwidth: Option<Setting<Bytes>>,
@@ -40,6 +42,8 @@ pub(super) struct Layer {
     pub(super) seccomp: Option<Setting<SeccompChoice>>,
     pub(super) rpc: Option<Setting<Rpc>>,
     pub(super) sandbox: Option<Setting<Backend>>,
+    pub(super) image: Option<Setting<ImageName>>,
+    pub(super) engine: Option<Setting<EngineKind>>,
     pub(super) allow_missing: Vec<Setting<Control>>,
     pub(super) eof_grace: Option<Setting<EofGrace>>,
 }
@@ -49,6 +53,8 @@ pub const WORKSPACE_SIZE: Bytes = Bytes(256 << 20);
 
 /// Connections through the proxy at one time: a browser's worth, and no scan of a network.
 const CONNECTIONS: u32 = 256;
+/// Measured: clients give up on a silent peer from five seconds on.
+const HOLD: Duration = Duration::from_secs(4);
 
 /// What holds where no layer says otherwise, and is not the same for every run.
 pub(super) struct Unsaid {
@@ -75,6 +81,8 @@ fn built_in(name: ConnectorName, command: Setting<Vec<OsString>>, unsaid: &Unsai
         },
         network: Network {
             mode: Setting::built_in(unsaid.mode),
+            unlisted: None,
+            hold: Setting::built_in(HOLD),
             rules: Vec::new(),
             connections: Setting::built_in(CONNECTIONS),
             bandwidth: None,
@@ -95,6 +103,7 @@ fn built_in(name: ConnectorName, command: Setting<Vec<OsString>>, unsaid: &Unsai
         seccomp: Setting::built_in(SeccompChoice::BuiltIn("default".to_owned())),
         rpc: None,
         sandbox: Setting::built_in(Backend::Namespace),
+        container: Container::default(),
         allow_missing: Vec::new(),
         eof_grace: Setting::built_in(unsaid.eof_grace.0),
     }
@@ -132,6 +141,8 @@ fn lay(policy: &mut Policy, layer: Layer) {
         scratch,
         unprotect,
         mode,
+        unlisted,
+        hold,
         rules,
         connections,
         bandwidth,
@@ -148,6 +159,8 @@ fn lay(policy: &mut Policy, layer: Layer) {
         seccomp,
         rpc,
         sandbox,
+        image,
+        engine,
         allow_missing,
         eof_grace,
     } = layer;
@@ -158,6 +171,8 @@ fn lay(policy: &mut Policy, layer: Layer) {
     set(&mut filesystem.system, system);
     set(&mut filesystem.scratch, scratch);
     set(&mut network.mode, mode);
+    set_optional(&mut network.unlisted, unlisted);
+    set(&mut network.hold, hold);
     add_rules(&mut network.rules, rules);
     set(&mut network.connections, connections);
     set_optional(&mut network.bandwidth, bandwidth);
@@ -179,6 +194,8 @@ fn lay(policy: &mut Policy, layer: Layer) {
     set(&mut policy.seccomp, seccomp);
     set_optional(&mut policy.rpc, rpc);
     set(&mut policy.sandbox, sandbox);
+    set_optional(&mut policy.container.image, image);
+    set_optional(&mut policy.container.engine, engine);
     let eof_grace = eof_grace.map(|grace| Setting::new(grace.value.0, grace.origin));
     set(&mut policy.eof_grace, eof_grace);
 }

@@ -12,8 +12,10 @@ use crate::firewall::{Effect, Endpoint, HostPattern, Inject, Rule};
 use std::str::FromStr;
 
 pub(super) fn network(decoder: &mut Decoder<'_>, layer: &mut Layer, raw: RawNetwork) {
-    let RawNetwork { mode, allow, deny, connections, bandwidth, loopback } = raw;
+    let RawNetwork { mode, unlisted, hold, allow, deny, connections, bandwidth, loopback } = raw;
     layer.mode = mode.and_then(|text| decoder.with("network.mode", &text, NetworkMode::from_str));
+    layer.unlisted = decoder.value("network.unlisted", unlisted);
+    layer.hold = hold.and_then(|text| decoder.with("network.hold", &text, parse::hold));
     for (number, entry) in allow.unwrap_or_default().into_iter().enumerate() {
         layer.rules.extend(allowing(decoder, &format!("network.allow[{number}]"), entry));
     }

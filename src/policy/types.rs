@@ -1,7 +1,7 @@
 //! The validated types of a policy: parsed once, used as parsed.
 
 use super::Setting;
-use crate::firewall::Rule;
+use crate::firewall::{Rule, Unlisted};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -158,6 +158,10 @@ pub enum NetworkMode {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Network {
     pub mode: Setting<NetworkMode>,
+    /// What happens to hosts that no rule names; `None`: as the workspace's firewall says.
+    pub unlisted: Option<Setting<Unlisted>>,
+    /// How long a connection is held while its owner is asked.
+    pub hold: Setting<Duration>,
     /// What the manifest and the command line allow and deny; each rule knows where it stands. Those of
     /// the workspace's firewall are not here.
     pub rules: Vec<Rule>,
@@ -221,6 +225,25 @@ pub enum Backend {
     None,
 }
 
+/// What runs containers, with `--sandbox=container`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EngineKind {
+    Docker,
+    Podman,
+}
+
+/// The name of a local image: never an option, never fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageName(pub(super) String);
+
+/// What `--sandbox=container` runs in.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Container {
+    pub image: Option<Setting<ImageName>>,
+    /// The one to use; any that is there where nobody says.
+    pub engine: Option<Setting<EngineKind>>,
+}
+
 /// A control that an owner may allow to be missing (`--allow-missing`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Control {
@@ -270,6 +293,23 @@ impl Backend {
             Self::Container => "container",
             Self::None => "none",
         }
+    }
+}
+
+impl EngineKind {
+    pub const ALL: &'static [Self] = &[Self::Podman, Self::Docker];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Podman => "podman",
+        }
+    }
+}
+
+impl ImageName {
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 

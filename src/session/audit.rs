@@ -2,9 +2,10 @@
 
 use crate::audit::{
     Applied, Asked, AuditError, Denial, Detail, Digest, Event, Grant, How, Log, Mechanism, Network,
-    Probe, RunEnd, RunId, RunStart, Verdict, path_for,
+    Probe, RunEnd, RunId, RunStart, StoppedBy, Verdict, path_for,
 };
 use crate::confine::cgroup::Usage;
+use crate::container::verify::Checked;
 use crate::failure::{Failure, Kind};
 use crate::firewall::Reason;
 use crate::host::process;
@@ -44,7 +45,12 @@ impl Audit {
 
     /// Opens the log and records the start. A run that cannot be recorded does not take place.
     pub(super) fn start(&self, plan: &Plan) -> Result<Run, Failure> {
-        let digest = Digest::of(explain::json(plan).to_string().as_bytes());
+        self.start_as(plan, &explain::json(plan))
+    }
+
+    /// The same; `shown` is the plan as `jail explain --json` prints it.
+    pub(super) fn start_as(&self, plan: &Plan, shown: &serde_json::Value) -> Result<Run, Failure> {
+        let digest = Digest::of(shown.to_string().as_bytes());
         let command = plan.exec.program.to_string_lossy();
         let gaps = plan.missing().map(|gap| gap.to_string().as_str().into()).collect();
         let run = self.open(RunId::from(plan.run_id.as_str()))?;
@@ -160,6 +166,21 @@ impl Run {
         self.append(&Event::Applied(Applied { hears_seccomp: Some(told.heard), ..applied }))
     }
 
+    /// The same for a container: what was held against the kernel takes the place of the proof.
+    pub(super) fn applied_in_container(&self, checked: &[Checked]) -> Result<(), Failure> {
+        let proof = checked.iter().map(|it| Probe {
+            probe: it.control.into(),
+            verdict: if it.unmet.is_none() { Verdict::Held } else { Verdict::Broken },
+        });
+        let stages: Vec<Stage> = Stage::ALL
+            .iter()
+            .copied()
+            .filter(|stage| ![Stage::Exec, Stage::Pivot, Stage::Landlock].contains(stage))
+            .collect();
+        let applied = Applied::new(self.id.clone(), &stages, proof.collect());
+        self.append(&Event::Applied(Applied { hears_seccomp: Some(false), ..applied }))
+    }
+
     /// Something that the proxy refused.
     pub(super) fn egress_denied(
         &self,
@@ -183,6 +204,15 @@ impl Run {
                 ..Detail::default()
             },
         }))
+    }
+
+    pub(super) fn id(&self) -> RunId {
+        self.id.clone()
+    }
+
+    /// Something that the owner is asked.
+    pub(super) fn asked(&self, asked: Asked) -> Result<(), Failure> {
+        self.append_late(&Event::Asked(asked))
     }
 
     /// System calls that the connector's filter refused.
@@ -356,8 +386,8 @@ fn reached(plan: &Plan, mechanism: Mechanism, words: [&str; 3], limit: u64) -> D
     }
 }
 
-fn asked(by: &supervise::Asked) -> Asked {
-    Asked { signal: by.name().into(), uid: by.uid, pid: by.pid }
+fn asked(by: &supervise::Asked) -> StoppedBy {
+    StoppedBy { signal: by.name().into(), uid: by.uid, pid: by.pid }
 }
 
 fn unlogged(error: AuditError) -> Failure {

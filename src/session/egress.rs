@@ -1,16 +1,20 @@
 //! What a run's egress process is told, and what is made of what it tells.
 
+use super::asks::Asks;
 use super::audit;
 use crate::egress::{Config, Counters, Event, Limits, Upstream};
 use crate::failure::{Failure, Kind};
 use crate::firewall::store::{self, Folder, UpstreamRef};
-use crate::firewall::{Rules, Who};
+use crate::firewall::{Rules, Unlisted, Who};
 use crate::plan::{FirewallFacts, Plan, Proxied, human};
+use crate::policy::Backend;
 use crate::policy::load::{Sources, WorkspaceRoot};
 use crate::spawn::egress::{self, Egress};
 use crate::spawn::secrets;
+use crate::supervise;
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
+use std::time::Instant;
 
 /// Hosts that the summary names.
 const SUMMED: usize = 5;
@@ -21,7 +25,10 @@ pub(super) fn start(plan: &Plan, proxied: &Proxied, sockets: OwnedFd) -> Result<
     let upstream = proxied.firewall.upstream.as_ref();
     let upstream = upstream.map(|setting| upstream_of(&setting.value)).transpose()?;
     let config = Config { upstream, secrets, ..config(plan, proxied) };
-    egress::start(config, proxied.firewall.rules.clone(), plan.landlock.is_some(), sockets)
+    // A container has no Landlock rules of its own; this process needs them all the same.
+    let contained = plan.policy.sandbox.value == Backend::Container;
+    let landlock = plan.landlock.is_some() || (contained && crate::sys::landlock::abi() > 0);
+    egress::start(config, proxied.firewall.rules.clone(), landlock, sockets)
 }
 
 fn upstream_of(upstream: &UpstreamRef) -> Result<Upstream, Failure> {
@@ -45,19 +52,47 @@ fn config(plan: &Plan, proxied: &Proxied) -> Config {
         ..Limits::default()
     };
     Config {
-        who: Who { connector: policy.name.clone(), tool },
+        who: Who { connector: policy.name.clone(), tool, run: Some(plan.run_id.to_string()) },
         fixed: Rules(network.rules.clone()),
         firewall: proxied.firewall.folder.clone(),
         limits,
+        hold: (proxied.unlisted.value == Unlisted::Ask).then_some(network.hold.value),
         upstream: None,
         secrets: BTreeMap::new(),
         publish: plan.published.iter().map(|port| (port.at, port.listen)).collect(),
     }
 }
 
+/// What is made of what the egress process tells.
+pub(super) struct Ear<'a> {
+    pub(super) log: &'a audit::Run,
+    pub(super) asks: Asks<'a>,
+}
+
+impl supervise::Ear for Ear<'_> {
+    fn hear(&mut self, event: &Event) -> Result<Option<String>, Failure> {
+        if let Event::Asked { ask, times } = event {
+            self.asks.hear(ask, *times)?;
+        }
+        heard(self.log, event)
+    }
+
+    fn next_look(&self) -> Option<Instant> {
+        self.asks.next_look()
+    }
+
+    fn look(&mut self) -> Option<String> {
+        self.asks.look()
+    }
+
+    fn end(&mut self) -> Vec<String> {
+        self.asks.end()
+    }
+}
+
 /// One line for the person, one record for the log; an error ends the run. The supervisor prints the
 /// line, which must not wait for whoever reads it.
-pub(super) fn heard(log: &audit::Run, event: &Event) -> Result<Option<String>, Failure> {
+fn heard(log: &audit::Run, event: &Event) -> Result<Option<String>, Failure> {
     Ok(Some(match event {
         Event::Denied { denial, more } => {
             log.egress_denied(denial, *more)?;
@@ -86,7 +121,8 @@ pub(super) fn heard(log: &audit::Run, event: &Event) -> Result<Option<String>, F
         Event::Failed { what, why } => {
             return Err(Failure::new(Kind::Refused, what.clone()).because(why));
         }
-        Event::Ready | Event::Counters(_) => return Ok(None),
+        // Written down first, and then said.
+        Event::Asked { .. } | Event::Ready | Event::Counters(_) => return Ok(None),
     }))
 }
 
@@ -128,7 +164,8 @@ pub(super) fn firewall(sources: &Sources) -> Result<FirewallFacts, Failure> {
     let folder = Folder::new(&root, sources.home.as_deref());
     let overlay = store::read(&folder)?;
     let rules = overlay.rules();
-    Ok(FirewallFacts { folder: Some(folder), rules, upstream: overlay.upstream })
+    let store::Overlay { unlisted, upstream, .. } = overlay;
+    Ok(FirewallFacts { folder: Some(folder), rules, unlisted, upstream })
 }
 
 #[cfg(test)]

@@ -13,13 +13,14 @@ mod stderr;
 mod streams;
 pub mod trace;
 
+pub use egress::Ear;
 pub use ended::{Ended, EndedBy};
 pub use signals::Asked;
 pub(crate) use signals::take_signals;
 pub(crate) use stderr::Relay;
 
 use crate::confine::seccomp;
-use crate::egress::{Counters, Event};
+use crate::egress::Counters;
 use crate::failure::{Failure, Kind};
 use crate::plan::{Plan, Probe, Stage};
 use crate::planted::{Control, broken};
@@ -66,8 +67,6 @@ impl Told {
 }
 
 type OnConfined<'a> = Box<dyn FnOnce(&Told) -> Result<(), Failure> + 'a>;
-/// What is to be said on stderr about an event, if anything.
-type OnEvent<'a> = Box<dyn FnMut(&Event) -> Result<Option<String>, Failure> + 'a>;
 
 /// A jail under supervision.
 pub struct Supervisor<'a> {
@@ -95,8 +94,8 @@ pub struct Supervisor<'a> {
     asked: Option<Asked>,
     /// Runs once, when every stage but exec is done.
     on_confined: Option<OnConfined<'a>>,
-    /// Runs for everything that the egress process tells but its counters.
-    on_event: Option<OnEvent<'a>>,
+    /// Hears everything that the egress process tells but its counters.
+    ear: Option<Box<dyn Ear + 'a>>,
 }
 
 impl<'a> Supervisor<'a> {
@@ -136,7 +135,7 @@ impl<'a> Supervisor<'a> {
             early: Vec::new(),
             asked: None,
             on_confined: None,
-            on_event: None,
+            ear: None,
         })
     }
 
@@ -147,13 +146,9 @@ impl<'a> Supervisor<'a> {
     }
 
     /// Watches over the egress process as well; without it the connector is ended.
-    pub fn with_egress(
-        &mut self,
-        egress: Egress,
-        act: impl FnMut(&Event) -> Result<Option<String>, Failure> + 'a,
-    ) {
+    pub fn with_egress(&mut self, egress: Egress, ear: impl Ear + 'a) {
         self.egress = Some(egress::Link::new(egress, &self.plan.run_id));
-        self.on_event = Some(Box::new(act));
+        self.ear = Some(Box::new(ear));
     }
 
     /// Lets the connector start once it is confined: now, or when the egress process is ready to serve it.
@@ -216,6 +211,7 @@ impl<'a> Supervisor<'a> {
             if let Some(session) = self.terminal.as_mut().filter(|_| ready.terminal) {
                 session.step();
             }
+            self.look_after_events();
             self.keep_egress()?;
             self.streams.look(ready.hangup);
             self.keep_deadlines()?;
@@ -283,6 +279,7 @@ impl<'a> Supervisor<'a> {
             self.deadline.as_ref().map(|(at, _)| *at),
             self.killing.as_ref().map(|(at, _)| *at),
             self.streams.next_look(),
+            self.ear.as_ref().and_then(|ear| ear.next_look()),
             self.refusals.as_ref().and_then(|link| link.next_look(now)),
         ];
         match next.into_iter().flatten().min() {

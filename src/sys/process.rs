@@ -158,6 +158,14 @@ pub fn set_nice(nice: u8) -> SysResult<()> {
     check(Call::Setpriority, returned.into()).map(drop)
 }
 
+/// A descriptor of a process that need not be our child.
+pub fn pidfd(pid: i32) -> SysResult<std::os::fd::OwnedFd> {
+    // WHY: no crate wraps pidfd_open.
+    // SAFETY: integers only. man: pidfd_open(2)
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    check(Call::PidfdOpen, fd).map(|fd| super::fd::adopt(fd as i32))
+}
+
 /// This signal in a set, whatever its number. man: sigsetops(3)
 pub fn add_signal(set: SigSet, signal: libc::c_int) -> SigSet {
     let mut raw = *set.as_ref();

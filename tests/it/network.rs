@@ -47,10 +47,11 @@ impl World {
     pub(crate) fn limited(rules: Vec<Rule>, limits: Limits) -> Self {
         let (sender, events) = unbounded_channel();
         let config = Config {
-            who: Who { connector: "a".parse().unwrap(), tool: None },
+            who: Who { connector: "a".parse().unwrap(), tool: None, run: None },
             fixed: Rules::default(),
             firewall: None,
             limits,
+            hold: None,
             upstream: None,
             secrets: std::collections::BTreeMap::new(),
             publish: Vec::new(),

@@ -63,7 +63,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<u8, Failure> {
     let rules = Rules(rules);
     // The decision does not depend on the name; it only stands in what is said.
     let connector = name.clone().unwrap_or_else(|| ConnectorName::of_command("connector".as_ref()));
-    let who = Who { connector, tool };
+    let who = Who { connector, tool, run: None };
     let now = SystemTime::now();
     let decision = decide(&who, &rules, host, port, Door::Connect, now);
     let mut answer = Answer {
@@ -158,7 +158,7 @@ fn deciding<'a>(
     rules.0.iter().find(|rule| {
         rule.effect == Effect::Deny
             && rule.origin.to_string() == *place
-            && rule.counts(who.tool.as_ref(), now)
+            && rule.counts(who, now)
             && rule.host.matches(host)
     })
 }

@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::firewall::store::{self, Folder, Overlay, Put, Wanted, target};
 use crate::firewall::{Effect, Endpoint, HostPattern, Ports, Rule, command};
 use crate::policy::text::plain_text;
-use crate::policy::{Malformed, ToolId};
+use crate::policy::{ConnectorName, Malformed, ToolId};
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -41,6 +41,9 @@ struct Common {
     /// For the connector behind this tool only; without this, for all of the workspace.
     #[arg(long, value_name = "ID")]
     tool: Option<ToolId>,
+    /// For this connector only, whatever tool it stands behind.
+    #[arg(long, value_name = "NAME", conflicts_with = "tool")]
+    connector: Option<ConnectorName>,
     /// The host, and the port where it is not the default.
     #[arg(value_name = "HOST[:PORT]", value_parser = target::parse)]
     target: Endpoint,
@@ -53,7 +56,7 @@ struct Common {
     expires: Option<SystemTime>,
 }
 
-fn until(text: &str) -> Result<SystemTime, Malformed> {
+pub(in crate::cli) fn until(text: &str) -> Result<SystemTime, Malformed> {
     let wrong = || Malformed::new("a time from now such as `2h`, or a moment in RFC 3339", text);
     if text.contains('T') {
         return store::decode::time(text);
@@ -87,6 +90,10 @@ fn put(
         host: args.target.host.clone(),
         ports: target::ports(&args.target, effect),
         tool: args.tool.clone(),
+        connector: args.connector.clone(),
+        run: None,
+        once: false,
+        request: None,
         reason: args.reason.clone(),
         expires: args.expires,
         raw,
@@ -106,6 +113,8 @@ fn tell(wanted: &Wanted, done: Put, overlay: &Overlay, cwd: &Path, folder: &Fold
             && rule.host == wanted.host
             && rule.ports == wanted.ports
             && rule.tool == wanted.tool
+            && rule.connector == wanted.connector
+            && rule.run.is_none()
     });
     let Some(rule) = rule else {
         let what =
@@ -137,6 +146,9 @@ fn tell(wanted: &Wanted, done: Put, overlay: &Overlay, cwd: &Path, folder: &Fold
 /// True where a rule that allows and one that denies can be about the same connection.
 fn meets(one: &Rule, other: &Rule) -> bool {
     let tools = match (&one.tool, &other.tool) {
+        (Some(one), Some(other)) => one == other,
+        _ => true,
+    } && match (&one.connector, &other.connector) {
         (Some(one), Some(other)) => one == other,
         _ => true,
     };

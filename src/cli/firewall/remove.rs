@@ -6,7 +6,7 @@ use crate::exit;
 use crate::failure::Failure;
 use crate::firewall::store::{self, Entry, target};
 use crate::firewall::{Endpoint, command};
-use crate::policy::ToolId;
+use crate::policy::{ConnectorName, ToolId};
 
 /// Remove the rules that name exactly this, whether they allow or deny; connections that nothing else
 /// allows are cut. Ends with 1 where there is no such rule.
@@ -18,6 +18,9 @@ pub(super) struct RemoveArgs {
     /// The rules for this tool; without this, those for all.
     #[arg(long, value_name = "ID")]
     tool: Option<ToolId>,
+    /// The rules for this connector.
+    #[arg(long, value_name = "NAME", conflicts_with = "tool")]
+    connector: Option<ConnectorName>,
     /// As the rule names it.
     #[arg(value_name = "HOST[:PORT]", value_parser = target::parse)]
     target: Endpoint,
@@ -29,7 +32,9 @@ pub(super) fn run(args: &RemoveArgs) -> Result<u8, Failure> {
         let rule = &entry.rule;
         rule.host == args.target.host && rule.ports == target::ports(&args.target, rule.effect)
     };
-    let mine = |entry: &Entry| entry.rule.tool == args.tool;
+    let mine = |Entry { rule, .. }: &Entry| {
+        (&rule.tool, &rule.connector, &rule.run) == (&args.tool, &args.connector, &None)
+    };
     let gone = store::remove(&folder, |entry| same(entry) && mine(entry))?;
     for entry in &gone {
         let place = shown(&entry.rule.origin, &sources.cwd);

@@ -51,7 +51,10 @@ struct Allowed {
 
 impl List {
     fn of(rules: &Rules, now: SystemTime) -> Self {
-        let current = |rule: &&Rule| rule.expires.is_none_or(|end| now < end);
+        let current = |rule: &&Rule| {
+            // Another program knows no runs.
+            rule.run.is_none() && rule.expires.is_none_or(|end| now < end)
+        };
         let denied: Vec<(HostPattern, Ports)> = rules
             .0
             .iter()

@@ -4,12 +4,12 @@ use super::raw::{RawFile, RawRule, RawUpstream};
 use super::{Entry, Folder, UpstreamRef, target};
 use crate::edit::says_nothing;
 use crate::egress::config::UpstreamKind;
-use crate::firewall::{Effect, Host, Rule};
+use crate::firewall::{Effect, Host, Rule, Unlisted};
 use crate::policy::decode::{self, Decoder, in_order};
 use crate::policy::path::Anchor;
 use crate::policy::text::plain_text;
 use crate::policy::yaml::Marks;
-use crate::policy::{Malformed, Problem, Setting, ToolId, fields};
+use crate::policy::{ConnectorName, Malformed, Problem, Setting, ToolId, fields};
 use std::path::Path;
 
 use std::time::{Duration, SystemTime};
@@ -18,6 +18,7 @@ use std::time::{Duration, SystemTime};
 #[derive(Debug, Default)]
 pub(super) struct File {
     pub(super) entries: Vec<Entry>,
+    pub(super) unlisted: Option<Setting<Unlisted>>,
     pub(super) upstream: Option<Setting<UpstreamRef>>,
 }
 
@@ -46,7 +47,7 @@ pub(super) fn file(path: &Path, bytes: &[u8], folder: &Folder) -> Result<File, V
 }
 
 fn whole(decoder: &mut Decoder<'_>, raw: RawFile) -> File {
-    let RawFile { version, rules, upstream } = raw;
+    let RawFile { version, unlisted, rules, upstream } = raw;
     match version.as_deref() {
         Some("1") => {}
         Some(other) => {
@@ -56,13 +57,15 @@ fn whole(decoder: &mut Decoder<'_>, raw: RawFile) -> File {
     }
     let rules = rules.unwrap_or_default().into_iter().enumerate();
     let entries = rules.filter_map(|(number, raw)| entry(decoder, number, raw)).collect();
+    let unlisted = decoder.value("unlisted", unlisted);
     let place = decoder.marks.place("upstream");
     let upstream = upstream.and_then(|raw| self::upstream(decoder, raw));
-    File { entries, upstream: upstream.map(|upstream| Setting::new(upstream, place)) }
+    File { entries, unlisted, upstream: upstream.map(|upstream| Setting::new(upstream, place)) }
 }
 
 fn entry(decoder: &mut Decoder<'_>, number: usize, raw: RawRule) -> Option<Entry> {
-    let RawRule { allow, deny, tool, reason, by, at, expires, raw, private, ech } = raw;
+    let RawRule { allow, deny, tool, connector, run, once, request, .. } = raw;
+    let RawRule { reason, by, at, expires, raw, private, ech, .. } = raw;
     let own = format!("rules[{number}]");
     let field = |name: &str| format!("{own}.{name}");
     let (effect, name, text) = match (allow, deny) {
@@ -78,11 +81,19 @@ fn entry(decoder: &mut Decoder<'_>, number: usize, raw: RawRule) -> Option<Entry
         text.and_then(|text| decoder.with(&field(name), &text, plain_text)).map(|it| it.value)
     };
     let (because, by) = (word("reason", reason), word("by", by));
+    let (run, request) = (word("run", run), word("request", request));
     let mut moment = |name: &str, text: Option<String>| {
         text.and_then(|text| decoder.with(&field(name), &text, time)).map(|it| it.value)
     };
     let (at, expires) = (moment("at", at), moment("expires", expires));
     let tool: Option<Setting<ToolId>> = decoder.value(&field("tool"), tool);
+    let connector: Option<Setting<ConnectorName>> = decoder.value(&field("connector"), connector);
+    if once == Some(true) && (run.is_none() || request.is_none()) {
+        decoder.wrong(
+            &field("once"),
+            "is for the answer to a request of one run: it needs `run` and `request`",
+        );
+    }
     for (name, set) in [("raw", raw), ("private", private), ("ech", ech)] {
         if set == Some(true) && effect == Effect::Deny {
             decoder.wrong(&field(name), "is for rules that allow");
@@ -91,6 +102,10 @@ fn entry(decoder: &mut Decoder<'_>, number: usize, raw: RawRule) -> Option<Entry
     let endpoint = target?.value;
     let rule = Rule {
         tool: tool.map(|tool| tool.value),
+        connector: connector.map(|name| name.value),
+        run,
+        once: once.unwrap_or(false),
+        request,
         raw: raw.unwrap_or(false),
         private: private.unwrap_or(false),
         ech: ech.unwrap_or(false),

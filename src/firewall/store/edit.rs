@@ -57,6 +57,22 @@ impl Lines {
         self.set_keys(marks, &format!("rules[{number}]"), line..end, fields)
     }
 
+    /// Sets the one value of `unlisted`.
+    pub(super) fn unlisted(&mut self, marks: Option<&Marks<'_>>, value: &str) -> Option<()> {
+        let Some((line, _)) = marks.and_then(|marks| marks.key("unlisted")) else {
+            self.lines.push(format!("unlisted: {value}"));
+            return Some(());
+        };
+        let line = self.lines.get_mut(line as usize - 1)?;
+        let bare = code(line);
+        if !bare.starts_with("unlisted:") {
+            return None;
+        }
+        let comment = line[bare.len()..].to_owned();
+        *line = format!("unlisted: {value}{comment}");
+        Some(())
+    }
+
     /// Sets the keys of `upstream`, or takes it away.
     pub(super) fn upstream(&mut self, marks: Option<&Marks<'_>>, fields: &[Field]) -> Option<()> {
         let Some((line, _)) = marks.and_then(|marks| marks.key("upstream")) else {
@@ -89,7 +105,8 @@ impl Lines {
         fields: &[Field],
     ) -> Option<()> {
         let names = ["allow", "deny", "tool", "reason", "by", "at", "expires", "raw", "private"];
-        let names = names.iter().chain(&["ech", "url", "credentials"]);
+        let answer = ["connector", "run", "once", "request"];
+        let names = names.iter().chain(&["ech", "url", "credentials"]).chain(&answer);
         let mut places: Vec<(usize, usize, &str)> = names
             .filter_map(|name| {
                 let (line, column) = marks.key(&format!("{parent}.{name}"))?;

@@ -2,6 +2,7 @@
 //!
 //! ```yaml
 //! version: 1
+//! unlisted: ask
 //! rules:
 //!   # Search
 //!   - allow: api.search.brave.com
@@ -26,9 +27,9 @@ pub mod target;
 pub mod write;
 
 pub use read::{Folder, read};
-pub use write::{Put, Wanted, put, remove, set_upstream};
+pub use write::{Put, Wanted, put, remove, set_unlisted, set_upstream};
 
-use super::{Rule, Rules};
+use super::{Rule, Rules, Unlisted};
 use crate::egress::config::UpstreamKind;
 use crate::policy::{Origin, SecretSource, Setting};
 use std::time::SystemTime;
@@ -42,6 +43,8 @@ pub const MAIN: &str = "firewall.yaml";
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Overlay {
     pub entries: Vec<Entry>,
+    /// What happens to hosts that no rule names, for connectors that do not say it themselves.
+    pub unlisted: Option<Setting<Unlisted>>,
     pub upstream: Option<Setting<UpstreamRef>>,
 }
 

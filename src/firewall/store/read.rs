@@ -77,6 +77,14 @@ pub fn read(folder: &Folder) -> Result<Overlay, Rejection> {
             Err(found) => problems.extend(found),
             Ok(file) => {
                 overlay.entries.extend(file.entries);
+                match (&overlay.unlisted, file.unlisted) {
+                    (Some(first), Some(second)) => {
+                        let what = format!("is given already ({})", first.origin);
+                        problems.push(Problem::new(&second.origin, "unlisted", what));
+                    }
+                    (None, given) => overlay.unlisted = given,
+                    (Some(_), None) => {}
+                }
                 match (&overlay.upstream, file.upstream) {
                     (Some(first), Some(second)) => {
                         let what = format!("the upstream is given already ({})", first.origin);

@@ -48,6 +48,10 @@ impl Place {
 fn wanted(effect: Effect, text: &str) -> Wanted {
     let endpoint: Endpoint = text.parse().unwrap();
     Wanted {
+        connector: None,
+        run: None,
+        once: false,
+        request: None,
         effect,
         ports: target::ports(&endpoint, effect),
         host: endpoint.host,

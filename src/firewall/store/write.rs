@@ -4,9 +4,9 @@ use super::{Entry, Folder, MAIN, Overlay, UpstreamRef, decode, read, target};
 use crate::edit::lines::{Field, Lines, scalar};
 use crate::edit::{Edit, Right, Sort};
 use crate::failure::{Failure, Kind};
-use crate::firewall::{Effect, HostPattern, Ports, Rule};
+use crate::firewall::{Effect, HostPattern, Ports, Rule, Unlisted};
 use crate::policy::yaml::Marks;
-use crate::policy::{SecretSource, ToolId};
+use crate::policy::{ConnectorName, SecretSource, ToolId};
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -28,6 +28,11 @@ pub struct Wanted {
     pub host: HostPattern,
     pub ports: Ports,
     pub tool: Option<ToolId>,
+    pub connector: Option<ConnectorName>,
+    pub run: Option<String>,
+    pub once: bool,
+    /// The request that it answers; `None`: whichever, or none.
+    pub request: Option<String>,
     /// `None`: as it is, where the rule is there already.
     pub reason: Option<String>,
     pub expires: Option<SystemTime>,
@@ -61,8 +66,7 @@ pub fn put(folder: &Folder, wanted: &Wanted) -> Result<(Put, Overlay), Failure> 
             };
             let right = |before: &Says, after: &Says| {
                 let (last, rest) = after.entries.split_last()?;
-                (rest == before.entries && wanted.is_met_by(&last.rule) && wanted.is_what(last))
-                    .then_some(())
+                (rest == before.entries && wanted.is_said_by(last)).then_some(())
             };
             return change(folder, &folder.path().join(MAIN), &mut append, &right);
         };
@@ -80,8 +84,7 @@ pub fn put(folder: &Folder, wanted: &Wanted) -> Result<(Put, Overlay), Failure> 
             let mut expected = after.entries.clone();
             let number = before.entries.iter().position(|entry| wanted.is_what(entry))?;
             let old = std::mem::replace(expected.get_mut(number)?, before.entries[number].clone());
-            (expected == before.entries && wanted.is_what(&old) && wanted.is_met_by(&old.rule))
-                .then_some(())
+            (expected == before.entries && wanted.is_said_by(&old)).then_some(())
         };
         change(folder, path, &mut set, &right)
     })?;
@@ -138,7 +141,34 @@ pub fn set_upstream(folder: &Folder, upstream: Option<&UpstreamRef>) -> Result<b
             |lines: &mut Lines, marks: Option<&Marks<'_>>, _: &Says| lines.upstream(marks, &fields);
         let right = |before: &Says, after: &Says| {
             let set = after.upstream.as_ref() == upstream;
-            (before.entries == after.entries && set).then_some(())
+            let kept = before.entries == after.entries && before.unlisted == after.unlisted;
+            (kept && set).then_some(())
+        };
+        change(folder, &path, &mut set, &right)
+    })?;
+    Ok(done)
+}
+
+/// Sets what happens to hosts that no rule names. False where nothing was to be done.
+pub fn set_unlisted(folder: &Folder, unlisted: Unlisted) -> Result<bool, Failure> {
+    let _lock = SORT.lock(&folder.path())?;
+    let mut done = true;
+    SORT.until_still(|| {
+        let known = read(folder)?.unlisted;
+        done = known.as_ref().map_or(Unlisted::default(), |it| it.value) != unlisted;
+        if !done {
+            return Ok(true);
+        }
+        let path = match known.map(|known| known.origin) {
+            Some(crate::policy::Origin::File { path, .. }) => path,
+            _ => folder.path().join(MAIN),
+        };
+        let mut set = |lines: &mut Lines, marks: Option<&Marks<'_>>, _: &Says| {
+            lines.unlisted(marks, unlisted.name())
+        };
+        let right = |before: &Says, after: &Says| {
+            let kept = before.entries == after.entries && before.upstream == after.upstream;
+            (kept && after.unlisted == Some(unlisted)).then_some(())
         };
         change(folder, &path, &mut set, &right)
     })?;
@@ -164,6 +194,18 @@ impl Wanted {
             && rule.host == self.host
             && rule.ports == self.ports
             && rule.tool == self.tool
+            && rule.connector == self.connector
+            && rule.run == self.run
+            && rule.once == self.once
+            // Each answer has a rule of its own, which goes when the answer is taken back.
+            && (self.request.is_none() || rule.request == self.request)
+            // Each is for a connection of its own; the same answer, written twice, is one.
+            && (!self.once || entry.at.map(stamp) == Some(stamp(self.at)))
+    }
+
+    /// True where this entry is what `put` makes.
+    pub fn is_said_by(&self, entry: &Entry) -> bool {
+        self.is_what(entry) && self.is_met_by(&entry.rule)
     }
 
     fn is_met_by(&self, rule: &Rule) -> bool {
@@ -182,6 +224,10 @@ impl Wanted {
         if new {
             fields.push((name, Some(scalar(&target))));
             fields.push(("tool", self.tool.as_ref().map(|tool| scalar(tool.as_str()))));
+            fields.push(("connector", self.connector.as_ref().map(|it| scalar(it.as_str()))));
+            fields.push(("run", self.run.as_deref().map(scalar)));
+            fields.push(("once", flag(self.once)));
+            fields.push(("request", self.request.as_deref().map(scalar)));
         }
         if new || self.reason.is_some() {
             fields.push(("reason", self.reason.as_deref().map(scalar)));
@@ -210,6 +256,7 @@ fn nowhere() -> Failure {
 /// What a file says, wherever in it.
 struct Says {
     entries: Vec<Entry>,
+    unlisted: Option<Unlisted>,
     upstream: Option<UpstreamRef>,
 }
 
@@ -220,7 +267,11 @@ impl Says {
             entry
         };
         let entries = file.entries.into_iter().map(placeless).collect();
-        Self { entries, upstream: file.upstream.map(|upstream| upstream.value) }
+        Self {
+            entries,
+            unlisted: file.unlisted.map(|unlisted| unlisted.value),
+            upstream: file.upstream.map(|upstream| upstream.value),
+        }
     }
 }
 

@@ -34,10 +34,11 @@ pub(super) fn rule(host: &str, port: u16) -> Rule {
 pub(super) fn config(limits: Limits) -> Config {
     let connector = ConnectorName::of_command("test".as_ref());
     Config {
-        who: Who { connector, tool: None },
+        who: Who { connector, tool: None, run: None },
         fixed: Rules::default(),
         firewall: None,
         limits,
+        hold: None,
         upstream: None,
         secrets: [("key".to_owned(), "s3cret".to_owned())].into(),
         publish: Vec::new(),
