@@ -76,9 +76,13 @@ pub fn run(args: &PsArgs) -> Result<u8, Failure> {
     ui::data(&text)
         .map_err(|error| Failure::new(Kind::Io, "cannot print the result").because(error))?;
     if running.is_empty() && !args.json {
-        let more =
-            if args.all_workspaces { "" } else { "; --all-workspaces shows those of others" };
-        ui::line(&format!("nothing of yours runs here, says {}{more}", path.display()));
+        let path = path.display();
+        ui::line(&match args.all_workspaces {
+            true => "nothing of yours runs".to_owned(),
+            false => {
+                format!("nothing of yours runs here, says {path} (--all-workspaces for others)")
+            }
+        });
     }
     Ok(exit::OK)
 }
@@ -101,7 +105,7 @@ fn of_entry(entry: &Run) -> Option<Running> {
         tool,
         workspace,
         pid,
-        since: started,
+        since: seconds(&started),
         command,
         sandbox,
         confinement: Some(confinement),
@@ -109,6 +113,14 @@ fn of_entry(entry: &Run) -> Option<Running> {
         of,
         network,
     })
+}
+
+/// To the second, as in the audit log's table.
+fn seconds(time: &Text) -> Text {
+    match time.as_str().split_once('.') {
+        Some((seconds, _)) => format!("{seconds}Z").into(),
+        None => time.clone(),
+    }
 }
 
 /// A run that could have no entry, or one of an older version.

@@ -23,7 +23,7 @@ pub struct Record {
     pub pid: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub born: Option<Born>,
-    /// RFC 3339.
+    /// RFC 3339, with milliseconds.
     pub started: Text,
     /// The program alone: arguments can hold secrets.
     pub command: Text,
@@ -88,7 +88,7 @@ impl Record {
             workspace: None,
             pid,
             born: crate::host::process::born(pid),
-            started: humantime::format_rfc3339_seconds(SystemTime::now()).to_string().into(),
+            started: humantime::format_rfc3339_millis(SystemTime::now()).to_string().into(),
             command: "".into(),
             sandbox,
             confinement: Confinement::default(),

@@ -20,6 +20,7 @@ mod nothing_left;
 mod places;
 mod refused;
 mod report;
+mod runs;
 mod secrets;
 mod signals;
 mod status;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         nothing_left::trials(),
         killed::trials(),
         approvals::trials(),
+        runs::trials(),
         faults::trials(),
         listen::trials(),
         ends::trials(),
