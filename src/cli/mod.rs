@@ -8,6 +8,7 @@ pub mod explain;
 pub mod firewall;
 pub mod init;
 pub mod ports;
+pub mod proxy;
 pub mod ps;
 pub mod run;
 pub mod schema;
@@ -45,6 +46,7 @@ pub enum Verb {
     Ports(ports::PortsArgs),
     Why(why::WhyArgs),
     Ps(ps::PsArgs),
+    Proxy(Box<proxy::ProxyArgs>),
     Init(init::InitArgs),
     Schema(schema::SchemaArgs),
     Doctor(doctor::DoctorArgs),
@@ -85,6 +87,7 @@ pub fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Verb::Ports(args) => ports::run(&args),
         Verb::Why(args) => why::run(&args),
         Verb::Ps(args) => ps::run(&args),
+        Verb::Proxy(args) => proxy::run(&args),
         Verb::Init(args) => init::run(&args),
         Verb::Schema(args) => schema::run(&args),
         Verb::Doctor(args) => doctor::run(&args),

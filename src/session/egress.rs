@@ -6,8 +6,8 @@ use crate::failure::{Failure, Kind};
 use crate::firewall::store::{self, Folder, UpstreamRef};
 use crate::firewall::{Rules, Who};
 use crate::plan::{FirewallFacts, Plan, Proxied, human};
-use crate::policy::Backend;
 use crate::policy::load::{Sources, WorkspaceRoot};
+use crate::policy::{Backend, Policy};
 use crate::spawn::egress::{self, Egress};
 use crate::spawn::secrets;
 use std::collections::BTreeMap;
@@ -28,7 +28,7 @@ pub(super) fn start(plan: &Plan, proxied: &Proxied, sockets: OwnedFd) -> Result<
     egress::start(config, proxied.firewall.rules.clone(), landlock, sockets)
 }
 
-fn upstream_of(upstream: &UpstreamRef) -> Result<Upstream, Failure> {
+pub(super) fn upstream_of(upstream: &UpstreamRef) -> Result<Upstream, Failure> {
     let credentials = upstream.credentials.as_ref();
     Ok(Upstream {
         kind: upstream.kind.clone(),
@@ -40,7 +40,12 @@ fn upstream_of(upstream: &UpstreamRef) -> Result<Upstream, Failure> {
 
 /// Without what is read after the plan.
 fn config(plan: &Plan, proxied: &Proxied) -> Config {
-    let policy = &plan.policy;
+    let publish = plan.published.iter().map(|port| (port.at, port.listen)).collect();
+    Config { publish, ..config_of(&plan.policy, &proxied.firewall) }
+}
+
+/// Without published ports, secrets and an upstream proxy.
+pub(super) fn config_of(policy: &Policy, firewall: &FirewallFacts) -> Config {
     let tool = policy.tool.as_ref().map(|tool| tool.value.clone());
     let network = &policy.network;
     let limits = Limits {
@@ -51,11 +56,11 @@ fn config(plan: &Plan, proxied: &Proxied) -> Config {
     Config {
         who: Who { connector: policy.name.clone(), tool },
         fixed: Rules(network.rules.clone()),
-        firewall: proxied.firewall.folder.clone(),
+        firewall: firewall.folder.clone(),
         limits,
         upstream: None,
         secrets: BTreeMap::new(),
-        publish: plan.published.iter().map(|port| (port.at, port.listen)).collect(),
+        publish: Vec::new(),
     }
 }
 

@@ -6,6 +6,7 @@ mod egress;
 mod folder;
 pub mod listen;
 mod ports;
+pub mod proxy;
 mod quarantine;
 mod refusals;
 mod report;

@@ -22,7 +22,8 @@ pub fn judge(container: &Container, expected: Expected) -> Vec<Finding> {
         None => {
             told::stands_in(container, expected, &mut book);
             if container.runs() {
-                let evidence = "its first process is not to be seen in /proc, or belongs to another user";
+                let evidence =
+                    "its first process is not to be seen in /proc, or belongs to another user";
                 book.note(&rules::UNVERIFIED, evidence, "run it as root");
             }
         }
@@ -50,7 +51,15 @@ impl Book {
     ) {
         let evidence = evidence.into();
         let (subject, fix, safe_fix) = (self.subject.clone(), fix.to_owned(), false);
-        self.findings.push(Finding { rule, severity, subject, evidence, fix, safe_fix, place: None });
+        self.findings.push(Finding {
+            rule,
+            severity,
+            subject,
+            evidence,
+            fix,
+            safe_fix,
+            place: None,
+        });
     }
 }
 

@@ -7,11 +7,13 @@ use std::path::Path;
 pub(super) fn judge(container: &Container, live: &Live, expected: Expected, book: &mut Book) {
     user(inside(live), expected, book);
     let field = |name: &str| {
-        let value = |line: &str| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim().to_owned());
+        let value =
+            |line: &str| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim().to_owned());
         live.status.lines().find_map(value).unwrap_or_default()
     };
     let sets = ["CapEff", "CapPrm", "CapBnd", "CapAmb"];
-    let held = sets.iter().map(|set| (set, field(set))).find(|(_, bits)| bits.bytes().any(|b| b != b'0'));
+    let held =
+        sets.iter().map(|set| (set, field(set))).find(|(_, bits)| bits.bytes().any(|b| b != b'0'));
     if let Some((set, bits)) = held {
         let fix = "cap_drop: [ALL] (--cap-drop=ALL), and add none";
         book.note(&rules::CAPABILITIES, format!("{set} is {bits}"), fix);

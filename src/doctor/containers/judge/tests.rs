@@ -58,22 +58,28 @@ fn a_hardened_container_is_clean() {
 
 #[test]
 fn each_loosened_option_is_one_finding() {
-    let bind = |source: &str, write: bool| {
-        json!([{"Type": "bind", "Source": source, "Destination": "/x", "RW": write}])
-    };
+    let bind = |source: &str, write: bool| json!([{"Type": "bind", "Source": source, "Destination": "/x", "RW": write}]);
     let cases: [(&str, Value, &str); 20] = [
         ("/HostConfig/NetworkMode", json!("host"), "containers.host-network"),
         ("/HostConfig/Privileged", json!(true), "containers.privileged"),
         ("/HostConfig/PidMode", json!("host"), "containers.host-namespace"),
         ("/HostConfig/IpcMode", json!("host"), "containers.host-namespace"),
-        ("/HostConfig/SecurityOpt", json!(["apparmor=unconfined"]), "containers.security-module-off"),
+        (
+            "/HostConfig/SecurityOpt",
+            json!(["apparmor=unconfined"]),
+            "containers.security-module-off",
+        ),
         ("/HostConfig/SecurityOpt", json!(["label:disable"]), "containers.security-module-off"),
         ("/HostConfig/MaskedPaths", json!([]), "containers.unmasked-paths"),
         ("/HostConfig/Memory", json!(0), "containers.memory-limit"),
         ("/HostConfig/NanoCpus", json!(0), "containers.cpu-limit"),
         ("/HostConfig/PidsLimit", json!(null), "containers.pids-limit"),
         ("/HostConfig/LogConfig/Config", json!({}), "containers.log-rotation"),
-        ("/NetworkSettings/Networks/internal/Gateway", json!("172.17.0.1"), "containers.open-egress"),
+        (
+            "/NetworkSettings/Networks/internal/Gateway",
+            json!("172.17.0.1"),
+            "containers.open-egress",
+        ),
         ("/Config/Healthcheck", json!(null), "containers.healthcheck"),
         ("/State/Health/Status", json!("unhealthy"), "containers.unhealthy"),
         ("/RestartCount", json!(9), "containers.restart-loop"),
@@ -93,8 +99,15 @@ fn each_loosened_option_is_one_finding() {
 #[test]
 fn every_address_but_loopback_is_told() {
     let cases = [
-        ("127.0.0.1", 0), ("127.9.9.9", 0), ("::1", 0), ("::ffff:127.0.0.1", 0),
-        ("", 1), ("0.0.0.0", 1), ("::", 1), ("192.168.1.2", 1), ("localhost", 1),
+        ("127.0.0.1", 0),
+        ("127.9.9.9", 0),
+        ("::1", 0),
+        ("::ffff:127.0.0.1", 0),
+        ("", 1),
+        ("0.0.0.0", 1),
+        ("::", 1),
+        ("192.168.1.2", 1),
+        ("localhost", 1),
     ];
     for (ip, findings) in cases {
         for path in ["/HostConfig/PortBindings", "/NetworkSettings/Ports"] {
@@ -154,7 +167,11 @@ fn what_does_not_run_is_judged_by_its_options() {
         ("/Config/User", json!(""), "containers.user-differs"),
         ("/HostConfig/ReadonlyRootfs", json!(false), "containers.writable-root"),
         ("/HostConfig/CapDrop", json!(["NET_RAW"]), "containers.capabilities"),
-        ("/HostConfig/SecurityOpt", json!(["no-new-privileges:false"]), "containers.new-privileges"),
+        (
+            "/HostConfig/SecurityOpt",
+            json!(["no-new-privileges:false"]),
+            "containers.new-privileges",
+        ),
         (
             "/HostConfig/SecurityOpt",
             json!(["no-new-privileges", "seccomp=unconfined"]),

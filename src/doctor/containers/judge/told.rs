@@ -11,7 +11,15 @@ const ENGINES: [&str; 5] =
     ["docker.sock", "podman.sock", "containerd.sock", "crio.sock", "buildkitd.sock"];
 /// Folders of the host that hold what is nobody's to have.
 const SENSITIVE: [&str; 10] = [
-    "/etc", "/root", "/boot", "/dev", "/proc", "/sys", "/run", "/var/run", "/var/lib/docker",
+    "/etc",
+    "/root",
+    "/boot",
+    "/dev",
+    "/proc",
+    "/sys",
+    "/run",
+    "/var/run",
+    "/var/lib/docker",
     "/var/lib/containers",
 ];
 /// And those that only hold it as a whole.
@@ -36,7 +44,8 @@ pub(super) fn judge(container: &Container, book: &mut Book) {
 /// Every address, as it was asked for and as it is.
 fn ports(inspect: &Value, book: &mut Book) {
     let mut everywhere = Vec::new();
-    for published in [&inspect["HostConfig"]["PortBindings"], &inspect["NetworkSettings"]["Ports"]] {
+    for published in [&inspect["HostConfig"]["PortBindings"], &inspect["NetworkSettings"]["Ports"]]
+    {
         for (inside, bindings) in published.as_object().into_iter().flatten() {
             for binding in bindings.as_array().into_iter().flatten() {
                 let ip = binding["HostIp"].as_str().unwrap_or_default();
@@ -141,7 +150,11 @@ fn own(path: &Path) -> bool {
 fn limits(host: &Value, book: &mut Book) {
     let number = |name: &str| host[name].as_i64().unwrap_or(0);
     if number("Memory") <= 0 {
-        book.note(&rules::MEMORY, "Memory is 0", "mem_limit: 8g (--memory), what it needs and no more");
+        book.note(
+            &rules::MEMORY,
+            "Memory is 0",
+            "mem_limit: 8g (--memory), what it needs and no more",
+        );
     }
     if number("NanoCpus") <= 0 && number("CpuQuota") <= 0 {
         book.note(&rules::CPUS, "NanoCpus and CpuQuota are 0", "cpus: 4 (--cpus)");
@@ -187,7 +200,8 @@ fn life(inspect: &Value, host: &Value, book: &mut Book) {
 /// By the name: the value is never shown.
 fn secrets(inspect: &Value, book: &mut Book) {
     const WORDS: [&str; 6] = ["SECRET", "TOKEN", "PASSWORD", "PASSWD", "API_KEY", "PRIVATE_KEY"];
-    for entry in inspect["Config"]["Env"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+    for entry in inspect["Config"]["Env"].as_array().into_iter().flatten().filter_map(Value::as_str)
+    {
         let (name, value) = entry.split_once('=').unwrap_or((entry, ""));
         let upper = name.to_ascii_uppercase();
         // A path is where a secret is, not what it is.
