@@ -1,6 +1,7 @@
 //! `jail doctor`: looks at the machine and says what is wrong and how to fix it.
 
 mod all;
+mod containers;
 mod ports;
 
 use super::ui;
@@ -32,6 +33,10 @@ pub enum What {
     /// Exit code: 0 clean, 1 findings at or above `--fail-on`, 2 could not look. Without root some
     /// holders cannot be seen; it says which, and judges the rest.
     Ports(ports::PortsArgs),
+    /// Judge the containers that run here, by `inspect` and by what the kernel says of them
+    ///
+    /// Exit code: 0 clean, 1 findings at or above `--fail-on`, 2 could not look.
+    Containers(containers::ContainersArgs),
 }
 
 #[derive(Debug, Args)]
@@ -51,6 +56,7 @@ pub fn run(args: &DoctorArgs) -> Result<u8, Failure> {
         Some(What::Host(args)) if args.apparmor => apparmor(),
         Some(What::Host(args)) => examine(args),
         Some(What::Ports(args)) => ports::run(args),
+        Some(What::Containers(args)) => containers::run(args),
     }
 }
 

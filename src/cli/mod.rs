@@ -11,6 +11,7 @@ pub mod firewall;
 pub mod init;
 pub mod logs;
 pub mod ports;
+pub mod proxy;
 pub mod ps;
 pub mod run;
 pub mod schema;
@@ -53,6 +54,7 @@ pub enum Verb {
     Ps(ps::PsArgs),
     Stop(stop::StopArgs),
     Logs(logs::LogsArgs),
+    Proxy(Box<proxy::ProxyArgs>),
     Init(init::InitArgs),
     Schema(schema::SchemaArgs),
     Doctor(doctor::DoctorArgs),
@@ -97,6 +99,7 @@ pub fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Verb::Ps(args) => ps::run(&args),
         Verb::Stop(args) => stop::run(&args),
         Verb::Logs(args) => logs::run(&args),
+        Verb::Proxy(args) => proxy::run(&args),
         Verb::Init(args) => init::run(&args),
         Verb::Schema(args) => schema::run(&args),
         Verb::Doctor(args) => doctor::run(&args),

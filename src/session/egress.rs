@@ -7,8 +7,8 @@ use crate::failure::{Failure, Kind};
 use crate::firewall::store::{self, Folder, UpstreamRef};
 use crate::firewall::{Rules, Unlisted, Who};
 use crate::plan::{FirewallFacts, Plan, Proxied, human};
-use crate::policy::Backend;
 use crate::policy::load::{Sources, WorkspaceRoot};
+use crate::policy::{Backend, Policy};
 use crate::spawn::egress::{self, Egress};
 use crate::spawn::secrets;
 use crate::supervise;
@@ -31,7 +31,7 @@ pub(super) fn start(plan: &Plan, proxied: &Proxied, sockets: OwnedFd) -> Result<
     egress::start(config, proxied.firewall.rules.clone(), landlock, sockets)
 }
 
-fn upstream_of(upstream: &UpstreamRef) -> Result<Upstream, Failure> {
+pub(super) fn upstream_of(upstream: &UpstreamRef) -> Result<Upstream, Failure> {
     let credentials = upstream.credentials.as_ref();
     Ok(Upstream {
         kind: upstream.kind.clone(),
@@ -43,7 +43,12 @@ fn upstream_of(upstream: &UpstreamRef) -> Result<Upstream, Failure> {
 
 /// Without what is read after the plan.
 fn config(plan: &Plan, proxied: &Proxied) -> Config {
-    let policy = &plan.policy;
+    let publish = plan.published.iter().map(|port| (port.at, port.listen)).collect();
+    Config { publish, ..config_of(&plan.policy, &proxied.firewall) }
+}
+
+/// Without published ports, secrets and an upstream proxy.
+pub(super) fn config_of(policy: &Policy, firewall: &FirewallFacts) -> Config {
     let tool = policy.tool.as_ref().map(|tool| tool.value.clone());
     let network = &policy.network;
     let limits = Limits {
@@ -54,12 +59,12 @@ fn config(plan: &Plan, proxied: &Proxied) -> Config {
     Config {
         who: Who { connector: policy.name.clone(), tool, run: Some(plan.run_id.to_string()) },
         fixed: Rules(network.rules.clone()),
-        firewall: proxied.firewall.folder.clone(),
+        firewall: firewall.folder.clone(),
         limits,
         hold: (proxied.unlisted.value == Unlisted::Ask).then_some(network.hold.value),
         upstream: None,
         secrets: BTreeMap::new(),
-        publish: plan.published.iter().map(|port| (port.at, port.listen)).collect(),
+        publish: Vec::new(),
     }
 }
 

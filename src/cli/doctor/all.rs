@@ -43,6 +43,7 @@ pub(super) fn run(args: &AllArgs) -> Result<u8, Failure> {
         ports(),
         policy(&sources, root.as_ref()),
         audit_section(&sources, root.as_ref()),
+        super::containers::section(),
     ];
     let report = Report::new(sections, args.fail_on, fixed);
     let text = match args.json {

@@ -8,7 +8,7 @@ pub mod rules;
 pub mod sections;
 
 use super::finding::{Finding, Rule, Severity};
-use super::ports;
+use super::{containers, ports};
 use serde::Serialize;
 
 /// The name and version of the JSON form. A change that a reader could stumble over gets a new number.
@@ -126,6 +126,7 @@ pub fn catalogue() -> Vec<(&'static str, &'static [&'static Rule])> {
         ("ports", ports::rules::ALL),
         ("policy", rules::POLICY),
         ("audit", rules::AUDIT),
+        ("containers", containers::rules::ALL),
     ]
 }
 
