@@ -12,6 +12,7 @@
 
 pub mod audit;
 pub mod cli;
+pub mod compose;
 pub mod confine;
 pub mod docs;
 pub mod doctor;

@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod check;
 pub mod completions;
+pub mod compose;
 pub mod doctor;
 pub mod explain;
 pub mod firewall;
@@ -41,6 +42,7 @@ pub enum Verb {
     Explain(Box<explain::ExplainArgs>),
     Audit(audit::AuditArgs),
     Check(check::CheckArgs),
+    Compose(compose::ComposeArgs),
     Firewall(firewall::FirewallArgs),
     Ports(ports::PortsArgs),
     Why(why::WhyArgs),
@@ -78,6 +80,7 @@ pub fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Verb::Explain(args) => explain::run(&args),
         Verb::Audit(args) => audit::run(&args),
         Verb::Check(args) => check::run(&args),
+        Verb::Compose(args) => compose::run(&args),
         Verb::Firewall(args) => firewall::run(&args),
         Verb::Ports(args) => ports::run(&args),
         Verb::Why(args) => why::run(&args),

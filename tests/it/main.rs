@@ -3,6 +3,7 @@
 
 mod audit;
 mod client_hello;
+mod compose_guard;
 mod doctor;
 mod exports;
 mod firewall;
