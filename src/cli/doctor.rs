@@ -2,6 +2,7 @@
 
 mod all;
 mod containers;
+mod compose;
 mod ports;
 
 use super::ui;
@@ -10,7 +11,7 @@ use crate::exit;
 use crate::failure::{Failure, Kind};
 use clap::{Args, Subcommand};
 
-/// Look at everything, and say what is wrong and how to fix it: this machine, its ports, the policy, the record of runs
+/// Look at everything, and say what is wrong and how to fix it: this machine, its ports, the policy, the record of runs, compose files
 ///
 /// Exit code: 0 clean, 1 findings at or above `--fail-on`, 2 something could not be looked at.
 #[derive(Debug, Args)]

@@ -5,6 +5,7 @@ pub mod approvals;
 pub mod audit;
 pub mod check;
 pub mod completions;
+pub mod compose;
 pub mod doctor;
 pub mod explain;
 pub mod firewall;
@@ -48,6 +49,7 @@ pub enum Verb {
     Api(api::ApiArgs),
     Audit(audit::AuditArgs),
     Check(check::CheckArgs),
+    Compose(compose::ComposeArgs),
     Firewall(firewall::FirewallArgs),
     Ports(ports::PortsArgs),
     Why(why::WhyArgs),
@@ -93,6 +95,7 @@ pub fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Verb::Api(args) => api::run(&args),
         Verb::Audit(args) => audit::run(&args),
         Verb::Check(args) => check::run(&args),
+        Verb::Compose(args) => compose::run(&args),
         Verb::Firewall(args) => firewall::run(&args),
         Verb::Ports(args) => ports::run(&args),
         Verb::Why(args) => why::run(&args),

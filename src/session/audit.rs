@@ -99,7 +99,7 @@ impl Audit {
 
     /// A log elsewhere.
     pub(super) fn at(path: PathBuf) -> Self {
-        Self { path: Some(path) }
+        Self { path: Some(path), workspace: None }
     }
 
     fn open(&self, id: RunId) -> Result<Run, Failure> {

@@ -4,6 +4,7 @@
 mod approvals;
 mod audit;
 mod client_hello;
+mod compose_guard;
 mod doctor;
 mod exports;
 mod firewall;
