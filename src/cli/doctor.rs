@@ -1,8 +1,8 @@
 //! `jail doctor`: looks at the machine and says what is wrong and how to fix it.
 
 mod all;
-mod containers;
 mod compose;
+mod containers;
 mod ports;
 
 use super::ui;
