@@ -4,6 +4,7 @@ mod asks;
 mod audit;
 mod egress;
 mod folder;
+mod leftovers;
 pub mod listen;
 mod ports;
 mod quarantine;
@@ -15,7 +16,8 @@ pub mod unjailed;
 
 use crate::confine::cgroup::{self, Leaf, Support};
 use crate::failure::{Failure, Kind};
-use crate::plan::{self, CgroupPlan, HostView, NetworkPlan, Plan, SeccompPlan, Stage};
+use crate::firewall::Unlisted;
+use crate::plan::{self, CgroupPlan, HostView, NetworkPlan, Plan, Proxied, SeccompPlan, Stage};
 use crate::planted::{Control, broken};
 use crate::policy::load::{Sources, WorkspaceRoot};
 use crate::policy::{Policy, SeccompChoice};
@@ -72,6 +74,10 @@ impl Session {
             plan::build(policy, &facts, &resolved, seccomp, run_id).map_err(|refusal| {
                 if options.asks { ports::ask(refusal, &asked, &facts, sources) } else { refusal }
             })?;
+        let root = WorkspaceRoot::find(&sources.cwd)?;
+        if options.asks {
+            may_ask(&plan, root.as_ref())?;
+        }
         plan.exec.terminal = options.terminal;
         if options.trace && plan.host_view.is_some() {
             let what = "--trace works with --sandbox=namespace alone";
@@ -79,7 +85,6 @@ impl Session {
         }
         plan.exec.traced = options.trace;
         let (audit, home) = (audit::Audit::for_sources(sources)?, sources.home.clone());
-        let root = WorkspaceRoot::find(&sources.cwd)?;
         Ok(Self { plan, audit, options: options.clone(), home, root })
     }
 
@@ -91,7 +96,9 @@ impl Session {
     pub fn run(self) -> Result<u8, Failure> {
         let place = report::place(&self.options)?;
         let mut log = None;
-        match self.confined(&mut log) {
+        let confined = self.confined(&mut log);
+        self.forget_rules();
+        match confined {
             Ok((ended, usage)) => {
                 let quarantined = quarantine::after(&self.plan);
                 let recorded = match log {
@@ -125,6 +132,19 @@ impl Session {
                 log.refused(&failure)?;
                 Err(failure)
             }
+        }
+    }
+
+    /// What was answered for this run alone ends with it.
+    fn forget_rules(&self) {
+        if let Some(folder) = asking(&self.plan).and_then(|asking| asking.firewall.folder.as_ref())
+            && let Err(failure) = leftovers::of_run(folder, &self.plan.run_id)
+        {
+            let what = &failure.what;
+            crate::cli::ui::line(&format!(
+                "jail: rules that were for this run alone stay in the firewall's files and count for nothing: \
+                 {what}"
+            ));
         }
     }
 
@@ -232,6 +252,29 @@ impl Session {
         folder.map_or(Ok(()), folder::Folder::remove)?;
         Ok((ended, Some(usage)))
     }
+}
+
+/// The network of a run whose owner is asked.
+fn asking(plan: &Plan) -> Option<&Proxied> {
+    match &plan.network {
+        NetworkPlan::Proxied(proxied) if proxied.unlisted.value == Unlisted::Ask => Some(proxied),
+        _ => None,
+    }
+}
+
+/// Is there a place for requests? What killed runs left there is put in order.
+fn may_ask(plan: &Plan, root: Option<&WorkspaceRoot>) -> Result<(), Failure> {
+    let Some(asking) = asking(plan) else { return Ok(()) };
+    let (Some(root), Some(folder)) = (root, &asking.firewall.folder) else {
+        let origin = &asking.unlisted.origin;
+        return Err(Failure::new(
+            Kind::Policy,
+            "there is nobody to ask about hosts that no rule names",
+        )
+        .because(format!("`unlisted: ask` ({origin}) needs a workspace, which keeps the requests"))
+        .hint("jail init makes one here; or --unlisted deny"));
+    };
+    leftovers::of_killed(folder, root)
 }
 
 /// Finds the command; arguments that name what the jail shows become absolute.
