@@ -28,6 +28,7 @@ pub fn all() -> Vec<Scenario> {
         plain("an_answer_for_one_run_is_for_no_other", other_run),
         plain("a_flood_of_hosts_is_bounded", flood),
         plain("what_is_no_host_is_no_request", nonsense),
+        plain("a_locked_database_delays_and_loses_nothing", locked),
         plain("asking_needs_a_workspace", nobody),
         client("held_curl", || missing("curl_https"), || held("curl_https")),
         client("held_curl_bare", || missing("curl_https_bare"), || held("curl_https_bare")),
@@ -356,6 +357,31 @@ fn nonsense() -> Check {
         must(!crate::kit::contains(&bytes, "\u{1b}[2J"), || format!("{file} has it"))?;
     }
     Ok(())
+}
+
+/// Somebody else writes for longer than the supervisor waits.
+fn locked() -> Check {
+    let fixture = fixture();
+    let mut owner = Owner::of(&fixture);
+    let mut client = asking(&fixture, "30s", "  allow: [\"allowed.test:8080\"]\n")?;
+    let mut other = State::open(&owner.root, FOR_LOCKS).expect("a database");
+    let (begun, has_begun) = mpsc::channel();
+    let writing = std::thread::spawn(move || {
+        let wrote = other.change(|_| {
+            begun.send(()).expect("a listener");
+            std::thread::sleep(Duration::from_secs(3));
+            Ok(())
+        });
+        wrote.expect("a change");
+    });
+    has_begun.recv().expect("it writes");
+    client.tell("by http allowed.test 80");
+    let said = owner.until_said(&mut client, Verdict::Approve, Lifetime::Session)?;
+    writing.join().map_err(|_| "the other writer failed")?;
+    must(said == "open", || said)?;
+    let told = client.end_told()?;
+    let once = told.matches("cannot be written down yet").count() == 1;
+    must(once && told.contains("jail approvals approve"), || told)
 }
 
 fn nobody() -> Check {
