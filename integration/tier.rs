@@ -22,6 +22,7 @@ pub enum Here {
 use Here::{Held, Moot, Open, Refused};
 
 const TABLE: &[(&str, Here)] = &[
+    ("approve_itself", Refused("jail's own")),
     ("audit_lock", Refused("jail's own")),
     ("copy_workspace", Refused("throw-away copy")),
     ("disk_fill", Refused("size of TMPDIR and HOME")),

@@ -20,6 +20,7 @@ macro_rules! attacks {
 
 attacks! {
     alg_socket,
+    approve_itself,
     audit_lock,
     become_root,
     bind_any,

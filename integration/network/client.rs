@@ -7,14 +7,22 @@ use hickory_proto::op::{Message, Query};
 use hickory_proto::rr::{Name, RData, RecordType};
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// For an answer. What is refused is refused at once; this is for what hangs.
 pub const PATIENCE: Duration = Duration::from_secs(8);
 
+/// Seconds more, for what is held while somebody is asked.
+pub static MORE: AtomicU64 = AtomicU64::new(0);
+
+fn patience() -> Duration {
+    PATIENCE + Duration::from_secs(MORE.load(Ordering::Relaxed))
+}
+
 pub fn dial(to: IpAddr, port: u16) -> io::Result<TcpStream> {
     let stream = TcpStream::connect_timeout(&SocketAddr::new(to, port), PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(patience()))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     Ok(stream)
 }
@@ -24,7 +32,7 @@ pub fn exchange(mut stream: impl Read + Write, bytes: &[u8]) -> io::Result<Vec<u
     stream.write_all(bytes)?;
     stream.flush()?;
     let (mut got, mut piece) = (Vec::new(), [0; 4096]);
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + patience();
     while Instant::now() < until {
         match stream.read(&mut piece) {
             Ok(0) => break,
@@ -175,7 +183,8 @@ pub fn question(name: &str, kind: RecordType) -> Vec<u8> {
 pub fn ask(server: IpAddr, name: &str, kind: RecordType) -> io::Result<Message> {
     let any = if server.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
     let socket = UdpSocket::bind(any)?;
-    socket.set_read_timeout(Some(Duration::from_secs(1)))?;
+    let more = Duration::from_secs(MORE.load(Ordering::Relaxed));
+    socket.set_read_timeout(Some(Duration::from_secs(1) + more))?;
     socket.connect((server, 53))?;
     socket.send(&question(name, kind))?;
     let mut answer = [0; 4096];
@@ -220,6 +229,23 @@ pub fn by_every_door(host: &str, port: u16) -> Vec<(&'static str, Verdict)> {
         ("socks", judge_reply(by_socks.and_then(|s| exchange(s, &request)))),
         ("direct", any(direct)),
     ]
+}
+
+/// One of [`by_every_door`].
+pub fn by_door(door: &str, host: &str, port: u16) -> Verdict {
+    let authority = format!("{host}:{port}");
+    let request = get(host);
+    match door {
+        "http" => judge_reply(http_door(&get_absolute(&authority))),
+        "connect" => judge_reply(tunnel(&authority).and_then(|s| exchange(s, &request))),
+        "socks" => {
+            judge_reply(socks_name(host.as_bytes(), port).and_then(|s| exchange(s, &request)))
+        }
+        _ => any(resolve(host)
+            .into_iter()
+            .take(1)
+            .map(|to| judge_reply(dial(to, port).and_then(|stream| exchange(stream, &request))))),
+    }
 }
 
 /// [`by_every_door`] as a verdict: jailed, none may open; in a control, all but `except` must, so

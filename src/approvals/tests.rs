@@ -170,6 +170,32 @@ fn an_answer_that_makes_no_sense_is_refused() {
 }
 
 #[test]
+fn an_answer_is_on_record() {
+    let mut rig = Rig::new();
+    let id = rig.asked("a.example");
+    let given = answer(&mut rig.state, &id, yes(Lifetime::Once)).unwrap();
+    let (request, _) = find(&rig.state, &id).unwrap().unwrap();
+    log(&rig.root, &given, &request).unwrap();
+    let taken = revoke(&mut rig.state, &id, yes(Lifetime::Always)).unwrap();
+    log(&rig.root, &taken, &request).unwrap();
+    let path = crate::audit::path_for(Some(&rig.root.path), None, None).unwrap();
+    let mut reader = crate::audit::Reader::open(&path, false).unwrap();
+    let mut next = || match reader.next_entry().unwrap().unwrap().event {
+        Some(crate::audit::Event::Decision(decided)) => decided,
+        other => panic!("{other:?}"),
+    };
+    let first = next();
+    assert_eq!((first.request.as_str(), first.run.as_str()), (id.as_str(), "0123456789ab"));
+    assert_eq!((first.verdict, first.lifetime.as_str()), (Verdict::Approve, "once"));
+    assert_eq!((first.object.as_str(), first.connector.as_str()), ("a.example", "search"));
+    let second = next();
+    assert_eq!((second.verdict, second.number), (Verdict::Revoke, given.number + 1));
+    let until = Lifetime::Until { end: 1_795_316_645 }.to_string();
+    assert_eq!(until, "until 2026-11-22T03:04:05Z");
+    assert!(Lifetime::Until { end: u64::MAX }.to_string().contains("9999"));
+}
+
+#[test]
 fn every_change_is_counted() {
     let mut rig = Rig::new();
     let mut last = changes(&rig.state).unwrap();

@@ -159,10 +159,11 @@ mod tests {
         let entries = all(&mut Reader::open(&log.path(), false).unwrap());
         let events: Vec<_> = entries.iter().map(|entry| entry.event.clone().unwrap()).collect();
         assert_eq!(events, one_of_each());
-        // The first end is the end of the run; the others of the sample have no start.
+        // The first end is the end of the run; the others of the sample have no start. A decision names
+        // its own.
         let named =
             |entry: &&Entry| entry.connector.as_ref().is_some_and(|c| c.as_str() == "web-search");
-        assert_eq!(entries.iter().filter(named).count(), 4);
+        assert_eq!(entries.iter().filter(named).count(), 5);
     }
 
     #[test]
@@ -171,13 +172,13 @@ mod tests {
         let entries = all(&mut Reader::open(&log.path(), false).unwrap());
         let count = |filter: Filter| entries.iter().filter(|entry| filter.wants(entry)).count();
         let text = |text: &str| Some(text.to_owned());
-        assert_eq!(count(Filter::default()), 10);
-        assert_eq!(count(Filter { run: text("0123"), ..Filter::default() }), 10);
+        assert_eq!(count(Filter::default()), 12);
+        assert_eq!(count(Filter { run: text("0123"), ..Filter::default() }), 12);
         assert_eq!(count(Filter { run: text("9"), ..Filter::default() }), 0);
-        assert_eq!(count(Filter { connector: text("web-search"), ..Filter::default() }), 4);
+        assert_eq!(count(Filter { connector: text("web-search"), ..Filter::default() }), 5);
         assert_eq!(count(Filter { kind: text("denial"), ..Filter::default() }), 1);
         let since = |time| count(Filter { since: Some(time), ..Filter::default() });
-        assert_eq!(since(SystemTime::now() - Duration::from_secs(60)), 10);
+        assert_eq!(since(SystemTime::now() - Duration::from_secs(60)), 12);
         assert_eq!(since(SystemTime::now() + Duration::from_secs(60)), 0);
     }
 
@@ -198,7 +199,7 @@ mod tests {
     fn a_growing_log_is_read_by_whole_lines() {
         let (_folder, log) = sample();
         let mut reader = Reader::open(&log.path(), true).unwrap();
-        assert_eq!(all(&mut reader).len(), 10);
+        assert_eq!(all(&mut reader).len(), 12);
         let before = fs::metadata(log.path()).unwrap().len();
         log.append(&denial("late.example:443")).unwrap();
         let bytes = fs::read(log.path()).unwrap();

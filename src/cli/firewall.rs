@@ -7,6 +7,7 @@ mod list;
 mod proxy;
 mod put;
 mod remove;
+mod unlisted;
 
 pub(super) use put::until;
 
@@ -42,6 +43,7 @@ enum Act {
     Remove(remove::RemoveArgs),
     Check(check::CheckArgs),
     Proxy(proxy::ProxyArgs),
+    Unlisted(unlisted::UnlistedArgs),
     Export(export::ExportArgs),
 }
 
@@ -53,6 +55,7 @@ pub fn run(args: &FirewallArgs) -> Result<u8, Failure> {
         Act::Remove(args) => remove::run(args),
         Act::Check(args) => check::run(args),
         Act::Proxy(args) => proxy::run(args),
+        Act::Unlisted(args) => unlisted::run(args),
         Act::Export(args) => export::run(args),
     }
 }
@@ -79,10 +82,19 @@ fn manifest(
 fn words(rule: &Rule) -> String {
     let verb = verb(rule.effect);
     let target = target::of(&rule.host, rule.ports, rule.effect);
-    match &rule.tool {
-        Some(tool) => format!("{verb} {target} for {tool}"),
-        None => format!("{verb} {target}"),
+    match whom(rule).as_str() {
+        "" => format!("{verb} {target}"),
+        whom => format!("{verb} {target} for {whom}"),
     }
+}
+
+/// Whom a rule is for: `a.b@v1`, `connector search`, `run 0123456789ab`; empty where it is for all.
+fn whom(rule: &Rule) -> String {
+    let tool = rule.tool.as_ref().map(ToString::to_string);
+    let connector = rule.connector.as_ref().map(|name| format!("connector {name}"));
+    let count = if rule.once { "one connection of run" } else { "run" };
+    let run = rule.run.as_ref().map(|run| format!("{count} {run}"));
+    [tool, connector, run].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 fn verb(effect: Effect) -> &'static str {
@@ -111,6 +123,10 @@ struct RuleJson {
     port: Option<u16>,
     /// `null`: every connector.
     tool: Option<String>,
+    connector: Option<String>,
+    run: Option<String>,
+    once: bool,
+    request: Option<String>,
     raw: bool,
     private: bool,
     ech: bool,
@@ -135,6 +151,10 @@ impl RuleJson {
                 Ports::All => None,
             },
             tool: rule.tool.as_ref().map(ToString::to_string),
+            connector: rule.connector.as_ref().map(ToString::to_string),
+            run: rule.run.clone(),
+            once: rule.once,
+            request: rule.request.clone(),
             raw: rule.raw,
             private: rule.private,
             ech: rule.ech,

@@ -104,10 +104,9 @@ impl Gate {
                 Judged::Deny(denial) => return Err(denial),
                 Judged::Ask(_) if self.asks.borrow().is_denied(&request, since) => {
                     let rule = format!("the answer to {request}");
-                    return Err(Denial {
-                        reason: Reason::DeniedByRule { rule, lift: None },
-                        ..denial
-                    });
+                    // It counts for nothing more: what would allow it is what would have before.
+                    let lift = denial.fix();
+                    return Err(Denial { reason: Reason::DeniedByRule { rule, lift }, ..denial });
                 }
                 Judged::Ask(_) => {}
             }

@@ -1,10 +1,10 @@
 //! A plan, in words and as JSON: the same steps that the executor is given.
 
-use super::{Plan, Stage, human, publish};
+use super::{NetworkPlan, Plan, Stage, human, publish};
 use crate::confine::{
     capabilities, identity, limits, no_new_privs, pivot, process as process_stage, seccomp,
 };
-use crate::firewall::Effect;
+use crate::firewall::{Effect, Unlisted};
 use crate::policy::{Network, Origin, SecretTarget, Setting, Workspace};
 use serde_json::{Value, json};
 use std::fmt::{Display, Write};
@@ -278,6 +278,7 @@ pub(crate) fn settings(plan: &Plan) -> Vec<(String, String, Origin)> {
     let system = format!("{:?}", policy.filesystem.system.value).to_lowercase();
     rows.push(row("system", &policy.filesystem.system, system));
     rows.extend(network(&policy.network));
+    rows.extend(unlisted(plan));
     let grace = policy.eof_grace.value.map_or("never".to_owned(), |grace| format!("{grace:?}"));
     rows.push(row("eof-grace", &policy.eof_grace, grace));
     for port in &policy.ports {
@@ -310,6 +311,19 @@ fn network(network: &Network) -> Vec<(String, String, Origin)> {
             Effect::Deny => "deny",
         };
         rows.push(row(name, rule.to_string(), &rule.origin));
+    }
+    rows
+}
+
+/// What happens to hosts that no rule names, where there is a way out.
+fn unlisted(plan: &Plan) -> Vec<(String, String, Origin)> {
+    let NetworkPlan::Proxied(proxied) = &plan.network else { return Vec::new() };
+    let unlisted = &proxied.unlisted;
+    let row = |name: &str, value: String, from: &Origin| (name.to_owned(), value, from.clone());
+    let mut rows = vec![row("unlisted", unlisted.value.name().to_owned(), &unlisted.origin)];
+    if unlisted.value == Unlisted::Ask {
+        let hold = &plan.policy.network.hold;
+        rows.push(row("hold", humantime::format_duration(hold.value).to_string(), &hold.origin));
     }
     rows
 }

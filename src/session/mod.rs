@@ -6,6 +6,7 @@ mod contained;
 mod egress;
 mod entry;
 mod folder;
+mod leftovers;
 pub mod listen;
 mod ports;
 pub mod proxy;
@@ -18,7 +19,8 @@ pub mod unjailed;
 
 use crate::confine::cgroup::{self, Leaf, Support};
 use crate::failure::{Failure, Kind};
-use crate::plan::{self, CgroupPlan, HostView, NetworkPlan, Plan, SeccompPlan, Stage};
+use crate::firewall::Unlisted;
+use crate::plan::{self, CgroupPlan, HostView, NetworkPlan, Plan, Proxied, SeccompPlan, Stage};
 use crate::planted::{Control, broken};
 use crate::policy::load::{Sources, WorkspaceRoot};
 use crate::policy::{Backend, Policy, SeccompChoice};
@@ -92,6 +94,10 @@ impl Session {
             }
             built => built?,
         };
+        let root = WorkspaceRoot::find(&sources.cwd)?;
+        if options.asks {
+            may_ask(&plan, root.as_ref())?;
+        }
         plan.exec.terminal = options.terminal;
         if options.terminal && contained {
             let what = "--tty works with --sandbox=namespace and landlock alone";
@@ -104,7 +110,6 @@ impl Session {
         plan.exec.traced = options.trace;
         let contained = engine.map(|engine| contained::plan(&plan, &facts, engine)).transpose()?;
         let (audit, home) = (audit::Audit::for_sources(sources)?, sources.home.clone());
-        let root = WorkspaceRoot::find(&sources.cwd)?;
         Ok(Self { plan, audit, options: options.clone(), home, root, contained, of: None })
     }
 
@@ -145,6 +150,7 @@ impl Session {
             Some(contained) => self.in_container(contained, &mut log, stderr),
             None => self.confined(&mut log, stderr),
         };
+        self.forget_rules();
         match ran {
             Ok((ended, usage)) => {
                 let quarantined = quarantine::after(&self.plan);
@@ -179,6 +185,19 @@ impl Session {
                 log.refused(&failure)?;
                 Err(failure)
             }
+        }
+    }
+
+    /// What was answered for this run alone ends with it.
+    fn forget_rules(&self) {
+        if let Some(folder) = asking(&self.plan).and_then(|asking| asking.firewall.folder.as_ref())
+            && let Err(failure) = leftovers::of_run(folder, &self.plan.run_id)
+        {
+            let what = &failure.what;
+            crate::cli::ui::line(&format!(
+                "jail: rules that were for this run alone stay in the firewall's files and count for nothing: \
+                 {what}"
+            ));
         }
     }
 
@@ -287,6 +306,29 @@ impl Session {
         folder.map_or(Ok(()), folder::Folder::remove)?;
         Ok((ended, Some(usage)))
     }
+}
+
+/// The network of a run whose owner is asked.
+fn asking(plan: &Plan) -> Option<&Proxied> {
+    match &plan.network {
+        NetworkPlan::Proxied(proxied) if proxied.unlisted.value == Unlisted::Ask => Some(proxied),
+        _ => None,
+    }
+}
+
+/// Is there a place for requests? What killed runs left there is put in order.
+fn may_ask(plan: &Plan, root: Option<&WorkspaceRoot>) -> Result<(), Failure> {
+    let Some(asking) = asking(plan) else { return Ok(()) };
+    let (Some(root), Some(folder)) = (root, &asking.firewall.folder) else {
+        let origin = &asking.unlisted.origin;
+        return Err(Failure::new(
+            Kind::Policy,
+            "there is nobody to ask about hosts that no rule names",
+        )
+        .because(format!("`unlisted: ask` ({origin}) needs a workspace, which keeps the requests"))
+        .hint("jail init makes one here; or --unlisted deny"));
+    };
+    leftovers::of_killed(folder, root)
 }
 
 /// Finds the command; arguments that name what the jail shows become absolute.

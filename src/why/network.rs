@@ -48,7 +48,7 @@ fn verdict(code: &str, finding: &Finding) -> Remedy {
         None => Remedy::None { because: "it is many hosts, or none" },
     };
     match code {
-        "not-listed" | "other-port" | "expired" | "other-tool" | "revoked" => {
+        "not-listed" | "other-port" | "expired" | "other-tool" | "revoked" | "unanswered" => {
             change(endpoint.as_ref().and_then(address_of).map(doubt))
         }
         "address-not-listed" | "unknown-address" => {

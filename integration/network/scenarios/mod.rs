@@ -1,6 +1,7 @@
 //! What a jail's network does over time, with several jails, and with real clients. Each scenario has
 //! a world of its own.
 
+mod asks;
 mod clients;
 mod doors;
 mod ends;
@@ -59,6 +60,7 @@ pub fn all() -> Vec<Scenario> {
     all.extend(published::all());
     all.extend(ports::all());
     all.extend(replaced::all());
+    all.extend(asks::all());
     all.extend(many::all());
     all.extend(soak::all());
     all.extend(clients::all());

@@ -1,9 +1,10 @@
 //! `jail firewall list`.
 
-use super::{RuleJson, place, print, print_json, shown, verb};
+use super::{RuleJson, place, print, print_json, shown, verb, whom};
 use crate::cli::ui;
 use crate::exit;
 use crate::failure::Failure;
+use crate::firewall::Unlisted;
 use crate::firewall::store::{self, Entry, Overlay, target};
 use crate::policy::ToolId;
 use serde::Serialize;
@@ -17,9 +18,10 @@ pub(super) struct ListArgs {
     /// Only what counts for this tool: its own rules and the general ones.
     #[arg(long, value_name = "ID")]
     tool: Option<ToolId>,
-    /// Print `{"rules": […], "upstream": …}`. A rule has `effect`, `host`, `port` (null: all), `tool`
-    /// (null: all), `raw`, `private`, `ech`, `expires`, `expired`, `reason`, `by`, `at`, `file` and
-    /// `line`; the upstream has `url` and where its `credentials` come from.
+    /// Print `{"rules": […], "unlisted": …, "upstream": …}`. A rule has `effect`, `host`, `port` (null: all),
+    /// `tool`, `connector` and `run` (null: all), `once`, the `request` that it answers, `raw`, `private`,
+    /// `ech`, `expires`, `expired`, `reason`, `by`, `at`, `file` and `line`; `unlisted` is `deny` or `ask`;
+    /// the upstream has `url` and where its `credentials` come from.
     #[arg(long)]
     json: bool,
 }
@@ -27,6 +29,7 @@ pub(super) struct ListArgs {
 #[derive(Debug, Serialize)]
 struct Report {
     rules: Vec<EntryJson>,
+    unlisted: &'static str,
     upstream: Option<UpstreamJson>,
 }
 
@@ -73,7 +76,12 @@ fn report(overlay: &Overlay, now: SystemTime) -> Report {
         url: upstream.value.url(),
         credentials: upstream.value.credentials(),
     });
-    Report { rules: overlay.entries.iter().map(entry).collect(), upstream }
+    let unlisted = unlisted(overlay).name();
+    Report { rules: overlay.entries.iter().map(entry).collect(), unlisted, upstream }
+}
+
+fn unlisted(overlay: &Overlay) -> Unlisted {
+    overlay.unlisted.as_ref().map(|setting| setting.value).unwrap_or_default()
 }
 
 fn table(overlay: &Overlay, now: SystemTime, cwd: &Path) -> String {
@@ -89,11 +97,12 @@ fn table(overlay: &Overlay, now: SystemTime, cwd: &Path) -> String {
             let word = if end <= now { "expired" } else { "until" };
             notes.push(format!("{word} {}", store::write::stamp(end)));
         }
+        notes.extend(rule.request.as_ref().map(|request| format!("answers {request}")));
         notes.extend(rule.because.as_ref().map(|reason| format!("({reason})")));
         [
             verb(rule.effect).to_owned(),
             target::of(&rule.host, rule.ports, rule.effect).to_string(),
-            rule.tool.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string),
+            Some(whom(rule)).filter(|whom| !whom.is_empty()).unwrap_or_else(|| "-".to_owned()),
             shown(&rule.origin, cwd),
             notes.join(" "),
         ]
@@ -110,6 +119,9 @@ fn table(overlay: &Overlay, now: SystemTime, cwd: &Path) -> String {
             .collect();
         out += line.join("  ").trim_end();
         out.push('\n');
+    }
+    if unlisted(overlay) == Unlisted::Ask {
+        out += "unlisted ask\n";
     }
     if let Some(upstream) = &overlay.upstream {
         out += &format!("upstream {}", upstream.value.url());

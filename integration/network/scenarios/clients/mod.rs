@@ -132,8 +132,30 @@ pub fn text(output: &std::process::Output) -> String {
     format!("{}: {}{}", output.status, String::from_utf8_lossy(out), String::from_utf8_lossy(err))
 }
 
+/// In a jail that has no rule, and asks.
+pub fn held(fixture: &Fixture, client: &Client) -> Check {
+    stock();
+    let output = run_in(fixture, client, "allowed.test", Some(&["--unlisted", "ask"]))?;
+    must(succeeded(client, &output), || text(&output))
+}
+
+pub fn named(name: &str) -> &'static Client {
+    list::CLIENTS.iter().find(|client| client.name == name).expect("a client")
+}
+
 fn run(client: &Client, host: &str, jailed: bool) -> Result<std::process::Output, String> {
-    let fixture = fixture();
+    let allowed: &[&str] = &["--allow", "allowed.test:443", "--allow", "allowed.test:80"];
+    run_in(&fixture(), client, host, jailed.then_some(allowed))
+}
+
+/// `options` of the jail; without one where there are none.
+fn run_in(
+    fixture: &Fixture,
+    client: &Client,
+    host: &str,
+    options: Option<&[&str]>,
+) -> Result<std::process::Output, String> {
+    let jailed = options.is_some();
     let program = program(client.program).expect("it is not missing");
     let direct =
         format!("{}:{}", if jailed { world::DOOR } else { world::NAMESERVER }, world::SOCKS_DOOR);
@@ -145,7 +167,7 @@ fn run(client: &Client, host: &str, jailed: bool) -> Result<std::process::Output
         let word = word.replace("{clients}", &clients);
         word.replace("{env}", if client.bare { "False" } else { "True" })
     });
-    let mut command = fixture.jail(&["--allow", "allowed.test:443", "--allow", "allowed.test:80"]);
+    let mut command = fixture.jail(options.unwrap_or_default());
     let trust = TRUSTING.iter().map(|name| format!("{name}={TRUST}"));
     if jailed {
         if program.starts_with(folder()) {

@@ -1,0 +1,118 @@
+//! Rules for one run, which leave the firewall's files with it.
+
+use super::running;
+use crate::audit::{self, RunId};
+use crate::failure::Failure;
+use crate::firewall::store::{self, Entry, Folder};
+use crate::policy::load::WorkspaceRoot;
+use std::collections::BTreeSet;
+
+/// Removes what was answered for this run alone.
+pub(super) fn of_run(folder: &Folder, run: &str) -> Result<(), Failure> {
+    let ours = |entry: &Entry| entry.rule.run.as_deref() == Some(run);
+    if store::read(folder)?.entries.iter().any(ours) {
+        store::remove(folder, ours)?;
+    }
+    Ok(())
+}
+
+/// The same for runs whose supervisor was killed. The log says which runs there are: a rule for one that it
+/// does not know is of no use to anybody.
+pub(super) fn of_killed(folder: &Folder, root: &WorkspaceRoot) -> Result<(), Failure> {
+    let runs = |entries: &[Entry]| -> BTreeSet<String> {
+        entries.iter().filter_map(|entry| entry.rule.run.clone()).collect()
+    };
+    if runs(&store::read(folder)?.entries).is_empty() {
+        return Ok(());
+    }
+    let Some(log) = audit::path_for(Some(&root.path), None, None) else { return Ok(()) };
+    let running = running::running(&log)?;
+    if running.damaged > 0 {
+        // One of them could be the start of a run that lives.
+        return Ok(());
+    }
+    let alive: Vec<RunId> = running.starts.into_iter().map(|(_, start)| start.run).collect();
+    let dead = |entry: &Entry| {
+        entry.rule.run.as_ref().is_some_and(|run| alive.iter().all(|one| one.as_str() != run))
+    };
+    store::remove(folder, dead).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::{Event, Log, RunStart, Sandbox};
+    use crate::firewall::Effect;
+    use crate::firewall::store::{Wanted, put, target};
+    use crate::host::process;
+    use std::time::SystemTime;
+
+    fn wanted(host: &str, run: Option<&str>) -> Wanted {
+        let endpoint = target::parse(host).unwrap();
+        Wanted {
+            effect: Effect::Allow,
+            ports: target::ports(&endpoint, Effect::Allow),
+            host: endpoint.host,
+            tool: None,
+            connector: None,
+            run: run.map(str::to_owned),
+            once: false,
+            request: None,
+            reason: None,
+            expires: None,
+            raw: false,
+            private: false,
+            ech: false,
+            by: None,
+            at: SystemTime::UNIX_EPOCH,
+        }
+    }
+
+    fn start(run: &str, pid: u32) -> Event {
+        Event::RunStart(RunStart {
+            run: run.into(),
+            connector: "search".into(),
+            tool: None,
+            backend: Sandbox::Namespace,
+            plan_sha256: crate::audit::Digest::ZERO,
+            jail_version: "0".into(),
+            kernel: "6".into(),
+            pid,
+            born: process::born(pid),
+            network: None,
+            uid: 0,
+            command: "x".into(),
+            gaps: Vec::new(),
+            traced: false,
+        })
+    }
+
+    #[test]
+    fn rules_of_runs_that_are_over_go_and_others_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join(".cloned")).unwrap();
+        let root = WorkspaceRoot { path: folder.path().to_owned() };
+        let rules = Folder::new(&root, None);
+        for (host, run) in
+            [("a.test", None), ("b.test", Some("alive0000000")), ("c.test", Some("killed000000"))]
+        {
+            put(&rules, &wanted(host, run)).unwrap();
+        }
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let log = Log::open(&audit::path_for(Some(folder.path()), None, None).unwrap()).unwrap();
+        log.append(&start("alive0000000", std::process::id())).unwrap();
+        log.append(&start("killed000000", child.id())).unwrap();
+        let hosts = || -> Vec<String> {
+            let entries = store::read(&rules).unwrap().entries;
+            entries.iter().map(|entry| entry.rule.host.to_string()).collect()
+        };
+        of_killed(&rules, &root).unwrap();
+        assert_eq!(hosts(), ["a.test", "b.test", "c.test"], "both run");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        of_killed(&rules, &root).unwrap();
+        assert_eq!(hosts(), ["a.test", "b.test"]);
+        of_run(&rules, "alive0000000").unwrap();
+        assert_eq!(hosts(), ["a.test"]);
+    }
+}
