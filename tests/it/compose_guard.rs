@@ -328,22 +328,26 @@ fn every_knob_of_every_shipped_file_counts() {
                 continue;
             };
             used.insert(known);
-            let mut tell = |what: &str, expected: Result<&str, &str>, after: Option<Vec<String>>| {
-                tried += 1;
-                let fine = match (expected, &after) {
-                    (Ok(rule), Some(after)) => after.iter().any(|it| it == rule),
-                    (Ok(_), None) => false,
-                    // A file that is refused opens nothing.
-                    (Err(_), None) => true,
-                    (Err(_), Some(after)) => after.iter().all(|it| it == BROKEN),
+            let mut tell =
+                |what: &str, expected: Result<&str, &str>, after: Option<Vec<String>>| {
+                    tried += 1;
+                    let fine = match (expected, &after) {
+                        (Ok(rule), Some(after)) => after.iter().any(|it| it == rule),
+                        (Ok(_), None) => false,
+                        // A file that is refused opens nothing.
+                        (Err(_), None) => true,
+                        (Err(_), Some(after)) => after.iter().all(|it| it == BROKEN),
+                    };
+                    if !fine {
+                        wrong.push(format!(
+                            "{file}: {name} {what}: expected {expected:?}, found {after:?}"
+                        ));
+                    }
                 };
-                if !fine {
-                    wrong.push(format!("{file}: {name} {what}: expected {expected:?}, found {after:?}"));
-                }
-            };
             let judge = |root: &Value| Some(new(&before, &judged(file, Some(root.to_string()))?));
             // What is built here has no digest.
-            let built = name == "image" && root.pointer(&pointer.replace("/image", "/build")).is_some();
+            let built =
+                name == "image" && root.pointer(&pointer.replace("/image", "/build")).is_some();
             let expected = match out {
                 Noticed(_) if built => Err("it is built here"),
                 Noticed(rule) => Ok(*rule),

@@ -3,7 +3,10 @@
 
 mod audit;
 mod client_hello;
+mod compose_files;
+mod compose_fix;
 mod compose_guard;
+mod compose_limits;
 mod doctor;
 mod exports;
 mod firewall;
