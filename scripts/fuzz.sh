@@ -63,6 +63,7 @@ for target; do
         -artifact_prefix="$found/")
     [ "$target" != policy ] || seeds=$root/tests/manifests
     [ "$target" != ports ] || seeds=$root/tests/registries
+    [ "$target" != compose ] || seeds=$root/tests/compose
     [ ! -f "$dictionary" ] || options+=(-dict="$dictionary")
     echo "== $target: $log" >&2
     status=0

@@ -103,6 +103,7 @@ lint() {
 unit() {
     local tests status=0
     tests/exports/install.sh || echo "what needs them is skipped, and counted" >&2
+    tests/compose/install.sh || echo "the comparison with docker compose is skipped, and counted" >&2
     mapfile -t tests < <(selected '^(src/|tests/[^/]*[.]rs|tests/it/)')
     "$cargo" test --locked --no-fail-fast --lib --bins --examples "${tests[@]}" || status=$?
     "$cargo" test --locked --no-fail-fast --doc || status=$?

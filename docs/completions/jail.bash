@@ -25,6 +25,9 @@ _jail() {
             jail,completions)
                 cmd="jail__subcmd__completions"
                 ;;
+            jail,compose)
+                cmd="jail__subcmd__compose"
+                ;;
             jail,doctor)
                 cmd="jail__subcmd__doctor"
                 ;;
@@ -69,6 +72,9 @@ _jail() {
                 ;;
             jail__subcmd__audit,verify)
                 cmd="jail__subcmd__audit__subcmd__verify"
+                ;;
+            jail__subcmd__compose,check)
+                cmd="jail__subcmd__compose__subcmd__check"
                 ;;
             jail__subcmd__doctor,host)
                 cmd="jail__subcmd__doctor__subcmd__host"
@@ -247,6 +253,46 @@ _jail() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        jail__subcmd__compose)
+            opts="-h -V --help --version check"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        jail__subcmd__compose__subcmd__check)
+            opts="-h -V --json --sarif --fix --env-file --profile --fail-on --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --env-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --fail-on)
+                    COMPREPLY=($(compgen -W "info warning error" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

@@ -30,6 +30,7 @@ complete -c jail -n "__fish_jail_needs_command" -f -a "run" -d 'Run a connector 
 complete -c jail -n "__fish_jail_needs_command" -f -a "explain" -d 'Show what `jail run NAME` would do: every value with who set it, every step in order'
 complete -c jail -n "__fish_jail_needs_command" -f -a "audit" -d 'See what ran, what was refused and how it ended, and check that nobody changed the record'
 complete -c jail -n "__fish_jail_needs_command" -f -a "check" -d 'Check manifests, and the firewall\'s files and the registry of ports where no name is given: one line per problem. Ends with 1 where there are problems, with 2 where a file cannot be read'
+complete -c jail -n "__fish_jail_needs_command" -f -a "compose" -d 'Judge compose files: what each container may do, and who can reach it'
 complete -c jail -n "__fish_jail_needs_command" -f -a "firewall" -d 'Say which hosts the connectors of this workspace may reach'
 complete -c jail -n "__fish_jail_needs_command" -f -a "ports" -d 'Say who may bind which port of this machine'
 complete -c jail -n "__fish_jail_needs_command" -f -a "why" -d 'Say what a run was refused and why, and what would allow it'
@@ -38,7 +39,7 @@ complete -c jail -n "__fish_jail_needs_command" -f -a "stop" -d 'End connectors 
 complete -c jail -n "__fish_jail_needs_command" -f -a "logs" -d 'Print what a connector wrote to stderr, and what jail said about it'
 complete -c jail -n "__fish_jail_needs_command" -f -a "init" -d 'Make a `.cloned` folder with an example manifest and a registry of ports. Nothing that exists is changed'
 complete -c jail -n "__fish_jail_needs_command" -f -a "schema" -d 'Print the JSON Schema of a file, for editors'
-complete -c jail -n "__fish_jail_needs_command" -f -a "doctor" -d 'Look at everything, and say what is wrong and how to fix it: this machine, its ports, the policy, the record of runs'
+complete -c jail -n "__fish_jail_needs_command" -f -a "doctor" -d 'Look at everything, and say what is wrong and how to fix it: this machine, its ports, the policy, the record of runs, compose files'
 complete -c jail -n "__fish_jail_needs_command" -f -a "seccomp" -d 'Look at the profiles of system calls'
 complete -c jail -n "__fish_jail_needs_command" -f -a "completions" -d 'Print the completion script for a shell'
 complete -c jail -n "__fish_jail_using_subcommand run" -l report -d 'Write a report of the run to stderr when it ends: what was applied, proven, used' -r -f -a "json\t''"
@@ -128,6 +129,19 @@ complete -c jail -n "__fish_jail_using_subcommand audit; and __fish_seen_subcomm
 complete -c jail -n "__fish_jail_using_subcommand check" -l json -d 'Print the result as JSON'
 complete -c jail -n "__fish_jail_using_subcommand check" -s h -l help -d 'Print help'
 complete -c jail -n "__fish_jail_using_subcommand check" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand compose; and not __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
+complete -c jail -n "__fish_jail_using_subcommand compose; and not __fish_seen_subcommand_from check" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand compose; and not __fish_seen_subcommand_from check" -f -a "check" -d 'Say what is wrong with the services of a compose file, why, and how to write it instead'
+complete -c jail -n "__fish_jail_using_subcommand compose; and __fish_seen_subcommand_from check" -l env-file -d 'Variables, in the place of `.env`; several are read in turn' -r -F
+complete -c jail -n "__fish_jail_using_subcommand compose; and __fish_seen_subcommand_from check" -l profile -d 'Judge only what is started with this profile' -r
+complete -c jail -n "__fish_jail_using_subcommand compose; and __fish_seen_subcommand_from check" -l fail-on -d 'End with 1 only for findings that are at least this bad' -r -f -a "info\t'Good to know'
+warning\t'Somebody should look at it'
+error\t'A rule is broken'"
+complete -c jail -n "__fish_jail_using_subcommand compose; and __fish_seen_subcommand_from check" -l json -d 'Print JSON (schema `jail.compose/1`) instead of text'
+complete -c jail -n "__fish_jail_using_subcommand compose; and __fish_seen_subcommand_from check" -l sarif -d 'Print SARIF 2.1.0 instead of text'
+complete -c jail -n "__fish_jail_using_subcommand compose; and __fish_seen_subcommand_from check" -l fix -d 'Mend what can be mended without a question; comments and order stay'
+complete -c jail -n "__fish_jail_using_subcommand compose; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jail -n "__fish_jail_using_subcommand compose; and __fish_seen_subcommand_from check" -s V -l version -d 'Print version'
 complete -c jail -n "__fish_jail_using_subcommand firewall; and not __fish_seen_subcommand_from list allow deny remove check proxy export" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jail -n "__fish_jail_using_subcommand firewall; and not __fish_seen_subcommand_from list allow deny remove check proxy export" -s V -l version -d 'Print version'
 complete -c jail -n "__fish_jail_using_subcommand firewall; and not __fish_seen_subcommand_from list allow deny remove check proxy export" -f -a "list" -d 'Print the rules of this workspace\'s files, in their order; those of manifests are in `jail explain NAME`'

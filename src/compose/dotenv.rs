@@ -43,34 +43,41 @@ pub(super) fn read(path: &Path, bytes: &[u8], known: &Variables) -> Result<Varia
             let what = format!("expected NAME=VALUE, found {}", quoted(line));
             return Err(spot(number).problem("", what));
         }
-        let own = |name: &str| known.get(name).or_else(|| found.get(name)).map(String::as_str);
-        let value = line.get(end + 1..).map(str::trim_start);
-        let value = match value.map(|value| (value, value.chars().next())) {
+        let start = spot(number);
+        let value = match line.get(end + 1..).map(str::trim_start) {
             None => match known.get(name) {
                 Some(value) => value.clone(),
                 None => continue,
             },
-            Some((_, Some(quote @ ('"' | '\'')))) => {
-                // It may go on in the next lines.
-                let start = whole.find(quote).map_or(whole.len(), |at| at + 1);
-                let Some(length) = closing(&whole[start..], quote) else {
-                    let what = format!("the value of {} has no closing {quote}", quoted(name));
-                    return Err(spot(number).problem("", what));
-                };
-                let (value, after) = whole[start..].split_at(length);
-                let first = number;
-                number += value.matches('\n').count();
-                rest = after.split_once('\n').map_or("", |(_, rest)| rest);
-                match quote {
-                    '"' => filled(&escapes(value), &own, &spot(first))?,
-                    _ => value.to_owned(),
+            Some(value) => {
+                let own =
+                    |name: &str| known.get(name).or_else(|| found.get(name)).map(String::as_str);
+                match value.chars().next() {
+                    Some(quote @ ('"' | '\'')) => {
+                        let (value, after) = quoted_value(whole, quote).ok_or_else(|| {
+                            let name = quoted(name);
+                            start.problem("", format!("the value of {name} has no closing {quote}"))
+                        })?;
+                        number += value.matches('\n').count();
+                        rest = after.split_once('\n').map_or("", |(_, rest)| rest);
+                        match quote {
+                            '"' => filled(&escapes(value), &own, &start)?,
+                            _ => value.to_owned(),
+                        }
+                    }
+                    _ => filled(bare(value), &own, &start)?,
                 }
             }
-            Some((value, _)) => filled(bare(value), &own, &spot(number))?,
         };
         found.insert(name.to_owned(), value);
     }
     Ok(found)
+}
+
+/// What stands between the first quote and the closing one, which may be lines below, and what follows it.
+fn quoted_value(text: &str, quote: char) -> Option<(&str, &str)> {
+    let inner = &text[text.find(quote)? + 1..];
+    Some(inner.split_at(closing(inner, quote)?))
 }
 
 fn filled<'a>(

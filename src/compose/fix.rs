@@ -97,7 +97,9 @@ impl Edit {
                 if inner != old {
                     return None;
                 }
-                lines.lines[number].replace_range(at..at + length, &scalar(text));
+                let whole = text.bytes().all(|byte| byte.is_ascii_digit());
+                let new = if whole { text.clone() } else { scalar(text) };
+                lines.lines[number].replace_range(at..at + length, &new);
             }
             Self::Start { old, text, .. } => {
                 let (length, inner) = token(&line[at..], "")?;

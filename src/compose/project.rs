@@ -95,7 +95,6 @@ struct Loader<'a> {
 
 /// A file's services while `extends` is followed.
 struct Extending<'a> {
-    file: &'a Path,
     variables: &'a Variables,
     /// What is being resolved: file and service.
     chain: Vec<(PathBuf, String)>,
@@ -203,7 +202,7 @@ impl Loader<'_> {
         let extending = |entry: &&Entry| entry.value.get("extends").is_some();
         let names: Vec<String> =
             services.entries().iter().filter(extending).map(|entry| entry.key.clone()).collect();
-        let mut state = Extending { file, variables, chain: Vec::new(), others: BTreeMap::new() };
+        let mut state = Extending { variables, chain: Vec::new(), others: BTreeMap::new() };
         for name in names {
             let resolved = self.extended(document, file, &name, &mut state)?;
             if let Some(service) = document.get_mut("services").and_then(|all| all.get_mut(&name)) {
@@ -231,23 +230,12 @@ impl Loader<'_> {
         let Some(Entry { value: extends, .. }) = own.remove("extends") else { return Ok(own) };
         let field = format!("services.{name}.extends");
         let this = (file.to_owned(), name.to_owned());
-        if state.chain.contains(&this) || state.chain.len() >= MAX_CHAIN {
-            let what = match state.chain.contains(&this) {
-                true => "the service extends itself".to_owned(),
-                false => format!("more than {MAX_CHAIN} services extend one another"),
-            };
-            return Err(extends.spot.problem(&field, what).into());
-        }
-        let base_name = extends.text().or_else(|| extends.get("service")?.text());
-        let Some(base_name) = base_name else {
-            let what = "expected the name of a service, or `service` and `file`";
-            return Err(extends.spot.problem(&field, what).into());
-        };
+        let base_name = based_on(&extends, &this, &state.chain, &field)?;
         state.chain.push(this);
         let other = extends.get("file").and_then(Node::text);
         let base = match other.map(|other| paths::join(file.parent(), other, self.home.as_deref()))
         {
-            Some(other) if other != state.file => self.foreign(&other, base_name, state)?,
+            Some(other) if other != file => self.foreign(&other, base_name, state)?,
             _ => {
                 let known = document.get("services").and_then(|services| services.get(base_name));
                 if known.is_none() {
@@ -389,6 +377,26 @@ impl Loader<'_> {
         }
         Ok(())
     }
+}
+
+/// The service that another one extends, unless it extends itself by that.
+fn based_on<'a>(
+    extends: &'a Node,
+    this: &(PathBuf, String),
+    chain: &[(PathBuf, String)],
+    field: &str,
+) -> Result<&'a str, Problem> {
+    if chain.contains(this) {
+        return Err(extends.spot.problem(field, "the service extends itself"));
+    }
+    if chain.len() >= MAX_CHAIN {
+        let what = format!("more than {MAX_CHAIN} services extend one another");
+        return Err(extends.spot.problem(field, what));
+    }
+    extends.text().or_else(|| extends.get("service")?.text()).ok_or_else(|| {
+        let what = "expected the name of a service, or `service` and `file`";
+        extends.spot.problem(field, what)
+    })
 }
 
 /// What is included must not be there already, unless it is the same.

@@ -4,7 +4,10 @@
 mod approvals;
 mod audit;
 mod client_hello;
+mod compose_files;
+mod compose_fix;
 mod compose_guard;
+mod compose_limits;
 mod doctor;
 mod exports;
 mod firewall;

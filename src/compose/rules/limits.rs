@@ -107,7 +107,8 @@ fn logs(bench: &mut Bench<'_>) {
         return;
     }
     let fix = "`logging: {driver: local}`, or `options: {max-size: 10m, max-file: \"3\"}`";
-    let spot = service.place_of("logging");
+    let said = service.find(&["logging", "driver"]).map(|node| node.spot.clone());
+    let spot = said.unwrap_or_else(|| service.place_of("logging"));
     let found = bench.find(&LOGS, &spot, "json-file without `max-size`", fix);
     if logging.is_none() {
         found.mend(Edit::insert(service, "logging", "{driver: local}"));

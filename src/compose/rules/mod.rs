@@ -101,6 +101,8 @@ pub fn judge(project: &Project) -> Vec<Judged> {
     let mut all = Vec::new();
     for service in &project.services {
         let mut bench = Bench { project, service, found: Vec::new() };
+        // A plugin of compose is no container.
+        let plugin = service.find(&["provider"]).is_some();
         for family in [
             network::judge,
             privileges::judge,
@@ -111,8 +113,14 @@ pub fn judge(project: &Project) -> Vec<Judged> {
             images::judge,
             secrets::judge,
             service::judge,
-        ] {
+        ]
+        .into_iter()
+        .filter(|_| !plugin)
+        {
             family(&mut bench);
+        }
+        if plugin {
+            images::judge(&mut bench);
         }
         all.append(&mut bench.found);
     }
