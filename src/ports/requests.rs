@@ -33,13 +33,16 @@ const SORT: Sort = Sort {
 };
 
 /// Somebody would like this port to be registered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = PortRequestLine)]
 pub struct Request {
     v: u32,
     /// The name that the entry would have.
     pub service: String,
     pub proto: Proto,
+    #[schema(value_type = u16, minimum = 1)]
     pub port: NonZeroU16,
+    #[schema(value_type = String)]
     pub bind: IpAddr,
     /// The connector that would publish it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
