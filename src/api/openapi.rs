@@ -88,7 +88,8 @@ fn refusals(document: &mut Document) {
 /// The description, as `docs/openapi.json` has it.
 pub fn document() -> serde_json::Result<String> {
     let (_, document) = routes();
-    Ok(document.to_pretty_json()? + "\n")
+    // Sorted, so that it is the same each time that it is made.
+    Ok(serde_json::to_string_pretty(&serde_json::to_value(document)?)? + "\n")
 }
 
 /// The description, where it is asked for. It holds nothing of this workspace.
