@@ -34,6 +34,8 @@ complete -c jail -n "__fish_jail_needs_command" -f -a "firewall" -d 'Say which h
 complete -c jail -n "__fish_jail_needs_command" -f -a "ports" -d 'Say who may bind which port of this machine'
 complete -c jail -n "__fish_jail_needs_command" -f -a "why" -d 'Say what a run was refused and why, and what would allow it'
 complete -c jail -n "__fish_jail_needs_command" -f -a "ps" -d 'List your connectors that run now in this workspace, oldest first'
+complete -c jail -n "__fish_jail_needs_command" -f -a "stop" -d 'End connectors that run'
+complete -c jail -n "__fish_jail_needs_command" -f -a "logs" -d 'Print what a connector wrote to stderr, and what jail said about it'
 complete -c jail -n "__fish_jail_needs_command" -f -a "init" -d 'Make a `.cloned` folder with an example manifest and a registry of ports. Nothing that exists is changed'
 complete -c jail -n "__fish_jail_needs_command" -f -a "schema" -d 'Print the JSON Schema of a file, for editors'
 complete -c jail -n "__fish_jail_needs_command" -f -a "doctor" -d 'Look at everything, and say what is wrong and how to fix it: this machine, its ports, the policy, the record of runs'
@@ -107,7 +109,9 @@ complete -c jail -n "__fish_jail_using_subcommand audit; and __fish_seen_subcomm
 applied\t''
 denial\t''
 run-end\t''
-firewall\t''"
+firewall\t''
+asked\t''
+decision\t''"
 complete -c jail -n "__fish_jail_using_subcommand audit; and __fish_seen_subcommand_from show" -l file -d 'The log; that of the workspace without this' -r -F
 complete -c jail -n "__fish_jail_using_subcommand audit; and __fish_seen_subcommand_from show" -l json -d 'Print the records as they stand in the log, one JSON object per line'
 complete -c jail -n "__fish_jail_using_subcommand audit; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
@@ -230,9 +234,22 @@ complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcomm
 complete -c jail -n "__fish_jail_using_subcommand why" -l json -d 'Print `{"run", "connector", "tool", "command", "since", "ended", "refused", "patch", "not_enforced", "not_recorded"}`; `patch` has `commands` and `manifest`'
 complete -c jail -n "__fish_jail_using_subcommand why" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jail -n "__fish_jail_using_subcommand why" -s V -l version -d 'Print version'
-complete -c jail -n "__fish_jail_using_subcommand ps" -l json -d 'Print an array of `{"run", "connector", "tool", "pid", "since", "command", "sandbox", "network"}`: `pid` is the supervisor\'s, `network` its counters, `null` where there is no way out or where they cannot be read'
+complete -c jail -n "__fish_jail_using_subcommand ps" -l all-workspaces -d 'Those of all workspaces'
+complete -c jail -n "__fish_jail_using_subcommand ps" -l json -d 'Print an array of `{"run", "kind", "connector", "tool", "workspace", "pid", "since", "command", "sandbox", "confinement", "listen", "of", "network"}`: `kind` is `run` or `listener`, `of` the listener of a run, `pid` the supervisor\'s, `network` its counters, `null` where there is no way out or where they cannot be read'
 complete -c jail -n "__fish_jail_using_subcommand ps" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jail -n "__fish_jail_using_subcommand ps" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand stop" -l timeout -d 'How long a connector may take to end by itself' -r
+complete -c jail -n "__fish_jail_using_subcommand stop" -l all -d 'All runs of this workspace, or all of the connectors that are named'
+complete -c jail -n "__fish_jail_using_subcommand stop" -l kill -d 'Kill it at once. It has no chance to write what it has in memory'
+complete -c jail -n "__fish_jail_using_subcommand stop" -l json -d 'Print an array of `{"run", "connector", "outcome"}`: `outcome` is `asked` (it ended when it was asked), `killed`, `supervisor-killed` (the audit log has no end then), `gone` (it had just ended) or `runs`'
+complete -c jail -n "__fish_jail_using_subcommand stop" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jail -n "__fish_jail_using_subcommand stop" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand logs" -l tail -d 'The last lines only' -r
+complete -c jail -n "__fish_jail_using_subcommand logs" -s f -l follow -d 'Go on until the run ends'
+complete -c jail -n "__fish_jail_using_subcommand logs" -l raw -d 'The bytes as they came, without bars. To a terminal they do what they say'
+complete -c jail -n "__fish_jail_using_subcommand logs" -l json -d 'Print an object for each line: `{"run", "time", "from", "text"}`, `from` is `connector` or `jail`; the last of a run that has ended has `end` with `code` and `how`'
+complete -c jail -n "__fish_jail_using_subcommand logs" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jail -n "__fish_jail_using_subcommand logs" -s V -l version -d 'Print version'
 complete -c jail -n "__fish_jail_using_subcommand init" -s h -l help -d 'Print help'
 complete -c jail -n "__fish_jail_using_subcommand init" -s V -l version -d 'Print version'
 complete -c jail -n "__fish_jail_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -6,12 +6,13 @@
 
 use super::input::Query;
 use super::problem::Problem;
-use super::runs::{self, Run};
+use super::runs;
 use super::token::Who;
 use super::{App, Caller, devices};
 use crate::approvals::{self, Filter, Request, Standing};
 use crate::audit::{AuditError, Entry, Reader};
 use crate::failure::Failure;
+use crate::runs::Running;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -146,7 +147,7 @@ struct View {
     place: Place,
     device: Option<String>,
     log: Option<Log>,
-    runs: Option<Vec<Run>>,
+    runs: Option<Vec<Running>>,
     begun: bool,
     _turn: OwnedSemaphorePermit,
 }

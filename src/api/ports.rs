@@ -4,12 +4,13 @@ use super::input::{Json, Path};
 use super::problem::Problem;
 use super::record::recorded;
 use super::{App, Caller};
+use crate::approvals::{self, Request};
 use crate::failure::{Failure, Kind};
 use crate::policy::text::plain_text;
 use crate::policy::{Malformed, Origin};
-use crate::ports::report::{Report, RequestJson, ServiceJson};
+use crate::ports::report::{Report, ServiceJson};
 use crate::ports::store::{self, Put, decode};
-use crate::ports::{Proto, Service, ServiceName, allocate, requests};
+use crate::ports::{Proto, Service, ServiceName, allocate};
 use axum::Json as Sent;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -27,7 +28,7 @@ use utoipa::ToSchema;
 pub(super) async fn list(State(app): State<App>, _: Caller) -> Result<Sent<Report>, Problem> {
     app.work(|app| {
         let registry = store::read(app.root())?;
-        let pending = requests::pending(app.root())?.len();
+        let pending = approvals::pending_ports(&app.state()?)?.len();
         Ok::<_, Failure>(Sent(Report::of(&registry, pending)))
     })
     .await
@@ -35,10 +36,10 @@ pub(super) async fn list(State(app): State<App>, _: Caller) -> Result<Sent<Repor
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct PortRequests {
-    pending: Vec<RequestJson>,
+    pending: Vec<Request>,
 }
 
-/// List what was asked for and is not granted.
+/// List what was asked for and is not answered; the answers are at `/v1/approvals`.
 #[utoipa::path(
     get, path = "/v1/ports/requests", tag = "ports",
     responses((status = 200, description = "The requests, oldest first.", body = PortRequests))
@@ -48,7 +49,7 @@ pub(super) async fn pending(
     _: Caller,
 ) -> Result<Sent<PortRequests>, Problem> {
     app.work(|app| {
-        let pending = requests::pending(app.root())?.into_iter().map(RequestJson::of).collect();
+        let pending = approvals::pending_ports(&app.state()?)?;
         Ok::<_, Failure>(Sent(PortRequests { pending }))
     })
     .await
@@ -88,7 +89,7 @@ pub(super) struct PutService {
     added: bool,
     service: ServiceJson,
     /// The requests that this grants.
-    granted: Vec<RequestJson>,
+    granted: Vec<Request>,
 }
 
 /// Register a service.
@@ -117,12 +118,13 @@ pub(super) async fn put(
                 Ok(service.clone())
             })
         })?;
-        let granted = requests::answer(app.root(), &service)?;
+        let (root, by) = (app.root(), caller.by());
+        let granted = approvals::granted_by(&mut app.state()?, root, app.home(), &service, &by)?;
         let registry = store::read(app.root())?;
         let sent = PutService {
             added: done == Put::Added,
             service: ServiceJson::of(registry.named(&service.name).unwrap_or(&service)),
-            granted: granted.into_iter().map(RequestJson::of).collect(),
+            granted,
         };
         let status = if sent.added { StatusCode::CREATED } else { StatusCode::OK };
         Ok::<_, Problem>((status, Sent(sent)).into_response())
@@ -190,34 +192,6 @@ pub(super) async fn remove(
         let words = ["ports remove", name.as_str()];
         let gone = recorded(app, &caller, words, || store::remove(app.root(), &name))?;
         gone.map(|service| Sent(ServiceJson::of(&service))).ok_or_else(none)
-    })
-    .await
-}
-
-/// Take away what was asked for under this name: the answer is no.
-#[utoipa::path(
-    delete, path = "/v1/ports/requests/{name}", tag = "ports",
-    params(("name" = String, Path, pattern = "^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$")),
-    responses(
-        (status = 200, description = "They are taken away.", body = PortRequests),
-        (status = 404, description = "Nobody asked for it.", body = super::problem::Sent),
-    )
-)]
-pub(super) async fn dismiss(
-    State(app): State<App>,
-    caller: Caller,
-    Path(name): Path<String>,
-) -> Result<Sent<PortRequests>, Problem> {
-    app.work(move |app| {
-        let name = named(&name)?;
-        let asked = |it: &requests::Request| it.service == name.as_str();
-        if !requests::pending(app.root())?.iter().any(asked) {
-            let what = format!("nobody asked for `{name}`");
-            return Err(Problem::new(StatusCode::NOT_FOUND, what));
-        }
-        let words = ["ports remove --pending", name.as_str()];
-        let gone = recorded(app, &caller, words, || requests::dismiss(app.root(), &name))?;
-        Ok(Sent(PortRequests { pending: gone.into_iter().map(RequestJson::of).collect() }))
     })
     .await
 }

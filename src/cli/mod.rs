@@ -1,18 +1,23 @@
 //! The command line: one file per verb.
 
 pub mod api;
+pub mod approvals;
 pub mod audit;
 pub mod check;
 pub mod completions;
+pub mod compose;
 pub mod doctor;
 pub mod explain;
 pub mod firewall;
 pub mod init;
+pub mod logs;
 pub mod ports;
+pub mod proxy;
 pub mod ps;
 pub mod run;
 pub mod schema;
 mod seccomp;
+pub mod stop;
 pub mod ui;
 pub mod why;
 
@@ -40,18 +45,26 @@ pub struct Cli {
 pub enum Verb {
     Run(Box<run::RunArgs>),
     Explain(Box<explain::ExplainArgs>),
+    Approvals(approvals::ApprovalsArgs),
     Api(api::ApiArgs),
     Audit(audit::AuditArgs),
     Check(check::CheckArgs),
+    Compose(compose::ComposeArgs),
     Firewall(firewall::FirewallArgs),
     Ports(ports::PortsArgs),
     Why(why::WhyArgs),
     Ps(ps::PsArgs),
+    Stop(stop::StopArgs),
+    Logs(logs::LogsArgs),
+    Proxy(Box<proxy::ProxyArgs>),
     Init(init::InitArgs),
     Schema(schema::SchemaArgs),
     Doctor(doctor::DoctorArgs),
     Seccomp(seccomp::Seccomp),
     Completions(completions::CompletionsArgs),
+    /// The first process of a container that jail runs; of no use elsewhere.
+    #[command(name = "container-entry", hide = true)]
+    ContainerEntry,
 }
 
 /// Parses a command line. `run` is parsed by its own arguments alone: the descriptions of all verbs take
@@ -78,17 +91,23 @@ pub fn dispatch(cli: Cli) -> Result<u8, Failure> {
     match cli.verb {
         Verb::Run(args) => run::run(&args),
         Verb::Explain(args) => explain::run(&args),
+        Verb::Approvals(args) => approvals::run(&args),
         Verb::Api(args) => api::run(&args),
         Verb::Audit(args) => audit::run(&args),
         Verb::Check(args) => check::run(&args),
+        Verb::Compose(args) => compose::run(&args),
         Verb::Firewall(args) => firewall::run(&args),
         Verb::Ports(args) => ports::run(&args),
         Verb::Why(args) => why::run(&args),
         Verb::Ps(args) => ps::run(&args),
+        Verb::Stop(args) => stop::run(&args),
+        Verb::Logs(args) => logs::run(&args),
+        Verb::Proxy(args) => proxy::run(&args),
         Verb::Init(args) => init::run(&args),
         Verb::Schema(args) => schema::run(&args),
         Verb::Doctor(args) => doctor::run(&args),
         Verb::Seccomp(seccomp) => seccomp::run(&seccomp),
         Verb::Completions(args) => completions::run(&args),
+        Verb::ContainerEntry => Ok(crate::container::entry::run()),
     }
 }

@@ -2,95 +2,65 @@
 
 use super::audit::{log_path, warn_damaged};
 use super::ui;
-use crate::audit::{Network, RunStart, Text};
-use crate::egress::Counters;
+use crate::audit::{Sandbox, Text};
 use crate::exit;
 use crate::failure::{Failure, Kind};
 use crate::plan::human;
-use crate::session::running::{self, lives};
-use crate::supervise::gauge;
-use serde::Serialize;
-use std::time::SystemTime;
+use crate::runs::{self, Now, Running};
 
 /// List your connectors that run now in this workspace, oldest first.
 ///
-/// They are those whose start is in the audit log and whose supervisor lives. What went through the
-/// proxy so far is at most a second old.
+/// They are those whose supervisor lives: it holds a lock in the folder of runs, or its start is in the
+/// audit log. What went through the proxy so far is at most a second old. What killed runs left is cleaned
+/// up.
 #[derive(Debug, clap::Args)]
 pub struct PsArgs {
-    /// Print an array of `{"run", "connector", "tool", "pid", "since", "command", "sandbox",
-    /// "network"}`: `pid` is the supervisor's, `network` its counters, `null` where there is no way
-    /// out or where they cannot be read.
+    /// Those of all workspaces.
+    #[arg(long)]
+    all_workspaces: bool,
+    /// Print an array of `{"run", "kind", "connector", "tool", "workspace", "pid", "since", "command",
+    /// "sandbox", "confinement", "listen", "of", "network"}`: `kind` is `run` or `listener`, `of` the listener of a
+    /// run, `pid` the supervisor's, `network` its counters, `null` where there is no way out or where they
+    /// cannot be read.
     #[arg(long)]
     json: bool,
 }
 
-/// One running jail.
-#[derive(Debug, Serialize)]
-struct Running {
-    run: String,
-    connector: Text,
-    tool: Option<Text>,
-    pid: u32,
-    since: String,
-    command: Text,
-    sandbox: crate::audit::Sandbox,
-    network: Option<Counters>,
-}
-
 pub fn run(args: &PsArgs) -> Result<u8, Failure> {
     let path = log_path(None)?;
-    let mut running = Vec::new();
-    let found = running::running(&path)?;
-    warn_damaged(found.damaged);
-    for (since, start) in found.starts {
-        if start.uid == nix::unistd::getuid().as_raw() {
-            running.extend(look(since, start));
-        }
+    let Now { running, damaged, unread } = runs::now(&path, args.all_workspaces)?;
+    warn_damaged(damaged);
+    for what in unread {
+        ui::line(&format!("jail: {what}"));
     }
     let text = if args.json {
         let text = serde_json::to_string_pretty(&running)
             .map_err(|error| Failure::new(Kind::Io, "cannot write JSON").because(error))?;
         text + "\n"
     } else {
-        table(&running)
+        table(&running, args.all_workspaces)
     };
     ui::data(&text)
         .map_err(|error| Failure::new(Kind::Io, "cannot print the result").because(error))?;
     if running.is_empty() && !args.json {
-        ui::line(&format!("nothing of yours runs here, says {}", path.display()));
+        let path = path.display();
+        ui::line(&match args.all_workspaces {
+            true => "nothing of yours runs".to_owned(),
+            false => {
+                format!("nothing of yours runs here, says {path} (--all-workspaces for others)")
+            }
+        });
     }
     Ok(exit::OK)
 }
 
-/// `None` where it has ended meanwhile.
-fn look(since: SystemTime, start: RunStart) -> Option<Running> {
-    let network = match start.network {
-        Some(Network::Proxy) => match gauge::read(start.pid, start.run.as_str()) {
-            Ok(counters) => Some(counters.unwrap_or_default()),
-            Err(_) if !lives(&start) => return None,
-            Err(error) => {
-                ui::line(&format!(
-                    "jail: the counters of run {} cannot be read: {error}",
-                    start.run
-                ));
-                None
-            }
-        },
-        _ => None,
-    };
-    let since = humantime::format_rfc3339_seconds(since).to_string();
-    let (run, sandbox) = (start.run.to_string(), start.backend);
-    let RunStart { connector, tool, pid, command, .. } = start;
-    Some(Running { run, connector, tool, pid, since, command, sandbox, network })
-}
-
-fn table(running: &[Running]) -> String {
+fn table(running: &[Running], workspaces: bool) -> String {
     if running.is_empty() {
         return String::new();
     }
+    let place = if workspaces { "  WORKSPACE" } else { "" };
     let mut text = format!(
-        "{:<12}  {:<16}  {:<8}  {:<20}  {:>5}  {:>7}  {:>7}  {:>10}  {:>10}  TOOL\n",
+        "{:<12}  {:<16}  {:<8}  {:<20}  {:>5}  {:>7}  {:>7}  {:>10}  {:>10}  TOOL{place}\n",
         "RUN", "CONNECTOR", "PID", "SINCE", "OPEN", "ALLOWED", "REFUSED", "OUT", "IN"
     );
     for one in running {
@@ -106,14 +76,21 @@ fn table(running: &[Running]) -> String {
             None => std::array::from_fn(|_| "-".to_owned()),
         };
         let tool = tool.as_ref().map_or("-", Text::as_str);
+        let place = match &one.workspace {
+            _ if !workspaces => String::new(),
+            Some(workspace) => format!("  {workspace}"),
+            None => "  -".to_owned(),
+        };
         let bare = match one.sandbox {
-            crate::audit::Sandbox::None => "  NOT CONFINED",
-            crate::audit::Sandbox::Landlock => "  no namespaces",
+            Sandbox::None => "  NOT CONFINED",
+            Sandbox::Landlock => "  no namespaces",
             _ => "",
         };
+        let listens =
+            one.listen.as_ref().map(|at| format!("  listens on {at}")).unwrap_or_default();
         text += &format!(
             "{run:<12}  {connector:<16}  {pid:<8}  {since:<20}  {open:>5}  {allowed:>7}  \
-             {denied:>7}  {out:>10}  {into:>10}  {tool}{bare}\n"
+             {denied:>7}  {out:>10}  {into:>10}  {tool}{place}{bare}{listens}\n"
         );
     }
     text
@@ -122,8 +99,12 @@ fn table(running: &[Running]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::{Born, Digest, Sandbox};
+    use crate::audit::{Born, Digest, Network, RunStart};
+    use crate::egress::Counters;
     use crate::host::process;
+    use crate::runs::of_log;
+    use crate::session::running::lives;
+    use std::time::SystemTime;
 
     fn start(pid: u32, born: Option<Born>) -> RunStart {
         RunStart {
@@ -160,34 +141,29 @@ mod tests {
     fn the_columns_stand_below_their_names() {
         let counters = Counters { allowed: 12, denied: 6, open: 2, ..Counters::default() };
         let proxied = Running {
-            run: "0123456789ab".into(),
-            connector: "search".into(),
-            tool: Some("a.b@v1".into()),
-            pid: 4242,
-            since: "2026-11-22T03:04:05Z".into(),
-            command: "uvx".into(),
-            sandbox: Sandbox::Namespace,
             network: Some(counters),
+            workspace: Some("/w".into()),
+            ..of_log(SystemTime::UNIX_EPOCH, start(4242, None), &mut Vec::new()).unwrap()
         };
         let bare = Running {
-            tool: None,
-            network: None,
-            sandbox: Sandbox::None,
             run: "ba9876543210".into(),
             connector: "sh".into(),
-            since: "2026-11-22T03:04:06Z".into(),
-            command: "sh".into(),
-            pid: 1,
+            sandbox: Sandbox::None,
+            listen: Some("unix:s".into()),
+            ..of_log(SystemTime::UNIX_EPOCH, start(1, None), &mut Vec::new()).unwrap()
         };
+        let both = [proxied, bare];
         assert_eq!(
-            table(&[proxied, bare]),
+            table(&both, false),
             "RUN           CONNECTOR         PID       SINCE                  OPEN  ALLOWED  \
              REFUSED         OUT          IN  TOOL\n\
-             0123456789ab  search            4242      2026-11-22T03:04:05Z      2       12        \
-             6         0 B         0 B  a.b@v1\n\
-             ba9876543210  sh                1         2026-11-22T03:04:06Z      -        -        \
-             -           -           -  -  NOT CONFINED\n"
+             0123456789ab  search            4242      1970-01-01T00:00:00Z      2       12        \
+             6         0 B         0 B  -\n\
+             ba9876543210  sh                1         1970-01-01T00:00:00Z      -        -        \
+             -           -           -  -  NOT CONFINED  listens on unix:s\n"
         );
-        assert_eq!(table(&[]), "");
+        let wide = table(&both, true);
+        assert!(wide.contains("TOOL  WORKSPACE\n") && wide.contains("  -  /w\n"), "{wide}");
+        assert_eq!(table(&[], true), "");
     }
 }

@@ -2,7 +2,6 @@
 
 use super::ui;
 use crate::failure::{Failure, Kind};
-use crate::plan::explain;
 use crate::policy::{Backend, ConnectorName, Overrides, Policy, load};
 use crate::session::{self, Session};
 use clap::Args;
@@ -92,7 +91,12 @@ pub fn run(args: &RunArgs) -> Result<u8, Failure> {
             )
             .hint("strace -f shows what an unconfined program does"));
         }
-        return crate::session::unjailed::run(&policy, &sources, args.i_accept_no_sandbox);
+        return crate::session::unjailed::run(
+            &policy,
+            &sources,
+            args.i_accept_no_sandbox,
+            args.quiet,
+        );
     }
     let options = session::Options {
         report: args.report.is_some(),
@@ -109,11 +113,7 @@ pub fn run(args: &RunArgs) -> Result<u8, Failure> {
     }
     let session = Session::prepare(policy, &sources, &options)?;
     if args.dry_run {
-        let text = if args.json {
-            format!("{:#}\n", explain::json(session.plan()))
-        } else {
-            explain::text(session.plan())
-        };
+        let text = session.explained(args.json);
         ui::data(&text).map_err(|e| Failure::new(Kind::Io, "cannot print").because(e))?;
         return Ok(crate::exit::OK);
     }

@@ -25,7 +25,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Where a connection arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Arrived {
+pub(super) enum Arrived {
     Http,
     Socks,
     Dns,
@@ -35,7 +35,10 @@ enum Arrived {
 }
 
 fn arrived(local: SocketAddr) -> Arrived {
-    match (config::is_proxy(local.ip()), local.port()) {
+    // In a container, which has no interface but its loopback, the doors are there. Nothing else of ours ever
+    // listens at a loopback address.
+    let ours = config::is_proxy(local.ip()) || local.ip().to_canonical().is_loopback();
+    match (ours, local.port()) {
         (_, DNS_PORT) => Arrived::Dns,
         (true, HTTP_PORT) => Arrived::Http,
         (true, SOCKS_PORT) => Arrived::Socks,
@@ -47,16 +50,19 @@ fn arrived(local: SocketAddr) -> Arrived {
 pub(super) struct Doors {
     gate: Rc<Gate>,
     open: RefCell<BTreeSet<u16>>,
+    /// In a container nothing but the doors can be reached, and no other port need be listened on.
+    doors_alone: bool,
     spare_v4: RefCell<Vec<OwnedFd>>,
     spare_v6: RefCell<Vec<OwnedFd>>,
 }
 
 impl Doors {
     pub(super) fn new(gate: Rc<Gate>, spare_v4: Vec<OwnedFd>, spare_v6: Vec<OwnedFd>) -> Rc<Self> {
-        let open = RefCell::default();
+        let (open, doors_alone) = (RefCell::default(), spare_v4.is_empty());
         Rc::new(Self {
             gate,
             open,
+            doors_alone,
             spare_v4: RefCell::new(spare_v4),
             spare_v6: RefCell::new(spare_v6),
         })
@@ -68,18 +74,23 @@ impl Doors {
 
     /// Serves a socket that listens already.
     pub(super) fn serve(&self, listener: OwnedFd) -> io::Result<()> {
+        self.serve_as(listener, None)
+    }
+
+    /// One that is this door alone, or that its address tells.
+    pub(super) fn serve_as(&self, listener: OwnedFd, door: Option<Arrived>) -> io::Result<()> {
         let listener = std::net::TcpListener::from(listener);
         listener.set_nonblocking(true)?;
         self.open.borrow_mut().insert(listener.local_addr()?.port());
         let listener = TcpListener::from_std(listener)?;
-        tokio::task::spawn_local(accept(Rc::clone(&self.gate), listener));
+        tokio::task::spawn_local(accept(Rc::clone(&self.gate), listener, door));
         Ok(())
     }
 
     /// Opens the ports among these that are not yet; those that cannot be are reported.
     pub(super) fn open_ports(&self, ports: Vec<u16>) {
         for port in ports {
-            if self.is_open(port) {
+            if self.doors_alone || self.is_open(port) {
                 continue;
             }
             if let Err(error) = self.open_port(port) {
@@ -117,13 +128,13 @@ pub(super) fn is_v6(socket: &impl AsFd) -> io::Result<bool> {
     Ok(address.family() == Some(AddressFamily::Inet6))
 }
 
-async fn accept(gate: Rc<Gate>, listener: TcpListener) {
+async fn accept(gate: Rc<Gate>, listener: TcpListener, door: Option<Arrived>) {
     let mut said = false;
     loop {
         match listener.accept().await {
             Ok((client, _)) => {
                 said = false;
-                tokio::task::spawn_local(admit(Rc::clone(&gate), client));
+                tokio::task::spawn_local(admit(Rc::clone(&gate), client, door));
             }
             Err(error) if is_clients(&error) => {}
             Err(error) => {
@@ -144,7 +155,7 @@ fn is_clients(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted | TimedOut)
 }
 
-async fn admit(gate: Rc<Gate>, client: TcpStream) {
+async fn admit(gate: Rc<Gate>, client: TcpStream, only: Option<Arrived>) {
     let Ok(local) = client.local_addr() else {
         return refuse(client);
     };
@@ -153,7 +164,7 @@ async fn admit(gate: Rc<Gate>, client: TcpStream) {
         let host = Host::Address(local.ip().to_canonical());
         gate.denied(&Denial::new(&gate.config.who, &host, local.port(), door, reason));
     };
-    let arrived = arrived(local);
+    let arrived = only.unwrap_or_else(|| arrived(local));
     let Some(permit) = gate.admit() else {
         let what = format!("{} connections at one time", gate.config.limits.connections);
         return deny(client, Reason::Limit { what }, door(arrived));
@@ -188,6 +199,9 @@ mod tests {
             ("169.254.77.1:3128", Arrived::Http),
             ("[fd6a:6169:6c::1]:3128", Arrived::Http),
             ("[::ffff:169.254.77.1]:1080", Arrived::Socks),
+            ("127.0.0.1:3128", Arrived::Http),
+            ("127.0.0.1:1080", Arrived::Socks),
+            ("127.0.0.1:443", Arrived::Nowhere),
             ("169.254.77.1:53", Arrived::Dns),
             ("8.8.8.8:53", Arrived::Dns),
             ("169.254.77.1:443", Arrived::Nowhere),

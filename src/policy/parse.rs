@@ -2,8 +2,8 @@
 
 use super::expect::Malformed;
 use super::types::{
-    Backend, Bytes, ConnectorName, Control, Cpus, EofGrace, NetworkMode, Period, PortGrant,
-    SeccompChoice, SystemTree, ToolId,
+    Backend, Bytes, ConnectorName, Control, Cpus, EngineKind, EofGrace, ImageName, NetworkMode,
+    Period, PortGrant, SeccompChoice, SystemTree, ToolId,
 };
 use crate::firewall::Endpoint;
 use crate::firewall::pattern::NotAnEndpoint;
@@ -178,7 +178,7 @@ pub(super) fn hold(text: &str) -> Result<Duration, Malformed> {
 }
 
 /// `HOST[:PORT]` of a rule; the firewall reads it.
-pub(super) fn endpoint(text: &str) -> Result<Endpoint, Malformed> {
+pub fn endpoint(text: &str) -> Result<Endpoint, Malformed> {
     text.parse().map_err(|error: NotAnEndpoint| {
         let expected = "`host:port` such as `api.github.com:443`, `*.example.com`, \
                         `10.0.0.7:5432` or `[::1]:443`";
@@ -237,6 +237,30 @@ impl FromStr for Backend {
 
     fn from_str(text: &str) -> Result<Self, Malformed> {
         word(Self::ALL, Self::name, text)
+    }
+}
+
+impl FromStr for EngineKind {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        word(Self::ALL, Self::name, text)
+    }
+}
+
+impl FromStr for ImageName {
+    type Err = Malformed;
+
+    /// Letters, digits and what stands between the parts of a name; it cannot be taken for an option.
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let fits = |b: u8| {
+            b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'/' | b':' | b'@')
+        };
+        let starts = text.starts_with(|c: char| c.is_ascii_alphanumeric());
+        if starts && text.len() <= 255 && text.bytes().all(fits) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(Malformed::new("the name of an image such as `connectors:1`, or its id", text))
     }
 }
 

@@ -1,6 +1,5 @@
 //! The registry as programs get it: of `--json`, and of the API.
 
-use super::requests::Request;
 use super::{Judgement, Proto, Registry, Service};
 use crate::policy::Origin;
 use serde::Serialize;
@@ -91,21 +90,5 @@ impl Report {
             },
             pending,
         }
-    }
-}
-
-/// Somebody would like this port to be registered.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = PortRequest)]
-pub struct RequestJson {
-    #[serde(flatten)]
-    pub request: Request,
-    /// The command that grants it.
-    pub change: String,
-}
-
-impl RequestJson {
-    pub fn of(request: Request) -> Self {
-        Self { change: request.command(), request }
     }
 }

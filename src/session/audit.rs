@@ -1,10 +1,11 @@
 //! The audit records of one run.
 
 use crate::audit::{
-    Applied, AuditError, Denial, Detail, Digest, Event, Grant, How, Log, Mechanism, Network, Probe,
-    RunEnd, RunId, RunStart, Verdict, path_for,
+    Applied, Asked, AuditError, Denial, Detail, Digest, Event, Grant, How, Log, Mechanism, Network,
+    Probe, RunEnd, RunId, RunStart, StoppedBy, Verdict, path_for,
 };
 use crate::confine::cgroup::Usage;
+use crate::container::verify::Checked;
 use crate::failure::{Failure, Kind};
 use crate::firewall::Reason;
 use crate::host::process;
@@ -15,15 +16,16 @@ use crate::policy::load::{Sources, WorkspaceRoot};
 use crate::seccomp::refusal::Call;
 use crate::supervise::refusals::Refusal;
 use crate::supervise::trace::Seen;
-use crate::supervise::{Ended, EndedBy, Told};
+use crate::supervise::{self, Ended, EndedBy, Told};
 use crate::why::OTHER_CALLS;
 use nix::errno::Errno;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Where this run is recorded.
 pub(super) struct Audit {
     path: Option<PathBuf>,
+    workspace: Option<PathBuf>,
 }
 
 /// An open log, with the run's name.
@@ -36,13 +38,19 @@ impl Audit {
     pub(super) fn for_sources(sources: &Sources) -> Result<Self, Failure> {
         let root = WorkspaceRoot::find(&sources.cwd)?;
         let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
-        let root = root.as_ref().map(|root| root.path.as_path());
-        Ok(Self { path: path_for(root, state.as_deref(), sources.home.as_deref()) })
+        let workspace = root.map(|root| root.path);
+        let path = path_for(workspace.as_deref(), state.as_deref(), sources.home.as_deref());
+        Ok(Self { path, workspace })
     }
 
     /// Opens the log and records the start. A run that cannot be recorded does not take place.
     pub(super) fn start(&self, plan: &Plan) -> Result<Run, Failure> {
-        let digest = Digest::of(explain::json(plan).to_string().as_bytes());
+        self.start_as(plan, &explain::json(plan))
+    }
+
+    /// The same; `shown` is the plan as `jail explain --json` prints it.
+    pub(super) fn start_as(&self, plan: &Plan, shown: &serde_json::Value) -> Result<Run, Failure> {
+        let digest = Digest::of(shown.to_string().as_bytes());
         let command = plan.exec.program.to_string_lossy();
         let gaps = plan.missing().map(|gap| gap.to_string().as_str().into()).collect();
         let run = self.open(RunId::from(plan.run_id.as_str()))?;
@@ -68,6 +76,30 @@ impl Audit {
         let start = run.started(policy, Digest::of(b""), &command);
         run.append(&Event::RunStart(RunStart { gaps, network, ..start }))?;
         Ok(run)
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    pub(super) fn workspace(&self) -> Option<&Path> {
+        self.workspace.as_deref()
+    }
+
+    /// The same for the proxy alone: whoever reaches its doors is confined by somebody else, or not.
+    pub(super) fn start_proxy(&self, policy: &Policy, id: RunId) -> Result<Run, Failure> {
+        let run = self.open(id)?;
+        let gaps = vec!["the proxy alone: its clients are not confined by jail".into()];
+        let network = Some(Network::Proxy);
+        let start = run.started(policy, Digest::of(b""), "jail proxy");
+        run.append(&Event::RunStart(RunStart { gaps, network, ..start }))?;
+        Ok(run)
+    }
+
+    /// A log elsewhere.
+    pub(super) fn at(path: PathBuf) -> Self {
+        Self { path: Some(path), workspace: None }
     }
 
     fn open(&self, id: RunId) -> Result<Run, Failure> {
@@ -104,15 +136,17 @@ impl Run {
     /// The end of a run that was not confined.
     pub(super) fn end_unjailed(
         &self,
-        code: Option<i32>,
-        signal: Option<i32>,
+        by: EndedBy,
         wall: Duration,
+        last: Option<&supervise::Asked>,
     ) -> Result<(), Failure> {
-        let how = match (code, signal) {
-            (Some(code), _) => How::Exited { code },
-            (None, signal) => How::Signal { signal: signal.unwrap_or(libc::SIGKILL) },
+        let how = match by {
+            EndedBy::Exit(code) => How::Exited { code: code.into() },
+            EndedBy::Signal(signal) => How::Signal { signal },
+            EndedBy::Timeout | EndedBy::Hangup => How::Signal { signal: libc::SIGTERM },
         };
-        self.append(&Event::RunEnd(RunEnd { wall_ms: millis(wall), ..self.ended(how) }))
+        let (wall_ms, asked) = (millis(wall), last.map(asked));
+        self.append_late(&Event::RunEnd(RunEnd { wall_ms, asked, ..self.ended(how) }))
     }
 
     fn ended(&self, how: How) -> RunEnd {
@@ -128,6 +162,7 @@ impl Run {
             allowed: None,
             denied: None,
             refused_calls: None,
+            asked: None,
         }
     }
 
@@ -144,6 +179,21 @@ impl Run {
         let stages: Vec<Stage> = Stage::ALL.iter().copied().filter(|s| *s != Stage::Exec).collect();
         let applied = Applied::new(self.id.clone(), &stages, proof.collect());
         self.append(&Event::Applied(Applied { hears_seccomp: Some(told.heard), ..applied }))
+    }
+
+    /// The same for a container: what was held against the kernel takes the place of the proof.
+    pub(super) fn applied_in_container(&self, checked: &[Checked]) -> Result<(), Failure> {
+        let proof = checked.iter().map(|it| Probe {
+            probe: it.control.into(),
+            verdict: if it.unmet.is_none() { Verdict::Held } else { Verdict::Broken },
+        });
+        let stages: Vec<Stage> = Stage::ALL
+            .iter()
+            .copied()
+            .filter(|stage| ![Stage::Exec, Stage::Pivot, Stage::Landlock].contains(stage))
+            .collect();
+        let applied = Applied::new(self.id.clone(), &stages, proof.collect());
+        self.append(&Event::Applied(Applied { hears_seccomp: Some(false), ..applied }))
     }
 
     /// Something that the proxy refused.
@@ -169,6 +219,15 @@ impl Run {
                 ..Detail::default()
             },
         }))
+    }
+
+    pub(super) fn id(&self) -> RunId {
+        self.id.clone()
+    }
+
+    /// Something that the owner is asked.
+    pub(super) fn asked(&self, asked: Asked) -> Result<(), Failure> {
+        self.append_late(&Event::Asked(asked))
     }
 
     /// System calls that the connector's filter refused.
@@ -264,6 +323,7 @@ impl Run {
             allowed: ended.egress.as_ref().map(|counters| counters.allowed),
             denied: ended.egress.as_ref().map(|counters| counters.denied),
             refused_calls: ended.refused.as_ref().map(|refused| refused.total),
+            asked: ended.asked.as_ref().map(asked),
             ..self.ended(how)
         }))
     }
@@ -339,6 +399,10 @@ fn reached(plan: &Plan, mechanism: Mechanism, words: [&str; 3], limit: u64) -> D
         times: 1,
         detail: Detail { limit: Some(limit), ..Detail::default() },
     }
+}
+
+fn asked(by: &supervise::Asked) -> StoppedBy {
+    StoppedBy { signal: by.name().into(), uid: by.uid, pid: by.pid }
 }
 
 fn unlogged(error: AuditError) -> Failure {

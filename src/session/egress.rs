@@ -1,5 +1,6 @@
 //! What a run's egress process is told, and what is made of what it tells.
 
+use super::asks::Asks;
 use super::audit;
 use crate::egress::{Config, Counters, Event, Limits, Upstream};
 use crate::failure::{Failure, Kind};
@@ -7,10 +8,13 @@ use crate::firewall::store::{self, Folder, UpstreamRef};
 use crate::firewall::{Rules, Unlisted, Who};
 use crate::plan::{FirewallFacts, Plan, Proxied, human};
 use crate::policy::load::{Sources, WorkspaceRoot};
+use crate::policy::{Backend, Policy};
 use crate::spawn::egress::{self, Egress};
 use crate::spawn::secrets;
+use crate::supervise;
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
+use std::time::Instant;
 
 /// Hosts that the summary names.
 const SUMMED: usize = 5;
@@ -21,10 +25,13 @@ pub(super) fn start(plan: &Plan, proxied: &Proxied, sockets: OwnedFd) -> Result<
     let upstream = proxied.firewall.upstream.as_ref();
     let upstream = upstream.map(|setting| upstream_of(&setting.value)).transpose()?;
     let config = Config { upstream, secrets, ..config(plan, proxied) };
-    egress::start(config, proxied.firewall.rules.clone(), plan.landlock.is_some(), sockets)
+    // A container has no Landlock rules of its own; this process needs them all the same.
+    let contained = plan.policy.sandbox.value == Backend::Container;
+    let landlock = plan.landlock.is_some() || (contained && crate::sys::landlock::abi() > 0);
+    egress::start(config, proxied.firewall.rules.clone(), landlock, sockets)
 }
 
-fn upstream_of(upstream: &UpstreamRef) -> Result<Upstream, Failure> {
+pub(super) fn upstream_of(upstream: &UpstreamRef) -> Result<Upstream, Failure> {
     let credentials = upstream.credentials.as_ref();
     Ok(Upstream {
         kind: upstream.kind.clone(),
@@ -36,7 +43,12 @@ fn upstream_of(upstream: &UpstreamRef) -> Result<Upstream, Failure> {
 
 /// Without what is read after the plan.
 fn config(plan: &Plan, proxied: &Proxied) -> Config {
-    let policy = &plan.policy;
+    let publish = plan.published.iter().map(|port| (port.at, port.listen)).collect();
+    Config { publish, ..config_of(&plan.policy, &proxied.firewall) }
+}
+
+/// Without published ports, secrets and an upstream proxy.
+pub(super) fn config_of(policy: &Policy, firewall: &FirewallFacts) -> Config {
     let tool = policy.tool.as_ref().map(|tool| tool.value.clone());
     let network = &policy.network;
     let limits = Limits {
@@ -47,18 +59,45 @@ fn config(plan: &Plan, proxied: &Proxied) -> Config {
     Config {
         who: Who { connector: policy.name.clone(), tool, run: Some(plan.run_id.to_string()) },
         fixed: Rules(network.rules.clone()),
-        firewall: proxied.firewall.folder.clone(),
+        firewall: firewall.folder.clone(),
         limits,
         hold: (proxied.unlisted.value == Unlisted::Ask).then_some(network.hold.value),
         upstream: None,
         secrets: BTreeMap::new(),
-        publish: plan.published.iter().map(|port| (port.at, port.listen)).collect(),
+        publish: Vec::new(),
+    }
+}
+
+/// What is made of what the egress process tells.
+pub(super) struct Ear<'a> {
+    pub(super) log: &'a audit::Run,
+    pub(super) asks: Asks<'a>,
+}
+
+impl supervise::Ear for Ear<'_> {
+    fn hear(&mut self, event: &Event) -> Result<Option<String>, Failure> {
+        if let Event::Asked { ask, times } = event {
+            self.asks.hear(ask, *times)?;
+        }
+        heard(self.log, event)
+    }
+
+    fn next_look(&self) -> Option<Instant> {
+        self.asks.next_look()
+    }
+
+    fn look(&mut self) -> Option<String> {
+        self.asks.look()
+    }
+
+    fn end(&mut self) -> Vec<String> {
+        self.asks.end()
     }
 }
 
 /// One line for the person, one record for the log; an error ends the run. The supervisor prints the
 /// line, which must not wait for whoever reads it.
-pub(super) fn heard(log: &audit::Run, event: &Event) -> Result<Option<String>, Failure> {
+fn heard(log: &audit::Run, event: &Event) -> Result<Option<String>, Failure> {
     Ok(Some(match event {
         Event::Denied { denial, more } => {
             log.egress_denied(denial, *more)?;
@@ -87,7 +126,8 @@ pub(super) fn heard(log: &audit::Run, event: &Event) -> Result<Option<String>, F
         Event::Failed { what, why } => {
             return Err(Failure::new(Kind::Refused, what.clone()).because(why));
         }
-        Event::Ready | Event::Counters(_) => return Ok(None),
+        // Written down first, and then said.
+        Event::Asked { .. } | Event::Ready | Event::Counters(_) => return Ok(None),
     }))
 }
 

@@ -106,10 +106,11 @@ fn ports() {
     assert!(asked.status.success(), "{asked:?}");
     let pending = rig.unix("GET /v1/ports/requests", None).json();
     assert_eq!(pending["pending"].as_array().unwrap().len(), 1, "{pending}");
-    assert_eq!(rig.unix("DELETE /v1/ports/requests/dns", None).status, 200);
-    assert_eq!(rig.unix("DELETE /v1/ports/requests/dns", None).status, 404);
     let list = rig.unix("GET /v1/ports", None).json();
-    assert_eq!((&list["services"][0]["name"], &list["pending"]), (&json!("web"), &json!(0)));
+    assert_eq!((&list["services"][0]["name"], &list["pending"]), (&json!("web"), &json!(1)));
+    let granted = put("dns", json!({ "port": 5353 }));
+    assert_eq!((granted.status, granted.json()["granted"].as_array().unwrap().len()), (201, 1));
+    assert_eq!(rig.unix("GET /v1/ports/requests", None).json()["pending"], json!([]));
     assert_eq!(rig.unix("DELETE /v1/ports/web", None).status, 200);
     assert_eq!(rig.unix("DELETE /v1/ports/web", None).status, 404);
     let failed = records(&rig, "act").iter().filter(|it| it["failed"].is_string()).count();
