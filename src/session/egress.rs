@@ -44,11 +44,13 @@ pub(super) fn upstream_of(upstream: &UpstreamRef) -> Result<Upstream, Failure> {
 /// Without what is read after the plan.
 fn config(plan: &Plan, proxied: &Proxied) -> Config {
     let publish = plan.published.iter().map(|port| (port.at, port.listen)).collect();
-    Config { publish, ..config_of(&plan.policy, &proxied.firewall) }
+    let asks = proxied.unlisted.value == Unlisted::Ask;
+    let hold = asks.then_some(plan.policy.network.hold.value);
+    Config { publish, hold, ..config_of(&plan.policy, &proxied.firewall, &plan.run_id) }
 }
 
-/// Without published ports, secrets and an upstream proxy.
-pub(super) fn config_of(policy: &Policy, firewall: &FirewallFacts) -> Config {
+/// Without published ports, secrets and an upstream proxy; nobody is asked.
+pub(super) fn config_of(policy: &Policy, firewall: &FirewallFacts, run: &str) -> Config {
     let tool = policy.tool.as_ref().map(|tool| tool.value.clone());
     let network = &policy.network;
     let limits = Limits {
@@ -57,11 +59,11 @@ pub(super) fn config_of(policy: &Policy, firewall: &FirewallFacts) -> Config {
         ..Limits::default()
     };
     Config {
-        who: Who { connector: policy.name.clone(), tool, run: Some(plan.run_id.to_string()) },
+        who: Who { connector: policy.name.clone(), tool, run: Some(run.to_owned()) },
         fixed: Rules(network.rules.clone()),
         firewall: firewall.folder.clone(),
         limits,
-        hold: (proxied.unlisted.value == Unlisted::Ask).then_some(network.hold.value),
+        hold: None,
         upstream: None,
         secrets: BTreeMap::new(),
         publish: Vec::new(),
@@ -97,7 +99,7 @@ impl supervise::Ear for Ear<'_> {
 
 /// One line for the person, one record for the log; an error ends the run. The supervisor prints the
 /// line, which must not wait for whoever reads it.
-fn heard(log: &audit::Run, event: &Event) -> Result<Option<String>, Failure> {
+pub(super) fn heard(log: &audit::Run, event: &Event) -> Result<Option<String>, Failure> {
     Ok(Some(match event {
         Event::Denied { denial, more } => {
             log.egress_denied(denial, *more)?;

@@ -14,6 +14,7 @@ use crate::policy::load::{Sources, ad_hoc};
 use crate::policy::{Backend, ConnectorName, Origin, Overrides, Setting, ToolId};
 use crate::spawn::egress::{Egress, start};
 use crate::spawn::handover::{self, Kind as Door};
+use crate::supervise::EndedBy;
 use crate::sys::socket::send_descriptor;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -48,19 +49,20 @@ pub fn serve(
     let firewall = egress::firewall(sources)?;
     let upstream = firewall.upstream.as_ref();
     let upstream = upstream.map(|setting| egress::upstream_of(&setting.value)).transpose()?;
-    let config = Config { upstream, ..egress::config_of(&policy, &firewall) };
+    let id = RunId::fresh();
+    let config = Config { upstream, ..egress::config_of(&policy, &firewall, id.as_str()) };
     let listeners = listen(doors)?;
     let signals = signals()?;
     let log =
         log.map_or_else(|| audit::Audit::for_sources(sources), |path| Ok(audit::Audit::at(path)))?;
     let (from, to) = handover::channel()?;
     let egress = start(config, firewall.rules, crate::sys::landlock::abi() > 0, to)?;
-    let run = log.start_proxy(&policy, RunId::fresh())?;
+    let run = log.start_proxy(&policy, id)?;
     hand_over(listeners, &from)?;
     drop(from);
     let began = Instant::now();
     let ended = attend(egress, &signals, &run, doors);
-    let recorded = run.end_unjailed(Some(i32::from(ended.is_err())), None, began.elapsed());
+    let recorded = run.end_unjailed(EndedBy::Exit(u8::from(ended.is_err())), began.elapsed(), None);
     ended.and(recorded).map(|()| crate::exit::OK)
 }
 
