@@ -58,6 +58,7 @@ pub fn all() -> std::io::Result<Vec<Document>> {
         Document::page("probes.md", &probes::page()),
         Document::page("stages.md", &stages::page()),
     ];
+    documents.push(Document::new("openapi.json", crate::api::document()?));
     documents.push(seccomp_of_compose());
     documents.extend(schema::files()?);
     documents.extend(man::pages()?);

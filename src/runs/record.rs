@@ -39,8 +39,9 @@ pub struct Record {
     pub of: Option<Text>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schema(as = RunKind)]
 pub enum Kind {
     /// One connector.
     Run,
@@ -49,7 +50,7 @@ pub enum Kind {
 }
 
 /// What keeps it in, in short; `jail explain` and the audit log have the whole.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Confinement {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub namespaces: Vec<Text>,

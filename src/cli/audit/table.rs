@@ -2,8 +2,8 @@
 
 use crate::approvals::Verdict;
 use crate::audit::{
-    Applied, Asked, Change, Decided, Denial, Entry, Event, Firewall, How, RunEnd, RunStart, Text,
-    Verdict as Proof,
+    Act, Applied, Asked, Change, Decided, Denial, Entry, Event, Firewall, How, RunEnd, RunStart,
+    Text, Verdict as Proof,
 };
 use std::time::Duration;
 
@@ -32,10 +32,20 @@ pub(super) fn row(entry: &Entry, colour: bool) -> String {
         Some(Event::Firewall(event)) => firewall(event),
         Some(Event::Asked(event)) => (YELLOW, asked(event)),
         Some(Event::Decision(event)) => decision(event),
+        Some(Event::Act(event)) => act(event),
         None => (DIM, "written by a later version of jail".to_owned()),
     };
     let (paint, off) = if colour && !paint.is_empty() { (paint, OFF) } else { ("", "") };
     format!("{time:<20}  {run:<12}  {connector:<16}  {paint}{kind:<9}{off}  {what}\n")
+}
+
+fn act(event: &Act) -> (&'static str, String) {
+    let Act { act, object, by, via, failed, .. } = event;
+    let what = format!("{act} {object}, by {by} ({})", via.name());
+    match failed {
+        Some(why) => (RED, format!("{what}: DID NOT TAKE PLACE: {why}")),
+        None => ("", what),
+    }
 }
 
 fn start(event: &RunStart) -> String {
