@@ -3,6 +3,8 @@
 use super::request::RequestId;
 use crate::audit::Text;
 use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::time::{Duration, SystemTime};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
@@ -12,6 +14,16 @@ pub enum Verdict {
     /// The answer before is taken back.
     #[value(skip)]
     Revoke,
+}
+
+impl Verdict {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Approve => "approve",
+            Self::Deny => "deny",
+            Self::Revoke => "revoke",
+        }
+    }
 }
 
 /// How long the answer counts.
@@ -41,6 +53,16 @@ pub enum Scope {
     Global,
 }
 
+impl Scope {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tool => "tool",
+            Self::Connector => "connector",
+            Self::Global => "global",
+        }
+    }
+}
+
 /// By which way the answer came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -48,6 +70,39 @@ pub enum Via {
     Cli,
     Api,
     Console,
+}
+
+impl Via {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cli => "cli",
+            Self::Api => "api",
+            Self::Console => "console",
+        }
+    }
+}
+
+/// `once`, `session`, `until 2026-12-01T00:00:00Z`, `always`.
+impl fmt::Display for Lifetime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Once => f.write_str("once"),
+            Self::Session => f.write_str("session"),
+            Self::Always => f.write_str("always"),
+            Self::Until { end } => {
+                let end = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(*end));
+                match end.filter(|end| *end < last()) {
+                    Some(end) => write!(f, "until {}", humantime::format_rfc3339_seconds(end)),
+                    None => f.write_str("until after the year 9999"),
+                }
+            }
+        }
+    }
+}
+
+/// The end of the times that RFC 3339 can say.
+fn last() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_800)
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

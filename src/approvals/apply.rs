@@ -3,8 +3,8 @@
 use super::answer::{Decision, Lifetime, Scope, Verdict};
 use super::request::{Request, RequestId, Subject};
 use super::store;
-use crate::failure::Failure;
-use crate::firewall::store::{Entry, Folder, Wanted};
+use crate::failure::{Failure, Kind};
+use crate::firewall::store::{self as firewall, Entry, Folder, Wanted};
 use crate::firewall::{Effect, Ports};
 use crate::policy::Origin;
 use crate::policy::load::WorkspaceRoot;
@@ -34,19 +34,32 @@ fn one(
     root: &WorkspaceRoot,
     folder: &Folder,
 ) -> Result<(), Failure> {
-    if decision.answer.verdict == Verdict::Revoke {
-        return lift(folder, &request.id);
-    }
-    match &request.subject {
-        Subject::Egress { .. } => match rule(decision, request) {
-            Some(wanted) => crate::firewall::store::put(folder, &wanted).map(drop),
+    match (&request.subject, decision.answer.verdict) {
+        (Subject::Egress { .. }, Verdict::Revoke) => lift(folder, &request.id),
+        (Subject::Egress { .. }, _) => {
+            let Some(wanted) = rule(decision, request) else { return Ok(()) };
+            let (_, overlay) = firewall::put(folder, &wanted)?;
+            if overlay.entries.iter().any(|entry| wanted.is_said_by(entry)) {
+                return Ok(());
+            }
+            Err(otherwise(&folder.path()))
+        }
+        (Subject::Port { .. }, Verdict::Revoke) => match entry(decision, request) {
+            Some(service) => withdraw(root, &service),
             None => Ok(()),
         },
-        Subject::Port { .. } => match entry(decision, request) {
-            Some(service) => registry::add(root, &service).map(drop),
+        (Subject::Port { .. }, Verdict::Deny) => Ok(()),
+        (Subject::Port { .. }, Verdict::Approve) => match entry(decision, request) {
+            Some(service) => register(root, &service),
             None => Ok(()),
         },
     }
+}
+
+/// What was written is not what was read back.
+fn otherwise(path: &Path) -> Failure {
+    Failure::new(Kind::Io, format!("{} was written, and does not say so", path.display()))
+        .hint("another program changed it at the same moment: look at it")
 }
 
 /// The rule that a decision makes.
@@ -83,12 +96,9 @@ fn rule(decision: &Decision, request: &Request) -> Option<Wanted> {
     })
 }
 
-/// The entry of the registry that a decision makes; a denial makes none.
+/// The entry of the registry that an approval makes.
 fn entry(decision: &Decision, request: &Request) -> Option<Service> {
     let Subject::Port { service, proto, at } = &request.subject else { return None };
-    if decision.answer.verdict != Verdict::Approve {
-        return None;
-    }
     Some(Service {
         name: service.clone(),
         port: NonZeroU16::new(at.port())?,
@@ -103,8 +113,42 @@ fn entry(decision: &Decision, request: &Request) -> Option<Service> {
     })
 }
 
+/// Registers a port, where that is not done already.
+fn register(root: &WorkspaceRoot, service: &Service) -> Result<(), Failure> {
+    if !registry::read(root)?.services.iter().any(|known| is_same(known, service)) {
+        registry::add(root, service)?;
+    }
+    match registry::read(root)?.services.iter().any(|known| is_same(known, service)) {
+        true => Ok(()),
+        false => Err(otherwise(&registry::path(root))),
+    }
+}
+
+/// Takes a port out of the registry. What somebody has changed since is theirs.
+fn withdraw(root: &WorkspaceRoot, service: &Service) -> Result<(), Failure> {
+    let known = registry::read(root)?;
+    let own = known.named(&service.name).filter(|known| is_same(known, service));
+    if own.is_some() {
+        registry::remove(root, &service.name)?;
+    }
+    match registry::read(root)?.named(&service.name).is_some_and(|it| is_same(it, service)) {
+        true => Err(otherwise(&registry::path(root))),
+        false => Ok(()),
+    }
+}
+
+/// Do both let the same connector publish the same port? A note decides nothing.
+fn is_same(known: &Service, service: &Service) -> bool {
+    let key = |it: &Service| (it.port, it.proto, it.bind, it.connector.clone());
+    key(known) == key(service)
+}
+
 /// Takes away the rules that answer this request.
 fn lift(folder: &Folder, id: &RequestId) -> Result<(), Failure> {
     let ours = |entry: &Entry| entry.rule.request.as_deref() == Some(id.as_str());
-    crate::firewall::store::remove(folder, ours).map(drop)
+    firewall::remove(folder, ours)?;
+    match firewall::read(folder)?.entries.iter().any(ours) {
+        true => Err(otherwise(&folder.path())),
+        false => Ok(()),
+    }
 }

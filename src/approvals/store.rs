@@ -238,6 +238,11 @@ pub(super) fn apply_next(
         let why = result.as_ref().err().map(|failure| failure.what.clone());
         let sql = "UPDATE decisions SET applied = ?2, failed = ?3 WHERE number = ?1";
         change.execute(sql, params![decision.number, why.is_none(), why]).map_err(failed)?;
+        if why.is_none() && decision.answer.verdict == Verdict::Revoke {
+            // What could not be applied before is taken back as well, and must not be tried again.
+            let sql = "UPDATE decisions SET applied = 1 WHERE request = ?1 AND number < ?2";
+            change.execute(sql, params![id.as_str(), decision.number]).map_err(failed)?;
+        }
         count(change).map_err(failed)?;
         Ok(Some((decision.number, result)))
     })

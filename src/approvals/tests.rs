@@ -1,5 +1,6 @@
 use super::*;
 use crate::audit::Text;
+use crate::failure::Failure;
 use crate::firewall::store::{self as firewall, Folder};
 use crate::policy::load::{FOLDER, WorkspaceRoot};
 use crate::state::{PATIENCE, State};
@@ -34,6 +35,10 @@ impl Rig {
 
     fn rules(&self) -> Vec<crate::firewall::Rule> {
         firewall::read(&Folder::new(&self.root, None)).unwrap().rules().0
+    }
+
+    fn decide(&mut self, id: &RequestId, answer: Answer) -> Result<Decision, Failure> {
+        decide(&mut self.state, &self.root, None, id, answer)
     }
 
     fn apply(&mut self) {
@@ -162,4 +167,104 @@ fn every_change_is_counted() {
         assert!(now > last, "step {step}");
         last = now;
     }
+}
+
+#[test]
+fn an_answer_is_in_the_files_when_it_comes_back() {
+    let mut rig = Rig::new();
+    let id = rig.asked("a.example");
+    let decided = rig.decide(&id, yes(Lifetime::Always)).unwrap();
+    assert!(decided.applied);
+    assert_eq!(rig.rules().len(), 1);
+    let revoke = Answer { verdict: Verdict::Revoke, ..yes(Lifetime::Always) };
+    assert!(rig.decide(&id, revoke).unwrap().applied);
+    assert_eq!(rig.rules(), []);
+}
+
+#[test]
+fn an_answer_for_a_run_that_is_over_is_refused() {
+    let mut rig = Rig::new();
+    let id = rig.asked("a.example");
+    for lifetime in [Lifetime::Once, Lifetime::Session] {
+        let failure = rig.decide(&id, yes(lifetime)).unwrap_err();
+        assert!(failure.what.contains("0123456789ab, which asked, has ended"), "{failure}");
+    }
+    assert_eq!(find(&rig.state, &id).unwrap().unwrap().0.standing, Standing::Pending);
+}
+
+#[test]
+fn each_answer_has_a_rule_of_its_own() {
+    let mut rig = Rig::new();
+    let global = || Answer { scope: Scope::Global, ..yes(Lifetime::Always) };
+    let ids = ["one", "two"].map(|connector| match rig.ask(connector, "a.example") {
+        Recorded::New(id) => id,
+        other => panic!("{other:?}"),
+    });
+    for id in &ids {
+        rig.decide(id, global()).unwrap();
+    }
+    assert_eq!(rig.rules().len(), 2);
+    rig.decide(&ids[0], Answer { verdict: Verdict::Revoke, ..global() }).unwrap();
+    let rules = rig.rules();
+    let [rule] = rules.as_slice() else { panic!("{rules:?}") };
+    assert_eq!(rule.request.as_deref(), Some(ids[1].as_str()));
+}
+
+#[test]
+fn what_could_not_be_applied_is_said_and_goes_with_its_answer() {
+    let mut rig = Rig::new();
+    let id = rig.asked("a.example");
+    let policy = rig.root.path.join(".cloned/policy");
+    std::fs::create_dir_all(&policy).unwrap();
+    let broken = policy.join("own.yaml");
+    std::fs::write(&broken, "rules: 7\n").unwrap();
+    let failure = rig.decide(&id, yes(Lifetime::Always)).unwrap_err();
+    assert!(failure.what.contains("written down, but not in effect"), "{failure}");
+    assert!(failure.to_string().contains("own.yaml"), "{failure}");
+    revoke(&mut rig.state, &id, yes(Lifetime::Always)).unwrap();
+    std::fs::remove_file(&broken).unwrap();
+    rig.apply();
+    rig.apply();
+    assert_eq!(rig.rules(), []);
+    let (_, decisions) = find(&rig.state, &id).unwrap().unwrap();
+    assert!(decisions.iter().all(|decision| decision.applied), "{decisions:?}");
+}
+
+fn port(service: &str, at: &str) -> Subject {
+    Subject::Port {
+        service: service.parse().unwrap(),
+        proto: crate::ports::Proto::Tcp,
+        at: at.parse().unwrap(),
+    }
+}
+
+#[test]
+fn a_port_is_registered_for_its_connector_and_taken_out_again() {
+    let mut rig = Rig::new();
+    let subject = port("web", "127.0.0.1:3000");
+    let now = || Occurrence::now("jail run web".into());
+    record(&mut rig.state, &asker("web"), &subject, &now(), 1).unwrap();
+    let id = RequestId::of(&asker("web"), &subject);
+    rig.decide(&id, yes(Lifetime::Always)).unwrap();
+    let registry = crate::ports::store::read(&rig.root).unwrap();
+    let [service] = registry.services.as_slice() else { panic!("{registry:?}") };
+    assert_eq!((service.port.get(), service.connector.as_deref()), (3000, Some("web")));
+    let revoke = Answer { verdict: Verdict::Revoke, ..yes(Lifetime::Always) };
+    rig.decide(&id, revoke).unwrap();
+    assert_eq!(crate::ports::store::read(&rig.root).unwrap().services, []);
+}
+
+#[test]
+fn an_entry_that_somebody_has_changed_since_stays() {
+    let mut rig = Rig::new();
+    let subject = port("web", "127.0.0.1:3000");
+    let now = Occurrence::now("jail run web".into());
+    record(&mut rig.state, &asker("web"), &subject, &now, 1).unwrap();
+    let id = RequestId::of(&asker("web"), &subject);
+    rig.decide(&id, yes(Lifetime::Always)).unwrap();
+    let path = crate::ports::store::path(&rig.root);
+    let text = std::fs::read_to_string(&path).unwrap().replace("3000", "3001");
+    std::fs::write(&path, &text).unwrap();
+    rig.decide(&id, Answer { verdict: Verdict::Revoke, ..yes(Lifetime::Always) }).unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
 }

@@ -3,6 +3,7 @@
 //! An event is a JSON object with a `kind`; a reader must ignore fields that it does not know. No
 //! event holds an argument, an environment value or a secret: only the name of the program is kept.
 
+use super::asked::{Asked, Decided};
 use super::text::{Digest, RunId, Text};
 use crate::plan::Stage;
 use crate::policy::Backend;
@@ -22,6 +23,8 @@ pub enum Event {
     Denial(Denial),
     RunEnd(RunEnd),
     Firewall(Firewall),
+    Asked(Asked),
+    Decision(Decided),
 }
 
 impl Event {
@@ -33,6 +36,8 @@ impl Event {
             Self::Denial(event) => &event.run,
             Self::RunEnd(event) => &event.run,
             Self::Firewall(event) => &event.run,
+            Self::Asked(event) => &event.run,
+            Self::Decision(event) => &event.run,
         }
     }
 
@@ -44,6 +49,8 @@ impl Event {
             Self::Denial(_) => "denial",
             Self::RunEnd(_) => "run-end",
             Self::Firewall(_) => "firewall",
+            Self::Asked(_) => "asked",
+            Self::Decision(_) => "decision",
         }
     }
 }

@@ -57,6 +57,7 @@
 //! run whose `run-start` cannot be written is refused: an unlogged run is a control that failed
 //! quietly. Nothing written before is harmed, and the log goes on when there is space.
 
+mod asked;
 mod chain;
 mod error;
 mod event;
@@ -74,6 +75,7 @@ mod writer;
 #[cfg(test)]
 mod testing;
 
+pub use asked::{Asked, Decided};
 pub use error::AuditError;
 pub use event::{
     Applied, Born, Change, Denial, Detail, Event, Firewall, Grant, How, Mechanism, Network, Probe,

@@ -99,8 +99,11 @@ impl<R: BufRead> Reader<R> {
         Ok(None)
     }
 
-    /// Only the start of a run names its connector.
+    /// The start of a run names its connector; a decision its own.
     fn connector_of(&mut self, entry: &Entry, named: Option<Text>) -> Option<Text> {
+        if let Some(Event::Decision(decision)) = &entry.event {
+            return Some(decision.connector.clone());
+        }
         if let Some(connector) = named {
             self.connectors.insert(entry.run.clone(), connector);
         }

@@ -69,7 +69,7 @@ pub(super) fn one_of_each() -> Vec<Event> {
         })
     }));
     events.push(Event::Firewall(Firewall {
-        run,
+        run: run.clone(),
         change: Change::Applied,
         by: "nftables".into(),
         registry: Some("/home/alice/work/.cloned/ports.yaml".into()),
@@ -79,7 +79,36 @@ pub(super) fn one_of_each() -> Vec<Event> {
         jail_version: "0.1.0".into(),
         failed: None,
     }));
+    events.extend(approval(run));
     events
+}
+
+fn approval(run: RunId) -> [Event; 2] {
+    let asked = Asked {
+        run: run.clone(),
+        request: "k3v4x2abcd".into(),
+        object: "api.example.com".into(),
+        reason: "not-listed".into(),
+        door: Some("connect".into()),
+        class: None,
+        process: Some("node (7)".into()),
+        times: 1,
+    };
+    let decided = Decided {
+        run,
+        request: "k3v4x2abcd".into(),
+        number: 1,
+        connector: "web-search".into(),
+        tool: Some("cloned.mcp.web.search@v1".into()),
+        object: "api.example.com".into(),
+        verdict: crate::approvals::Verdict::Approve,
+        lifetime: "once".into(),
+        scope: crate::approvals::Scope::Tool,
+        by: "alice".into(),
+        via: crate::approvals::Via::Cli,
+        why: None,
+    };
+    [Event::Asked(asked), Event::Decision(decided)]
 }
 
 fn ways_to_end() -> impl Iterator<Item = How> {

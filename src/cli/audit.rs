@@ -90,6 +90,8 @@ pub enum KindArg {
     Denial,
     RunEnd,
     Firewall,
+    Asked,
+    Decision,
 }
 
 impl KindArg {
@@ -100,6 +102,8 @@ impl KindArg {
             Self::Denial => "denial",
             Self::RunEnd => "run-end",
             Self::Firewall => "firewall",
+            Self::Asked => "asked",
+            Self::Decision => "decision",
         }
     }
 }

@@ -1,7 +1,9 @@
 //! One line for people per event.
 
+use crate::approvals::Verdict;
 use crate::audit::{
-    Applied, Change, Denial, Entry, Event, Firewall, How, RunEnd, RunStart, Text, Verdict,
+    Applied, Asked, Change, Decided, Denial, Entry, Event, Firewall, How, RunEnd, RunStart, Text,
+    Verdict as Proof,
 };
 use std::time::Duration;
 
@@ -39,6 +41,8 @@ fn told(entry: &Entry) -> (&'static str, String) {
         Some(Event::Denial(event)) => (RED, denial(event)),
         Some(Event::RunEnd(event)) => end(event),
         Some(Event::Firewall(event)) => firewall(event),
+        Some(Event::Asked(event)) => (YELLOW, asked(event)),
+        Some(Event::Decision(event)) => decision(event),
         None => (DIM, "written by a later version of jail".to_owned()),
     }
 }
@@ -62,14 +66,14 @@ fn start(event: &RunStart) -> String {
 fn applied(event: &Applied) -> (&'static str, String) {
     let count = |verdict| event.proof.iter().filter(|probe| probe.verdict == verdict).count();
     let stages = event.stages.len();
-    let mut what = format!("{stages} stages, probes: {} held", count(Verdict::Held));
-    if count(Verdict::Skipped) > 0 {
-        what += &format!(", {} skipped", count(Verdict::Skipped));
+    let mut what = format!("{stages} stages, probes: {} held", count(Proof::Held));
+    if count(Proof::Skipped) > 0 {
+        what += &format!(", {} skipped", count(Proof::Skipped));
     }
     let broken: Vec<&str> = event
         .proof
         .iter()
-        .filter(|probe| probe.verdict == Verdict::Broken)
+        .filter(|probe| probe.verdict == Proof::Broken)
         .map(|probe| probe.probe.as_str())
         .collect();
     if broken.is_empty() {
@@ -139,6 +143,37 @@ fn firewall(event: &Firewall) -> (&'static str, String) {
         None => (GREEN, format!("{what}{users}")),
         Some(why) => (RED, format!("FAILED: {what}{users}: {why}")),
     }
+}
+
+fn asked(event: &Asked) -> String {
+    let mut what = format!("{} {}: {}", event.request, event.object, event.reason);
+    let from = [("by ", &event.process), ("through ", &event.door)];
+    for (word, text) in from {
+        what += &text.as_ref().map(|text| format!(", {word}{text}")).unwrap_or_default();
+    }
+    if event.times > 1 {
+        what += &format!(" ({} times)", event.times);
+    }
+    what
+}
+
+fn decision(event: &Decided) -> (&'static str, String) {
+    let (paint, verb) = match event.verdict {
+        Verdict::Approve => (GREEN, "approved"),
+        Verdict::Deny => (RED, "denied"),
+        Verdict::Revoke => (YELLOW, "revoked"),
+    };
+    let Decided { request, object, lifetime, scope, by, via, .. } = event;
+    let (scope, via) = (scope.name(), via.name());
+    let mut what = match event.verdict {
+        Verdict::Revoke => format!("{request} {object}: {verb}"),
+        _ => format!("{request} {object}: {verb} {lifetime} for the {scope}"),
+    };
+    what += &format!(" by {by} ({via})");
+    if let Some(why) = &event.why {
+        what += &format!(": {why}");
+    }
+    (paint, what)
 }
 
 fn join(texts: &[Text]) -> String {
@@ -225,7 +260,7 @@ mod tests {
         let traced = RunStart { traced: true, gaps: Vec::new(), ..start };
         assert!(shown(Event::RunStart(traced)).ends_with(", traced\n"));
         let probe = |probe: &str, verdict| Probe { probe: probe.into(), verdict };
-        let proof = vec![probe("a", Verdict::Held), probe("b", Verdict::Broken)];
+        let proof = vec![probe("a", Proof::Held), probe("b", Proof::Broken)];
         let text = shown(Event::Applied(Applied::new(run(), &[], proof)));
         assert!(text.ends_with("0 stages, probes: 1 held, BROKEN: b\n"));
     }

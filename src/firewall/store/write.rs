@@ -31,7 +31,7 @@ pub struct Wanted {
     pub connector: Option<ConnectorName>,
     pub run: Option<String>,
     pub once: bool,
-    /// The request that it answers; `None`: as it is.
+    /// The request that it answers; `None`: whichever, or none.
     pub request: Option<String>,
     /// `None`: as it is, where the rule is there already.
     pub reason: Option<String>,
@@ -66,8 +66,7 @@ pub fn put(folder: &Folder, wanted: &Wanted) -> Result<(Put, Overlay), Failure> 
             };
             let right = |before: &Says, after: &Says| {
                 let (last, rest) = after.entries.split_last()?;
-                (rest == before.entries && wanted.is_met_by(&last.rule) && wanted.is_what(last))
-                    .then_some(())
+                (rest == before.entries && wanted.is_said_by(last)).then_some(())
             };
             return change(folder, &folder.path().join(MAIN), &mut append, &right);
         };
@@ -85,8 +84,7 @@ pub fn put(folder: &Folder, wanted: &Wanted) -> Result<(Put, Overlay), Failure> 
             let mut expected = after.entries.clone();
             let number = before.entries.iter().position(|entry| wanted.is_what(entry))?;
             let old = std::mem::replace(expected.get_mut(number)?, before.entries[number].clone());
-            (expected == before.entries && wanted.is_what(&old) && wanted.is_met_by(&old.rule))
-                .then_some(())
+            (expected == before.entries && wanted.is_said_by(&old)).then_some(())
         };
         change(folder, path, &mut set, &right)
     })?;
@@ -199,6 +197,13 @@ impl Wanted {
             && rule.connector == self.connector
             && rule.run == self.run
             && rule.once == self.once
+            // Each answer has a rule of its own, which goes when the answer is taken back.
+            && (self.request.is_none() || rule.request == self.request)
+    }
+
+    /// True where this entry is what `put` makes.
+    pub fn is_said_by(&self, entry: &Entry) -> bool {
+        self.is_what(entry) && self.is_met_by(&entry.rule)
     }
 
     fn is_met_by(&self, rule: &Rule) -> bool {
@@ -207,7 +212,6 @@ impl Wanted {
             // The file knows seconds.
             && self.expires.map(stamp) == rule.expires.map(stamp)
             && (self.reason.is_none() || self.reason == rule.because)
-            && (self.request.is_none() || self.request == rule.request)
     }
 
     fn fields(&self, new: bool) -> Vec<Field> {
@@ -221,8 +225,6 @@ impl Wanted {
             fields.push(("connector", self.connector.as_ref().map(|it| scalar(it.as_str()))));
             fields.push(("run", self.run.as_deref().map(scalar)));
             fields.push(("once", flag(self.once)));
-        }
-        if new || self.request.is_some() {
             fields.push(("request", self.request.as_deref().map(scalar)));
         }
         if new || self.reason.is_some() {
