@@ -1,0 +1,286 @@
+//! The workspace as the pages read it and change it. Everything here waits for the disk: it is called where
+//! that stops nobody.
+
+use super::follow::{Follow, Started};
+use super::limits;
+use super::view::{self, RunFacts, Verified};
+use crate::approvals::{self, Answer, Decision, Filter, Request, RequestId, Standing, Verdict};
+use crate::audit::{self, Entry, Network, Report};
+use crate::failure::{Failure, Kind};
+use crate::firewall::store::{self, Folder, Overlay};
+use crate::firewall::{Effect, HostPattern, Unlisted};
+use crate::policy::load::{self, Sources, WorkspaceRoot};
+use crate::policy::{ConnectorName, Overrides};
+use crate::ports::{self, Registry, requests};
+use crate::state::{PATIENCE, State};
+use crate::supervise::gauge;
+use std::collections::BTreeSet;
+use std::collections::hash_map::DefaultHasher;
+use std::fs;
+use std::hash::{Hash, Hasher};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+/// A log up to this size is checked whenever its page is looked at.
+const QUICK: u64 = 16 << 20;
+
+/// Which records of the log.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Wanted {
+    pub(super) kind: Option<String>,
+    pub(super) connector: Option<String>,
+    pub(super) run: Option<String>,
+}
+
+pub(super) struct Desk {
+    sources: Sources,
+    root: WorkspaceRoot,
+    folder: Folder,
+    follow: Mutex<Follow>,
+    checked: Mutex<Option<Checked>>,
+}
+
+struct Checked {
+    /// Length and change of the log that was checked.
+    stamp: (u64, i64, i64),
+    at: SystemTime,
+    report: Report,
+}
+
+/// All that is known about what waits, and what was answered.
+#[derive(Default)]
+pub(super) struct Asked {
+    pub(super) pending: Vec<(Request, Vec<Decision>)>,
+    /// The newest first.
+    pub(super) answered: Vec<(Request, Vec<Decision>)>,
+    pub(super) known: Vec<HostPattern>,
+    /// The runs that go on.
+    pub(super) running: BTreeSet<String>,
+}
+
+impl Desk {
+    pub(super) fn new(sources: Sources, root: WorkspaceRoot, log: PathBuf) -> Self {
+        let folder = Folder::new(&root, sources.home.as_deref());
+        let (follow, checked) = (Mutex::new(Follow::new(log)), Mutex::new(None));
+        Self { sources, root, folder, follow, checked }
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        &self.root.path
+    }
+
+    pub(super) fn state(&self) -> Result<State, Failure> {
+        State::open(&self.root, PATIENCE)
+    }
+
+    fn follow(&self) -> Result<MutexGuard<'_, Follow>, Failure> {
+        let mut follow = held(&self.follow);
+        follow.catch_up()?;
+        Ok(follow)
+    }
+
+    // === what there is
+
+    pub(super) fn pending(&self) -> Result<Vec<Request>, Failure> {
+        let filter = Filter { standing: Some(Standing::Pending), ..Filter::default() };
+        let mut pending = approvals::list(&self.state()?, &filter)?;
+        // Nothing moves when it is asked for again.
+        pending.sort_by(|a, b| (a.first_at, a.id.as_str()).cmp(&(b.first_at, b.id.as_str())));
+        Ok(pending)
+    }
+
+    /// `most`: of those that were answered.
+    pub(super) fn asked(&self, most: usize) -> Result<Asked, Failure> {
+        let state = self.state()?;
+        let mut all = approvals::list(&state, &Filter::default())?;
+        all.sort_by(|a, b| (a.first_at, a.id.as_str()).cmp(&(b.first_at, b.id.as_str())));
+        let (pending, mut rest): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|it| it.standing == Standing::Pending);
+        rest.sort_by_key(|request| std::cmp::Reverse(request.last_at));
+        rest.truncate(most);
+        let known = self.known(&pending)?;
+        let with = |requests: Vec<Request>| {
+            let all = requests.into_iter().map(|request| {
+                let found = approvals::find(&state, &request.id)?;
+                Ok((request, found.map(|it| it.1).unwrap_or_default()))
+            });
+            all.collect::<Result<Vec<_>, Failure>>()
+        };
+        let runs = self.follow()?.running();
+        let running = runs.iter().map(|run| run.start.run.to_string()).collect();
+        Ok(Asked { pending: with(pending)?, answered: with(rest)?, known, running })
+    }
+
+    /// The hosts that rules allow already: of the firewall's files, and of the connectors that ask.
+    fn known(&self, pending: &[Request]) -> Result<Vec<HostPattern>, Failure> {
+        let mut rules = self.overlay()?.rules().0;
+        let mut connectors: Vec<&ConnectorName> =
+            pending.iter().map(|request| &request.asker.connector).collect();
+        connectors.sort_by_key(|name| name.as_str());
+        connectors.dedup();
+        for name in connectors {
+            // Who asks need not have a manifest, and one that is wrong is `jail check`'s matter.
+            if let Ok(policy) = load::connector(name, &self.sources, &Overrides::default()) {
+                rules.extend(policy.network.rules);
+            }
+        }
+        let allowed = rules.into_iter().filter(|rule| rule.effect == Effect::Allow);
+        Ok(allowed.map(|rule| rule.host).collect())
+    }
+
+    pub(super) fn overlay(&self) -> Result<Overlay, Failure> {
+        Ok(store::read(&self.folder)?)
+    }
+
+    /// Is somebody asked about hosts that no rule names?
+    pub(super) fn asks(overlay: &Overlay) -> bool {
+        overlay.unlisted.as_ref().is_some_and(|setting| setting.value == Unlisted::Ask)
+    }
+
+    /// Does the run go on that asked for this?
+    pub(super) fn runs_still(&self, id: &RequestId) -> Result<bool, Failure> {
+        match approvals::find(&self.state()?, id)? {
+            Some((request, _)) => approvals::runs_still(&self.root, &request),
+            None => Ok(false),
+        }
+    }
+
+    pub(super) fn runs(&self) -> Result<Vec<RunFacts>, Failure> {
+        let running = self.follow()?.running();
+        let own = nix::unistd::getuid().as_raw();
+        let pending = self.pending()?;
+        let facts = running.into_iter().filter(|run| run.start.uid == own).map(|run| {
+            let Started { since, start, applied, refused } = run;
+            let id = start.run.as_str();
+            let counters = match start.network {
+                // One that ended meanwhile, or that cannot be read, has none.
+                Some(Network::Proxy) => gauge::read(start.pid, id).ok().map(Option::unwrap_or_default),
+                _ => None,
+            };
+            let asks = |it: &&Request| it.latest.run.as_ref().is_some_and(|run| run.as_str() == id);
+            let waiting = pending.iter().filter(asks).count() as u64;
+            let limits = limits::of_run(start.pid, id);
+            RunFacts { since, start, applied, counters, limits, refused, waiting }
+        });
+        Ok(facts.collect())
+    }
+
+    pub(super) fn egress(&self, most: usize) -> Result<Vec<view::EgressRow>, Failure> {
+        let pending = self.pending()?;
+        let follow = self.follow()?;
+        Ok(view::egress(follow.last(), &pending, most, SystemTime::now()))
+    }
+
+    pub(super) fn ports(&self) -> Result<(Registry, Vec<requests::Request>), Failure> {
+        Ok((ports::store::read(&self.root)?, requests::pending(&self.root)?))
+    }
+
+    /// The newest first.
+    pub(super) fn audit(&self, wanted: &Wanted, most: usize) -> Result<Vec<view::AuditRow>, Failure> {
+        let now = SystemTime::now();
+        let filter = audit::Filter {
+            run: wanted.run.clone(),
+            connector: wanted.connector.clone(),
+            since: None,
+            kind: wanted.kind.clone(),
+        };
+        let follow = self.follow()?;
+        let rows = follow.last().rev().filter(|entry: &&Entry| filter.wants(entry));
+        Ok(rows.take(most).map(|entry| view::audit_row(entry, now)).collect())
+    }
+
+    pub(super) fn log(&self) -> PathBuf {
+        held(&self.follow).path().to_owned()
+    }
+
+    /// Whether the log is whole. A large one is checked when somebody asks for that.
+    pub(super) fn verified(&self, ask: bool) -> Result<Verified, Failure> {
+        let path = self.log();
+        let Ok(meta) = fs::metadata(&path) else {
+            return Ok(Verified::not("there is no log yet".to_owned()));
+        };
+        let stamp = (meta.len(), meta.mtime(), meta.mtime_nsec());
+        let mut checked = held(&self.checked);
+        let fresh = checked.as_ref().is_some_and(|it| it.stamp == stamp);
+        if !fresh && (ask || meta.len() <= QUICK) {
+            let report = audit::verify(&path)?;
+            *checked = Some(Checked { stamp, at: SystemTime::now(), report });
+        }
+        let now = SystemTime::now();
+        Ok(match checked.as_ref() {
+            Some(it) => Verified::of(&it.report, it.at, now),
+            None => Verified::not(format!("{} to read", crate::plan::human(meta.len()))),
+        })
+    }
+
+    /// A number that is another one when a page would look different.
+    pub(super) fn mark(&self) -> Result<u64, Failure> {
+        let mut mark = DefaultHasher::new();
+        approvals::changes(&self.state()?)?.hash(&mut mark);
+        let mut follow = self.follow()?;
+        stamp(follow.path()).hash(&mut mark);
+        for run in follow.running() {
+            let id = run.start.run.as_str();
+            id.hash(&mut mark);
+            if let Ok(Some(it)) = gauge::read(run.start.pid, id) {
+                (it.allowed, it.denied, it.open, it.bytes_in, it.bytes_out).hash(&mut mark);
+            }
+        }
+        drop(follow);
+        let policy = fs::read_dir(self.folder.path()).into_iter().flatten().flatten();
+        let mut files: Vec<PathBuf> = policy.map(|entry| entry.path()).collect();
+        files.sort();
+        files.push(ports::store::path(&self.root));
+        files.push(requests::path(&self.root));
+        files.iter().for_each(|path| stamp(path).hash(&mut mark));
+        Ok(mark.finish())
+    }
+
+    // === what a person changes
+
+    /// Answers, or takes an answer back.
+    pub(super) fn decide(&self, id: &RequestId, answer: Answer) -> Result<Decision, Failure> {
+        let home = self.sources.home.as_deref();
+        approvals::decide(&mut self.state()?, &self.root, home, id, answer)
+    }
+
+    pub(super) fn dismiss(&self, id: &RequestId) -> Result<Request, Failure> {
+        approvals::dismiss(&mut self.state()?, id)
+    }
+
+    /// Takes rules away. One that answers a request is taken back there, so that both say the same.
+    pub(super) fn remove_rule(&self, key: &str, answer: Answer) -> Result<(), Failure> {
+        let overlay = self.overlay()?;
+        let found = overlay.entries.iter().find(|entry| view::key(entry) == key);
+        let entry = found.ok_or_else(|| {
+            Failure::new(Kind::Usage, "this rule is not there any more")
+                .hint("somebody changed it meanwhile: look again")
+        })?;
+        let request = entry.rule.request.as_deref().and_then(|id| id.parse::<RequestId>().ok());
+        if let Some(id) = request
+            && let Some((request, _)) = approvals::find(&self.state()?, &id)?
+            && matches!(request.standing, Standing::Approved | Standing::Denied)
+        {
+            self.decide(&id, Answer { verdict: Verdict::Revoke, ..answer })?;
+            return Ok(());
+        }
+        store::remove(&self.folder, |entry| view::key(entry) == key).map(drop)
+    }
+}
+
+fn stamp(path: &Path) -> Option<(u64, u64, i64, i64)> {
+    fs::metadata(path).ok().map(|it| (it.ino(), it.len(), it.mtime(), it.mtime_nsec()))
+}
+
+/// What a panic left is whole: nothing here is changed in two steps.
+fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How the workspace is called on every page.
+pub(super) fn name(root: &Path) -> String {
+    let name = root.file_name().unwrap_or(root.as_os_str());
+    super::show::text(&name.to_string_lossy())
+}
