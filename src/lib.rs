@@ -10,6 +10,7 @@
 //!    └─► spawn::init (pid 1 of the jail) ─► spawn::payload ─► the connector
 //! ```
 
+pub mod api;
 pub mod approvals;
 pub mod audit;
 pub mod cli;

@@ -19,21 +19,24 @@ use std::time::SystemTime;
 pub struct RequestId(String);
 
 /// On whose behalf it is asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Asker {
     #[serde(with = "text")]
+    #[schema(value_type = String)]
     pub connector: ConnectorName,
     #[serde(default, with = "optional_text", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub tool: Option<ToolId>,
 }
 
 /// What would be granted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(tag = "what", rename_all = "kebab-case")]
 pub enum Subject {
     /// To reach a host, or all hosts below one.
     Egress {
         #[serde(with = "text")]
+        #[schema(value_type = String)]
         host: HostPattern,
         port: u16,
         /// Although its address is not of the public internet.
@@ -43,14 +46,16 @@ pub enum Subject {
     /// To publish a port of this machine.
     Port {
         #[serde(with = "text")]
+        #[schema(value_type = String)]
         service: ServiceName,
         proto: Proto,
+        #[schema(value_type = String)]
         at: SocketAddr,
     },
 }
 
 /// One time that it was asked for. Texts come from connectors: [`Text`] has nothing that a terminal obeys.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Occurrence {
     /// Seconds since 1970.
     pub at: u64,
@@ -72,7 +77,7 @@ pub struct Occurrence {
     pub by: Option<Text>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Standing {
     Pending,
@@ -84,7 +89,7 @@ pub enum Standing {
     Dismissed,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Request {
     pub id: RequestId,
     #[serde(flatten)]

@@ -110,7 +110,7 @@ pub enum Network {
 }
 
 /// What the connector is kept in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sandbox {
     Namespace,
@@ -143,7 +143,7 @@ impl From<Backend> for Sandbox {
 }
 
 /// The jail is built and its proof passed; the connector's program starts after this.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Applied {
     pub run: RunId,
     /// The stages that were done, in order, by [`Stage::name`].
@@ -167,15 +167,16 @@ impl Applied {
 }
 
 /// One attempt at something that must fail.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Probe {
     /// What was tried (`open /etc/shadow`).
     pub probe: Text,
     pub verdict: Verdict,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schema(as = ProbeVerdict)]
 pub enum Verdict {
     /// The attempt failed, as it must.
     Held,
@@ -289,7 +290,7 @@ impl Mechanism {
 }
 
 /// The run is over, or was refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RunEnd {
     pub run: RunId,
     pub how: How,
@@ -353,7 +354,7 @@ pub enum Change {
 }
 
 /// What ended a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(tag = "by", rename_all = "kebab-case")]
 pub enum How {
     Exited {

@@ -1,5 +1,6 @@
 //! The command line: one file per verb.
 
+pub mod api;
 pub mod audit;
 pub mod check;
 pub mod completions;
@@ -39,6 +40,7 @@ pub struct Cli {
 pub enum Verb {
     Run(Box<run::RunArgs>),
     Explain(Box<explain::ExplainArgs>),
+    Api(api::ApiArgs),
     Audit(audit::AuditArgs),
     Check(check::CheckArgs),
     Firewall(firewall::FirewallArgs),
@@ -76,6 +78,7 @@ pub fn dispatch(cli: Cli) -> Result<u8, Failure> {
     match cli.verb {
         Verb::Run(args) => run::run(&args),
         Verb::Explain(args) => explain::run(&args),
+        Verb::Api(args) => api::run(&args),
         Verb::Audit(args) => audit::run(&args),
         Verb::Check(args) => check::run(&args),
         Verb::Firewall(args) => firewall::run(&args),

@@ -64,6 +64,7 @@ pub struct ServiceName(String);
     Serialize,
     Deserialize,
     JsonSchema,
+    utoipa::ToSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Proto {

@@ -1,0 +1,297 @@
+//! Where the API listens: always at a unix socket of its owner's, and at a loopback address where that is
+//! asked for.
+//!
+//! The socket is in a folder of the user's that nobody else can enter, and not in the workspace: a connector
+//! may be given that. Who serves a workspace holds a lock beside the socket. The kernel lets go of it however
+//! the process ends, so that a socket is stale exactly where nobody holds the lock.
+
+use crate::audit::Digest;
+use crate::failure::{Failure, Kind};
+use crate::policy::load::WorkspaceRoot;
+use nix::fcntl::{Flock, FlockArg};
+use nix::sys::stat::{Mode, fchmod};
+use nix::unistd::geteuid;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{
+    DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _,
+};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+/// What the kernel keeps of connections that wait to be taken.
+const BACKLOG: i32 = 128;
+
+/// The sockets of one workspace. Dropped, the one in the file system is gone.
+#[derive(Debug)]
+pub struct Listeners {
+    pub(super) unix: UnixListener,
+    pub(super) tcp: Option<TcpListener>,
+    path: PathBuf,
+    at: Option<SocketAddr>,
+    #[expect(dead_code, reason = "held, never read")]
+    lock: Flock<File>,
+}
+
+impl Listeners {
+    /// Listens for this workspace. A socket that nobody serves any more is replaced.
+    pub fn bind(root: &WorkspaceRoot, tcp: Option<SocketAddr>) -> Result<Self, Failure> {
+        // First, since it leaves nothing where it fails.
+        let tcp = tcp.map(self::tcp).transpose()?;
+        let at = tcp.as_ref().map(TcpListener::local_addr).transpose();
+        let at = at.map_err(|error| Failure::new(Kind::Io, "cannot listen").because(error))?;
+        let path = usable()?.join(name(root));
+        let lock = lock(&path)?;
+        let unix = unix(&path)?;
+        Ok(Self { unix, tcp, path, at, lock })
+    }
+
+    /// The socket in the file system.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The address over TCP, with its port.
+    pub fn at(&self) -> Option<SocketAddr> {
+        self.at
+    }
+}
+
+impl Drop for Listeners {
+    fn drop(&mut self) {
+        // Before the lock is let go: it is ours until then. Somebody may have removed it; it is gone anyway.
+        drop(fs::remove_file(&self.path));
+    }
+}
+
+/// Where the API of this workspace is, if it serves.
+pub fn path(root: &WorkspaceRoot) -> Option<PathBuf> {
+    let name = name(root);
+    let paths = folders().into_iter().map(|folder| folder.path().join(&name));
+    paths.into_iter().find(|path| UnixStream::connect(path).is_ok())
+}
+
+fn name(root: &WorkspaceRoot) -> String {
+    let digest = Digest::of(root.path.as_os_str().as_bytes()).to_string();
+    format!("api-{}.sock", &digest[..16])
+}
+
+/// `BASE/NAME/jail`.
+struct Folder {
+    base: PathBuf,
+    name: String,
+}
+
+impl Folder {
+    fn path(&self) -> PathBuf {
+        self.base.join(&self.name).join("jail")
+    }
+
+    /// Makes what is missing; what is there has to be ours alone.
+    fn make(&self) -> io::Result<()> {
+        let base = fs::metadata(&self.base)?;
+        let owner = base.uid() == geteuid().as_raw() || base.uid() == 0;
+        // In a folder with this bit nobody removes or renames what is another one's.
+        let kept = base.mode() & 0o022 == 0 || base.mode() & libc::S_ISVTX != 0;
+        if !owner || !kept {
+            return Err(io::Error::other("others can change it"));
+        }
+        for (path, rights) in [(self.base.join(&self.name), 0o022), (self.path(), 0o077)] {
+            match DirBuilder::new().mode(0o700).create(&path) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                _ => {}
+            }
+            let found = fs::symlink_metadata(&path)?;
+            let ours = found.is_dir() && found.uid() == geteuid().as_raw();
+            if !ours || found.mode() & rights != 0 {
+                let what = format!("{} is not a folder that only you can use", path.display());
+                return Err(io::Error::other(what));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Best first.
+fn folders() -> Vec<Folder> {
+    let uid = geteuid();
+    let own = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|it| it.is_absolute());
+    let usual = PathBuf::from(format!("/run/user/{uid}"));
+    let bases = own.into_iter().chain([usual]);
+    let named = bases.map(|base| Folder { base, name: "cloned".to_owned() });
+    named.chain([Folder { base: "/tmp".into(), name: format!("cloned-{uid}") }]).collect()
+}
+
+fn usable() -> Result<PathBuf, Failure> {
+    let mut failure = Failure::new(Kind::Refused, "there is no folder for the API's socket");
+    for folder in folders() {
+        match folder.make() {
+            Ok(()) => return Ok(folder.path()),
+            Err(error) => {
+                failure = failure.because(format!("{}: {error}", folder.path().display()));
+            }
+        }
+    }
+    Err(failure.hint("set XDG_RUNTIME_DIR to a folder of yours with mode 0700"))
+}
+
+fn lock(socket: &Path) -> Result<Flock<File>, Failure> {
+    let path = socket.with_extension("lock");
+    let failed = |error: io::Error| {
+        Failure::new(Kind::Io, format!("cannot lock {}", path.display())).because(error)
+    };
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(&path)
+        .map_err(failed)?;
+    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(lock) => Ok(lock),
+        Err((_, nix::errno::Errno::EWOULDBLOCK)) => {
+            let what = "the API of this workspace is served already";
+            Err(Failure::new(Kind::Refused, what)
+                .because(format!("another process listens at unix:{}", socket.display()))
+                .hint("jail api pair shows a code for that one"))
+        }
+        Err((_, errno)) => Err(failed(errno.into())),
+    }
+}
+
+/// We hold the lock: a socket that is there was left by one that was killed, or is somebody else's.
+fn unix(path: &Path) -> Result<UnixListener, Failure> {
+    let refused = |why: String| {
+        Failure::new(Kind::Refused, format!("cannot listen on unix:{}", path.display()))
+            .because(why)
+    };
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(refused(error.to_string())),
+        Ok(facts) if !facts.file_type().is_socket() => {
+            return Err(refused("something that is no socket is in the way".into()));
+        }
+        Ok(facts) if facts.uid() != geteuid().as_raw() => {
+            return Err(refused(format!("the socket there belongs to user {}", facts.uid())));
+        }
+        Ok(_) if UnixStream::connect(path).is_ok() => {
+            return Err(refused("somebody listens there who does not hold its lock".into()));
+        }
+        Ok(_) => fs::remove_file(path).map_err(|error| refused(error.to_string()))?,
+    }
+    let listener = bound(path).map_err(|error| refused(error.to_string()))?;
+    let facts = fs::symlink_metadata(path).map_err(|error| refused(error.to_string()))?;
+    if facts.mode() & 0o777 != 0o600 {
+        return Err(refused(format!("its mode is {:o}, not 600", facts.mode() & 0o777)));
+    }
+    Ok(listener)
+}
+
+/// Its mode is right from the moment in which it appears: the file takes it from the socket.
+fn bound(path: &Path) -> io::Result<UnixListener> {
+    let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)?;
+    fchmod(&socket, Mode::S_IRUSR | Mode::S_IWUSR)?;
+    socket.bind(&socket2::SockAddr::unix(path)?)?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+/// Loopback alone, by the two addresses that always are.
+pub fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let at: SocketAddr = text
+        .parse()
+        .map_err(|_| "expected an address and a port: 127.0.0.1:7777 or [::1]:7777".to_owned())?;
+    let ours = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+    if ours.contains(&at.ip()) {
+        return Ok(at);
+    }
+    Err(format!(
+        "{} is not 127.0.0.1 or ::1: whoever reaches it could try to pair, and what is sent is not \
+         encrypted; from another machine use `ssh -L`",
+        at.ip()
+    ))
+}
+
+fn tcp(at: SocketAddr) -> Result<TcpListener, Failure> {
+    let listener = TcpListener::bind(at).and_then(|it| it.set_nonblocking(true).map(|()| it));
+    listener.map_err(|error| {
+        Failure::new(Kind::Refused, format!("cannot listen on {at}"))
+            .because(error)
+            .hint("port 0 takes one that is free")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn only_two_addresses_are_taken() {
+        for text in ["127.0.0.1:7777", "[::1]:0"] {
+            assert_eq!(loopback(text).unwrap().to_string(), text);
+        }
+        let wrong = [
+            "0.0.0.0:7777",
+            "[::]:7777",
+            "127.0.0.2:7777",
+            "[::ffff:127.0.0.1]:7777",
+            "192.0.2.1:7777",
+            "localhost:7777",
+            "127.0.0.1",
+            "7777",
+        ];
+        for text in wrong {
+            assert!(loopback(text).is_err(), "{text}");
+        }
+        assert!(loopback("0.0.0.0:1").unwrap_err().contains("whoever reaches it"));
+    }
+
+    #[test]
+    fn a_socket_appears_with_its_mode_and_a_stale_one_is_replaced() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("api.sock");
+        let first = unix(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let failure = unix(&path).unwrap_err();
+        assert!(failure.causes[0].contains("does not hold its lock"), "{failure}");
+        // As one that was killed leaves it.
+        drop(first);
+        assert!(path.exists());
+        drop(unix(&path).unwrap());
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "x").unwrap();
+        assert!(unix(&path).unwrap_err().causes[0].contains("no socket"));
+        assert_eq!(fs::read(&path).unwrap(), b"x");
+    }
+
+    #[test]
+    fn one_process_serves_a_workspace() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("api.sock");
+        let held = lock(&path).unwrap();
+        assert!(lock(&path).unwrap_err().what.contains("served already"));
+        drop(held);
+        lock(&path).unwrap();
+    }
+
+    #[test]
+    fn a_folder_of_others_is_none() {
+        let base = tempfile::tempdir().unwrap();
+        let folder = Folder { base: base.path().into(), name: "cloned".into() };
+        folder.make().unwrap();
+        folder.make().unwrap();
+        let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode));
+        set(&folder.path(), 0o750).unwrap();
+        assert!(folder.make().is_err());
+        set(&folder.path(), 0o700).unwrap();
+        set(base.path(), 0o777).unwrap();
+        assert!(folder.make().is_err());
+        set(base.path(), 0o1777).unwrap();
+        folder.make().unwrap();
+    }
+}
