@@ -2,7 +2,6 @@
 
 use super::ui;
 use crate::failure::{Failure, Kind};
-use crate::plan::explain;
 use crate::policy::{ConnectorName, Overrides, load};
 use crate::session::{Options, Session};
 use clap::Args;
@@ -24,11 +23,7 @@ pub fn run(args: &ExplainArgs) -> Result<u8, Failure> {
     let sources = load::Sources::of_process()?;
     let policy = load::connector(&args.name, &sources, &args.overrides)?;
     let session = Session::prepare(policy, &sources, &Options::default())?;
-    let text = if args.json {
-        format!("{:#}\n", explain::json(session.plan()))
-    } else {
-        explain::text(session.plan())
-    };
+    let text = session.explained(args.json);
     ui::data(&text).map_err(|e| Failure::new(Kind::Io, "cannot print").because(e))?;
     Ok(crate::exit::OK)
 }

@@ -52,6 +52,9 @@ pub enum Verb {
     Doctor(doctor::DoctorArgs),
     Seccomp(seccomp::Seccomp),
     Completions(completions::CompletionsArgs),
+    /// The first process of a container that jail runs; of no use elsewhere.
+    #[command(name = "container-entry", hide = true)]
+    ContainerEntry,
 }
 
 /// Parses a command line. `run` is parsed by its own arguments alone: the descriptions of all verbs take
@@ -90,5 +93,6 @@ pub fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Verb::Doctor(args) => doctor::run(&args),
         Verb::Seccomp(seccomp) => seccomp::run(&seccomp),
         Verb::Completions(args) => completions::run(&args),
+        Verb::ContainerEntry => Ok(crate::container::entry::run()),
     }
 }

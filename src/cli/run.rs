@@ -2,7 +2,6 @@
 
 use super::ui;
 use crate::failure::{Failure, Kind};
-use crate::plan::explain;
 use crate::policy::{Backend, ConnectorName, Overrides, Policy, load};
 use crate::session::{self, Session};
 use clap::Args;
@@ -109,11 +108,7 @@ pub fn run(args: &RunArgs) -> Result<u8, Failure> {
     }
     let session = Session::prepare(policy, &sources, &options)?;
     if args.dry_run {
-        let text = if args.json {
-            format!("{:#}\n", explain::json(session.plan()))
-        } else {
-            explain::text(session.plan())
-        };
+        let text = session.explained(args.json);
         ui::data(&text).map_err(|e| Failure::new(Kind::Io, "cannot print").because(e))?;
         return Ok(crate::exit::OK);
     }

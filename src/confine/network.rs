@@ -3,6 +3,7 @@
 mod sockets;
 mod veth;
 
+use crate::egress::config::{HTTP_PORT, SOCKS_PORT};
 use crate::plan::{NetworkPlan, Stage};
 use crate::spawn::wire::{At, Fault, Reporter};
 use crate::sys::{Call, Sys, net};
@@ -38,4 +39,13 @@ fn loopback() -> Result<(), Fault> {
         .sys(Call::Socket)
         .at(Stage::Network, 0)?;
     net::loopback_up(socket.as_fd()).at(Stage::Network, 0)
+}
+
+/// The doors of a container, which has a loopback interface alone: the HTTP proxy and SOCKS5, on ports that
+/// anybody may bind; and sockets to reach its published ports with.
+pub fn doors(inward: u16, to: BorrowedFd<'_>) -> crate::sys::SysResult<()> {
+    sockets::listeners(HTTP_PORT, false, to)?;
+    sockets::listeners(SOCKS_PORT, false, to)?;
+    sockets::inward(inward, false, to)?;
+    sockets::complete(to)
 }

@@ -35,7 +35,10 @@ enum Arrived {
 }
 
 fn arrived(local: SocketAddr) -> Arrived {
-    match (config::is_proxy(local.ip()), local.port()) {
+    // In a container, which has no interface but its loopback, the doors are there. Nothing else of ours ever
+    // listens at a loopback address.
+    let ours = config::is_proxy(local.ip()) || local.ip().to_canonical().is_loopback();
+    match (ours, local.port()) {
         (_, DNS_PORT) => Arrived::Dns,
         (true, HTTP_PORT) => Arrived::Http,
         (true, SOCKS_PORT) => Arrived::Socks,
@@ -188,6 +191,9 @@ mod tests {
             ("169.254.77.1:3128", Arrived::Http),
             ("[fd6a:6169:6c::1]:3128", Arrived::Http),
             ("[::ffff:169.254.77.1]:1080", Arrived::Socks),
+            ("127.0.0.1:3128", Arrived::Http),
+            ("127.0.0.1:1080", Arrived::Socks),
+            ("127.0.0.1:443", Arrived::Nowhere),
             ("169.254.77.1:53", Arrived::Dns),
             ("8.8.8.8:53", Arrived::Dns),
             ("169.254.77.1:443", Arrived::Nowhere),

@@ -94,7 +94,11 @@ pub(super) fn start(
                     let (gate, pool) = (Rc::clone(&gate), Rc::clone(&pool));
                     tokio::task::spawn_local(serve(gate, pool, client, port));
                 }
-                Err(_) => tokio::time::sleep(STEP).await,
+                Err(error) => {
+                    let what = format!("connections to the published port {port} are not taken");
+                    gate.warn(what, error.to_string());
+                    tokio::time::sleep(STEP).await;
+                }
             }
         }
     });

@@ -99,7 +99,7 @@ pub(super) fn root_links() -> Result<Vec<(String, PathBuf)>, Failure> {
 
 /// Where runs without namespaces have their folders. What is not there yet is no link.
 pub(super) fn runs(policy: &Policy, home: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
-    if policy.sandbox.value != Backend::Landlock {
+    if ![Backend::Landlock, Backend::Container].contains(&policy.sandbox.value) {
         return Ok(None);
     }
     let cache = std::env::var_os("XDG_CACHE_HOME")

@@ -66,13 +66,19 @@ pub fn build(
     };
     let mut gaps = Vec::new();
     let cgroup = cgroup(&policy, facts, &mut gaps)?;
-    let (mounts, protections) = mounts::steps(&policy, facts, resolved, &network)?;
+    let contained = policy.sandbox.value == Backend::Container;
+    let (mounts, protections) = match contained {
+        true => mounts::contained(&policy, facts, &network)?,
+        false => mounts::steps(&policy, facts, resolved, &network)?,
+    };
     let view = match policy.sandbox.value {
         Backend::Landlock => Some(host_view::view(&policy, facts, &network, &run_id, &mut gaps)?),
         _ => None,
     };
     let landlock = match &view {
         Some(view) => Some(host_view::landlock(&policy, facts, view, &mounts)?),
+        // Its rules name the jail's own root; a container has the image's.
+        None if contained => None,
         None => landlock(&policy, facts, &mounts, &network, &mut gaps)?,
     };
     let exec = ExecPlan {
@@ -112,6 +118,7 @@ pub fn build(
     };
     match view {
         Some(view) => without_namespaces(plan, view, facts),
+        None if contained => Ok(in_container(plan)),
         None => Ok(plan),
     }
 }
@@ -136,17 +143,21 @@ fn without_namespaces(plan: Plan, view: HostView, facts: &Facts) -> Result<Plan,
     })
 }
 
+/// The same plan without all that the engine makes.
+fn in_container(plan: Plan) -> Plan {
+    Plan {
+        namespaces: 0,
+        process: ProcessPlan { sysctls: Vec::new(), ..plan.process },
+        probes: Vec::new(),
+        ..plan
+    }
+}
+
 /// What the policy may say but this version cannot do: refused, never ignored.
 fn refuse_unbuilt(policy: &Policy) -> Result<(), Failure> {
     let refused = |what: &str, hint: &str| {
         Err(Failure::new(Kind::Refused, what.to_owned()).at(Stage::Resolve).hint(hint))
     };
-    if policy.sandbox.value == Backend::Container {
-        return refused(
-            "--sandbox=container is not built yet",
-            "use --sandbox=namespace, the default; it needs no container engine",
-        );
-    }
     if let Some(package) = &policy.package {
         return refused(
             &format!(

@@ -2,10 +2,11 @@
 
 use super::{Facts, HostView, INSIDE_HOME, INSIDE_USER, NetworkPlan};
 use crate::egress::config::{HTTP_PORT, PROXY_V4};
-use crate::policy::{EnvValue, Policy};
+use crate::policy::{Backend, EnvValue, Policy};
 use crate::resolve::Resolved;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::net::Ipv4Addr;
 use std::path::Path;
 
 /// Variables that say how things look, not who somebody is; taken from the caller where set.
@@ -18,8 +19,8 @@ const OFFLINE: [(&str, &str); 3] =
 /// Every spelling that some client reads: curl, git and wget no capitals for http, others nothing else.
 /// Node asks for a flag as well. `no_proxy` names the jail's own loopback and nothing else: clients do
 /// not agree on what a name there stands for.
-fn proxied() -> Vec<(&'static str, String)> {
-    let http = format!("http://{PROXY_V4}:{HTTP_PORT}");
+fn proxied(proxy: Ipv4Addr) -> Vec<(&'static str, String)> {
+    let http = format!("http://{proxy}:{HTTP_PORT}");
     let mut all: Vec<_> =
         ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]
             .into_iter()
@@ -61,7 +62,12 @@ pub(super) fn environment(
             env.extend(OFFLINE.map(|(name, value)| (name.to_owned(), value.into())));
         }
         NetworkPlan::Proxied(_) => {
-            env.extend(proxied().into_iter().map(|(name, value)| (name.to_owned(), value.into())));
+            // A container has no interface but its own loopback: the doors are there.
+            let contained = policy.sandbox.value == Backend::Container;
+            let proxy = if contained { Ipv4Addr::LOCALHOST } else { PROXY_V4 };
+            env.extend(
+                proxied(proxy).into_iter().map(|(name, value)| (name.to_owned(), value.into())),
+            );
         }
     }
     for name in PASSED {

@@ -239,7 +239,7 @@ fn write_text(plan: &Plan, out: &mut String) -> std::fmt::Result {
 }
 
 /// The values that somebody may want to change, each with who set it.
-fn settings(plan: &Plan) -> Vec<(String, String, Origin)> {
+pub(crate) fn settings(plan: &Plan) -> Vec<(String, String, Origin)> {
     fn row<T>(name: &str, setting: &Setting<T>, value: impl Display) -> (String, String, Origin) {
         (name.to_owned(), value.to_string(), setting.origin.clone())
     }

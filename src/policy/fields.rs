@@ -7,8 +7,8 @@ use super::layer::{Layer, WORKSPACE_SIZE, place};
 use super::network;
 use super::parse::{self, DESCRIPTORS, FILES, NICE, PIDS};
 use super::raw::{
-    RawFilesystem, RawIo, RawLimits, RawManifest, RawPort, RawRpc, RawSecret, RawSource, RawTarget,
-    RawWorkspaceFields,
+    RawContainer, RawFilesystem, RawIo, RawLimits, RawManifest, RawPort, RawRpc, RawSecret,
+    RawSource, RawTarget, RawWorkspaceFields,
 };
 use super::text::{argument, label, plain_text, unprotected};
 use super::{
@@ -37,6 +37,7 @@ pub(super) fn layer(decoder: &mut Decoder<'_>, kind: FileKind<'_>, raw: RawManif
         seccomp,
         rpc,
         sandbox,
+        container,
         allow_missing,
         eof_grace,
     } = raw;
@@ -77,6 +78,10 @@ pub(super) fn layer(decoder: &mut Decoder<'_>, kind: FileKind<'_>, raw: RawManif
     layer.seccomp = seccomp.and_then(|text| filter(decoder, &text));
     layer.rpc = rpc.and_then(|raw| guard(decoder, raw));
     layer.sandbox = decoder.value("sandbox", sandbox);
+    if let Some(RawContainer { image, engine }) = container {
+        layer.image = decoder.value("container.image", image);
+        layer.engine = decoder.value("container.engine", engine);
+    }
     layer.allow_missing = decoder.list("allow_missing", allow_missing, Control::from_str);
     layer.eof_grace = decoder.value("eof_grace", eof_grace);
     layer

@@ -2,7 +2,7 @@
 
 use super::parse::{CONNECTIONS, DESCRIPTORS, FILES, NICE, PIDS};
 use super::raw::{RawAllow, RawDeny, RawTarget, RawWorkspaceFields};
-use super::{Backend, Control, NetworkMode, SystemTree};
+use super::{Backend, Control, EngineKind, NetworkMode, SystemTree};
 use crate::firewall::Unlisted;
 use schemars::{Schema, SchemaGenerator, json_schema};
 
@@ -88,6 +88,10 @@ pub(super) fn descriptor(_: &mut SchemaGenerator) -> Schema {
 
 pub(super) fn sandbox(_: &mut SchemaGenerator) -> Schema {
     words(Backend::ALL.iter().map(|value| value.name()))
+}
+
+pub(super) fn engine(_: &mut SchemaGenerator) -> Schema {
+    words(EngineKind::ALL.iter().map(|value| value.name()))
 }
 
 pub(super) fn system(_: &mut SchemaGenerator) -> Schema {

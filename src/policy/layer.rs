@@ -1,9 +1,9 @@
 //! One source of settings, and how the sources are laid over each other.
 
 use super::{
-    Backend, Bytes, ConnectorName, Control, Cpus, EnvEntry, EofGrace, Filesystem, IoLimit, Limits,
-    Network, NetworkMode, Origin, Package, PathRule, Policy, PortGrant, Problem, Rpc,
-    SeccompChoice, Secret, Setting, SystemTree, ToolId, Workspace,
+    Backend, Bytes, ConnectorName, Container, Control, Cpus, EngineKind, EnvEntry, EofGrace,
+    Filesystem, ImageName, IoLimit, Limits, Network, NetworkMode, Origin, Package, PathRule,
+    Policy, PortGrant, Problem, Rpc, SeccompChoice, Secret, Setting, SystemTree, ToolId, Workspace,
 };
 use crate::firewall::{Effect, HostPattern, Ports, Rule, Unlisted};
 use std::ffi::OsString;
@@ -42,6 +42,8 @@ pub(super) struct Layer {
     pub(super) seccomp: Option<Setting<SeccompChoice>>,
     pub(super) rpc: Option<Setting<Rpc>>,
     pub(super) sandbox: Option<Setting<Backend>>,
+    pub(super) image: Option<Setting<ImageName>>,
+    pub(super) engine: Option<Setting<EngineKind>>,
     pub(super) allow_missing: Vec<Setting<Control>>,
     pub(super) eof_grace: Option<Setting<EofGrace>>,
 }
@@ -101,6 +103,7 @@ fn built_in(name: ConnectorName, command: Setting<Vec<OsString>>, unsaid: &Unsai
         seccomp: Setting::built_in(SeccompChoice::BuiltIn("default".to_owned())),
         rpc: None,
         sandbox: Setting::built_in(Backend::Namespace),
+        container: Container::default(),
         allow_missing: Vec::new(),
         eof_grace: Setting::built_in(unsaid.eof_grace.0),
     }
@@ -156,6 +159,8 @@ fn lay(policy: &mut Policy, layer: Layer) {
         seccomp,
         rpc,
         sandbox,
+        image,
+        engine,
         allow_missing,
         eof_grace,
     } = layer;
@@ -189,6 +194,8 @@ fn lay(policy: &mut Policy, layer: Layer) {
     set(&mut policy.seccomp, seccomp);
     set_optional(&mut policy.rpc, rpc);
     set(&mut policy.sandbox, sandbox);
+    set_optional(&mut policy.container.image, image);
+    set_optional(&mut policy.container.engine, engine);
     let eof_grace = eof_grace.map(|grace| Setting::new(grace.value.0, grace.origin));
     set(&mut policy.eof_grace, eof_grace);
 }

@@ -38,9 +38,10 @@ pub use package::{Package, Registry};
 pub use problem::Problem;
 pub use raw::schema;
 pub use types::{
-    Backend, Bytes, ConnectorName, Control, Cpus, EnvEntry, EnvValue, EofGrace, Filesystem,
-    IoLimit, Limits, Network, NetworkMode, PathRule, Period, PortGrant, Rpc, SeccompChoice, Secret,
-    SecretSource, SecretTarget, SystemTree, ToolId, Workspace,
+    Backend, Bytes, ConnectorName, Container, Control, Cpus, EngineKind, EnvEntry, EnvValue,
+    EofGrace, Filesystem, ImageName, IoLimit, Limits, Network, NetworkMode, PathRule, Period,
+    PortGrant, Rpc, SeccompChoice, Secret, SecretSource, SecretTarget, SystemTree, ToolId,
+    Workspace,
 };
 
 /// Everything that a run of one connector is decided by.
@@ -62,6 +63,8 @@ pub struct Policy {
     pub seccomp: Setting<SeccompChoice>,
     pub rpc: Option<Setting<Rpc>>,
     pub sandbox: Setting<Backend>,
+    /// Where the sandbox is a container.
+    pub container: Container,
     /// Controls that the owner allows to be missing, by name.
     pub allow_missing: Vec<Setting<Control>>,
     /// How long a connector may live on after its standard input ended; `None`: as long as it likes.

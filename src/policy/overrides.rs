@@ -6,8 +6,9 @@ use super::network;
 use super::parse::{self, FILES, NICE, PIDS};
 use super::path::Anchor;
 use super::{
-    Backend, Bytes, Control, Cpus, EnvEntry, EnvValue, EofGrace, NetworkMode, Origin, PathRule,
-    Period, PortGrant, Problem, SeccompChoice, Setting, SystemTree, Workspace,
+    Backend, Bytes, Control, Cpus, EngineKind, EnvEntry, EnvValue, EofGrace, ImageName,
+    NetworkMode, Origin, PathRule, Period, PortGrant, Problem, SeccompChoice, Setting, SystemTree,
+    Workspace,
 };
 use crate::firewall::{Effect, Endpoint, Rule, Unlisted};
 use std::path::{Path, PathBuf};
@@ -68,6 +69,12 @@ pub struct Overrides {
     /// What confines it: namespace; landlock (weaker, for hosts that forbid user namespaces); container; none.
     #[arg(long, value_name = "BACKEND")]
     pub sandbox: Option<Backend>,
+    /// With --sandbox=container: the image that it runs in. It must be there; none is fetched.
+    #[arg(long, value_name = "IMAGE")]
+    pub image: Option<ImageName>,
+    /// With --sandbox=container: podman or docker; without it the one that is there, rootless before rootful.
+    #[arg(long, value_name = "ENGINE")]
+    pub engine: Option<EngineKind>,
     /// What /workspace is: tmpfs[:SIZE], host:PATH or copy:PATH.
     #[arg(long, value_name = "WORKSPACE")]
     pub workspace: Option<WorkspaceArg>,
@@ -153,6 +160,8 @@ impl Overrides {
             eof_grace,
             seccomp,
             sandbox,
+            image,
+            engine,
             workspace,
             system,
             scratch,
@@ -178,6 +187,8 @@ impl Overrides {
             eof_grace: eof_grace.as_ref().map(|value| flag("--eof-grace", value)),
             seccomp: seccomp.as_ref().and_then(|choice| paths.seccomp(choice)),
             sandbox: sandbox.as_ref().map(|value| flag("--sandbox", value)),
+            image: image.as_ref().map(|value| flag("--image", value)),
+            engine: engine.as_ref().map(|value| flag("--engine", value)),
             workspace: workspace.as_ref().and_then(|arg| paths.workspace(arg)),
             system: system.as_ref().map(|value| flag("--system", value)),
             scratch: scratch.as_ref().map(|value| flag("--scratch", value)),

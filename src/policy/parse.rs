@@ -2,8 +2,8 @@
 
 use super::expect::Malformed;
 use super::types::{
-    Backend, Bytes, ConnectorName, Control, Cpus, EofGrace, NetworkMode, Period, PortGrant,
-    SeccompChoice, SystemTree, ToolId,
+    Backend, Bytes, ConnectorName, Control, Cpus, EngineKind, EofGrace, ImageName, NetworkMode,
+    Period, PortGrant, SeccompChoice, SystemTree, ToolId,
 };
 use crate::firewall::Endpoint;
 use crate::firewall::pattern::NotAnEndpoint;
@@ -237,6 +237,30 @@ impl FromStr for Backend {
 
     fn from_str(text: &str) -> Result<Self, Malformed> {
         word(Self::ALL, Self::name, text)
+    }
+}
+
+impl FromStr for EngineKind {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        word(Self::ALL, Self::name, text)
+    }
+}
+
+impl FromStr for ImageName {
+    type Err = Malformed;
+
+    /// Letters, digits and what stands between the parts of a name; it cannot be taken for an option.
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let fits = |b: u8| {
+            b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'/' | b':' | b'@')
+        };
+        let starts = text.starts_with(|c: char| c.is_ascii_alphanumeric());
+        if starts && text.len() <= 255 && text.bytes().all(fits) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(Malformed::new("the name of an image such as `connectors:1`, or its id", text))
     }
 }
 

@@ -63,6 +63,9 @@ pub(super) struct RawManifest {
     /// What the connector is confined by.
     #[schemars(schema_with = "forms::sandbox")]
     pub(super) sandbox: Option<String>,
+    /// With `sandbox: container`: the image that it runs in, and what runs it.
+    #[schemars(with = "RawContainer")]
+    pub(super) container: Option<RawContainer>,
     /// Controls that may be missing where this machine cannot apply them; else the run is refused.
     #[schemars(schema_with = "forms::controls")]
     pub(super) allow_missing: Option<Vec<String>>,
@@ -286,6 +289,18 @@ pub(super) struct RawLimits {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("required" = [], "minProperties" = 1))]
+pub(super) struct RawContainer {
+    /// The name of an image that the engine has: `connectors:1`. It is never fetched.
+    #[schemars(with = "String")]
+    pub(super) image: Option<String>,
+    /// `podman` or `docker`; without this the one that is there, rootless before rootful.
+    #[schemars(schema_with = "forms::engine")]
+    pub(super) engine: Option<String>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("required" = [], "minProperties" = 1))]
 pub(super) struct RawIo {
     /// Bytes per second.
     #[schemars(schema_with = "forms::size")]
@@ -372,6 +387,9 @@ mod tests {
             "seccomp",
             "rpc",
             "sandbox",
+            "container",
+            "image",
+            "engine",
             "allow_missing",
             "eof_grace",
             "from",

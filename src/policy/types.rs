@@ -225,6 +225,25 @@ pub enum Backend {
     None,
 }
 
+/// What runs containers, with `--sandbox=container`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EngineKind {
+    Docker,
+    Podman,
+}
+
+/// The name of a local image: never an option, never fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageName(pub(super) String);
+
+/// What `--sandbox=container` runs in.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Container {
+    pub image: Option<Setting<ImageName>>,
+    /// The one to use; any that is there where nobody says.
+    pub engine: Option<Setting<EngineKind>>,
+}
+
 /// A control that an owner may allow to be missing (`--allow-missing`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Control {
@@ -274,6 +293,23 @@ impl Backend {
             Self::Container => "container",
             Self::None => "none",
         }
+    }
+}
+
+impl EngineKind {
+    pub const ALL: &'static [Self] = &[Self::Podman, Self::Docker];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Podman => "podman",
+        }
+    }
+}
+
+impl ImageName {
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 

@@ -103,5 +103,11 @@ pub fn resolve(request: &Request<'_>) -> Result<Resolved, ResolveError> {
     exec::Resolver::new(request).resolve()
 }
 
+/// What loading this program opens: its loader (`true`) and libraries; nothing for a static one.
+pub fn objects(program: &Path) -> Result<Vec<(PathBuf, bool)>, crate::failure::Failure> {
+    let closure = libs::closure(program, &[], &|_| false)?;
+    Ok(closure.objects.into_iter().map(|object| (object.path, object.is_loader)).collect())
+}
+
 #[cfg(test)]
 mod tests;

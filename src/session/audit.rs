@@ -5,6 +5,7 @@ use crate::audit::{
     RunEnd, RunId, RunStart, Verdict, path_for,
 };
 use crate::confine::cgroup::Usage;
+use crate::container::verify::Checked;
 use crate::failure::{Failure, Kind};
 use crate::firewall::Reason;
 use crate::host::process;
@@ -42,7 +43,12 @@ impl Audit {
 
     /// Opens the log and records the start. A run that cannot be recorded does not take place.
     pub(super) fn start(&self, plan: &Plan) -> Result<Run, Failure> {
-        let digest = Digest::of(explain::json(plan).to_string().as_bytes());
+        self.start_as(plan, &explain::json(plan))
+    }
+
+    /// The same; `shown` is the plan as `jail explain --json` prints it.
+    pub(super) fn start_as(&self, plan: &Plan, shown: &serde_json::Value) -> Result<Run, Failure> {
+        let digest = Digest::of(shown.to_string().as_bytes());
         let command = plan.exec.program.to_string_lossy();
         let gaps = plan.missing().map(|gap| gap.to_string().as_str().into()).collect();
         let run = self.open(RunId::from(plan.run_id.as_str()))?;
@@ -144,6 +150,21 @@ impl Run {
         let stages: Vec<Stage> = Stage::ALL.iter().copied().filter(|s| *s != Stage::Exec).collect();
         let applied = Applied::new(self.id.clone(), &stages, proof.collect());
         self.append(&Event::Applied(Applied { hears_seccomp: Some(told.heard), ..applied }))
+    }
+
+    /// The same for a container: what was held against the kernel takes the place of the proof.
+    pub(super) fn applied_in_container(&self, checked: &[Checked]) -> Result<(), Failure> {
+        let proof = checked.iter().map(|it| Probe {
+            probe: it.control.into(),
+            verdict: if it.unmet.is_none() { Verdict::Held } else { Verdict::Broken },
+        });
+        let stages: Vec<Stage> = Stage::ALL
+            .iter()
+            .copied()
+            .filter(|stage| ![Stage::Exec, Stage::Pivot, Stage::Landlock].contains(stage))
+            .collect();
+        let applied = Applied::new(self.id.clone(), &stages, proof.collect());
+        self.append(&Event::Applied(Applied { hears_seccomp: Some(false), ..applied }))
     }
 
     /// Something that the proxy refused.

@@ -6,6 +6,7 @@ use crate::failure::{Failure, Kind};
 use crate::firewall::store::{self, Folder, UpstreamRef};
 use crate::firewall::{Rules, Unlisted, Who};
 use crate::plan::{FirewallFacts, Plan, Proxied, human};
+use crate::policy::Backend;
 use crate::policy::load::{Sources, WorkspaceRoot};
 use crate::spawn::egress::{self, Egress};
 use crate::spawn::secrets;
@@ -21,7 +22,10 @@ pub(super) fn start(plan: &Plan, proxied: &Proxied, sockets: OwnedFd) -> Result<
     let upstream = proxied.firewall.upstream.as_ref();
     let upstream = upstream.map(|setting| upstream_of(&setting.value)).transpose()?;
     let config = Config { upstream, secrets, ..config(plan, proxied) };
-    egress::start(config, proxied.firewall.rules.clone(), plan.landlock.is_some(), sockets)
+    // A container has no Landlock rules of its own; this process needs them all the same.
+    let contained = plan.policy.sandbox.value == Backend::Container;
+    let landlock = plan.landlock.is_some() || (contained && crate::sys::landlock::abi() > 0);
+    egress::start(config, proxied.firewall.rules.clone(), landlock, sockets)
 }
 
 fn upstream_of(upstream: &UpstreamRef) -> Result<Upstream, Failure> {

@@ -25,17 +25,26 @@ pub(super) struct Folder {
 impl Folder {
     /// Removes what killed runs left, and makes this run's.
     pub(super) fn make(view: &HostView) -> Result<Self, Failure> {
-        private(&view.runs, true).map_err(|error| cannot(&view.runs, &error))?;
-        sweep(&view.runs);
+        let folder = Self::bare(&view.runs, &view.folder)?;
+        fill(view).map_err(|error| cannot(&view.folder, &error))?;
+        Ok(folder)
+    }
+
+    /// An empty one below the folder of all runs.
+    pub(super) fn bare(runs: &Path, path: &Path) -> Result<Self, Failure> {
+        private(runs, true).map_err(|error| cannot(runs, &error))?;
+        sweep(runs);
         for _ in 0..TRIES {
-            private(&view.folder, false).map_err(|error| cannot(&view.folder, &error))?;
-            if let Some(lock) = lock(&view.folder).map_err(|error| cannot(&view.folder, &error))? {
-                let folder = Self { path: view.folder.clone(), lock: Some(lock) };
-                fill(view).map_err(|error| cannot(&view.folder, &error))?;
-                return Ok(folder);
+            private(path, false).map_err(|error| cannot(path, &error))?;
+            if let Some(lock) = lock(path).map_err(|error| cannot(path, &error))? {
+                return Ok(Self { path: path.to_owned(), lock: Some(lock) });
             }
         }
-        Err(cannot(&view.folder, &io::Error::from(Errno::EBUSY)))
+        Err(cannot(path, &io::Error::from(Errno::EBUSY)))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Removes it now, and tells where that fails.

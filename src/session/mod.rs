@@ -1,6 +1,7 @@
 //! One run from policy to exit code: plan, audit, spawn, supervise, report.
 
 mod audit;
+mod contained;
 mod egress;
 mod folder;
 pub mod listen;
@@ -16,7 +17,7 @@ use crate::confine::cgroup::{self, Leaf, Support};
 use crate::failure::{Failure, Kind};
 use crate::plan::{self, CgroupPlan, HostView, NetworkPlan, Plan, SeccompPlan, Stage};
 use crate::planted::{Control, broken};
-use crate::policy::{Policy, SeccompChoice, load::Sources};
+use crate::policy::{Backend, Policy, SeccompChoice, load::Sources};
 use crate::resolve::{self, Resolved};
 use crate::spawn::{Prepared, handover, parent, secrets};
 use crate::supervise::trace::Tracer;
@@ -49,19 +50,27 @@ pub struct Session {
     audit: audit::Audit,
     options: Options,
     home: Option<PathBuf>,
+    /// Where the sandbox is a container.
+    contained: Option<contained::Contained>,
 }
 
 impl Session {
     /// Everything up to the plan. Nothing of the connector is started.
     pub fn prepare(policy: Policy, sources: &Sources, options: &Options) -> Result<Self, Failure> {
         let mut policy = policy;
-        let resolved = resolve(&mut policy, sources)?;
-        let facts = crate::host::facts(
+        let contained = policy.sandbox.value == Backend::Container;
+        let resolved = match contained {
+            // The image has it, or has not: only inside can that be told.
+            true => contained::unresolved(&policy)?,
+            false => resolve(&mut policy, sources)?,
+        };
+        let mut facts = crate::host::facts(
             &policy,
             &resolved,
             sources.home.as_deref(),
             (egress::firewall(sources)?, ports::facts(&policy, sources)?),
         )?;
+        let engine = contained.then(|| contained::choose(&policy, &mut facts)).transpose()?;
         let seccomp = seccomp(&policy.seccomp.value, sources)?;
         let run_id = crate::audit::RunId::fresh().as_str().to_owned();
         let asked = policy.clone();
@@ -70,24 +79,43 @@ impl Session {
                 if options.asks { ports::ask(refusal, &asked, &facts, sources) } else { refusal }
             })?;
         plan.exec.terminal = options.terminal;
-        if options.trace && plan.host_view.is_some() {
+        if options.terminal && contained {
+            let what = "--tty works with --sandbox=namespace and landlock alone";
+            return Err(Failure::new(Kind::Usage, what));
+        }
+        if options.trace && (plan.host_view.is_some() || contained) {
             let what = "--trace works with --sandbox=namespace alone";
             return Err(Failure::new(Kind::Usage, what));
         }
         plan.exec.traced = options.trace;
+        let contained = engine.map(|engine| contained::plan(&plan, &facts, engine)).transpose()?;
         let (audit, home) = (audit::Audit::for_sources(sources)?, sources.home.clone());
-        Ok(Self { plan, audit, options: options.clone(), home })
+        Ok(Self { plan, audit, options: options.clone(), home, contained })
     }
 
     pub fn plan(&self) -> &Plan {
         &self.plan
     }
 
+    /// What `jail explain` and `--dry-run` print.
+    pub fn explained(&self, json: bool) -> String {
+        match (&self.contained, json) {
+            (Some(contained), true) => format!("{:#}\n", contained.json(&self.plan)),
+            (Some(contained), false) => contained.text(&self.plan),
+            (None, true) => format!("{:#}\n", plan::explain::json(&self.plan)),
+            (None, false) => plan::explain::text(&self.plan),
+        }
+    }
+
     /// Runs it; the exit code is the connector's or one of [`crate::exit`].
     pub fn run(self) -> Result<u8, Failure> {
         let place = report::place(&self.options)?;
         let mut log = None;
-        match self.confined(&mut log) {
+        let ran = match &self.contained {
+            Some(contained) => self.in_container(contained, &mut log),
+            None => self.confined(&mut log),
+        };
+        match ran {
             Ok((ended, usage)) => {
                 let quarantined = quarantine::after(&self.plan);
                 let recorded = match log {

@@ -143,6 +143,12 @@ fn exec(plan: &Plan, error: SysError) -> Failure {
         _ => Kind::CannotStart,
     };
     let program = &plan.exec.program;
+    if plan.policy.sandbox.value == crate::policy::Backend::Container {
+        let what = format!("cannot start {} in the container", program.display());
+        return Failure::new(kind, what).at(Stage::Exec).because(error).hint(
+            "is it a program for this machine, and does the image have its interpreter or loader?",
+        );
+    }
     let mut failure = Failure::new(kind, format!("cannot start {} in the jail", program.display()))
         .at(Stage::Exec)
         .because(error);

@@ -11,8 +11,9 @@ use crate::sys::{Call, Sys, SysError, SysResult};
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
+use nix::sys::socket::{Shutdown, shutdown};
 use nix::unistd::{self, pipe2};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// A jail that is being set up or running.
 pub struct Jail {
@@ -25,6 +26,8 @@ pub struct Jail {
     leaving: bool,
     /// Without a pid namespace: what comes to us where init is killed.
     orphans: Option<Orphans>,
+    /// Of a container: signals go through it, and closing it is the end of all.
+    door: Option<OwnedFd>,
 }
 
 /// The processes of a run whose init was killed.
@@ -40,6 +43,14 @@ impl Jail {
     /// SIGKILL is for all of the run. init's death is theirs in a pid namespace; without one, init is told
     /// to end them.
     pub fn signal(&self, signal: i32) -> SysResult<()> {
+        if let Some(door) = &self.door {
+            let byte = [u8::try_from(signal).unwrap_or(9)];
+            return match unistd::write(door, &byte) {
+                // The entry is gone, and everything with it.
+                Ok(_) | Err(nix::errno::Errno::EPIPE) => Ok(()),
+                Err(errno) => Err(SysError::new(Call::Write, errno)),
+            };
+        }
         let signal = match self.orphans {
             Some(_) if signal == libc::SIGKILL => END,
             _ => signal,
@@ -84,6 +95,11 @@ impl Drop for Jail {
         if self.leaving {
             return;
         }
+        if let Some(door) = &self.door {
+            // What is not connected any more is ended already.
+            shutdown(door.as_raw_fd(), Shutdown::Both).ok();
+            return;
+        }
         if self.end().is_ok() {
             if self.traced {
                 reap_traced(self.pidfd.as_fd());
@@ -104,6 +120,18 @@ fn reap_traced(init: BorrowedFd<'_>) {
             Ok(_) | Err(_) => return,
         }
     }
+}
+
+/// A container, whose first process reports through its door. `pid` is that process, which is none of our
+/// children.
+pub fn contained(pid: i32, door: &OwnedFd) -> Result<Jail, Failure> {
+    let lost = |error: &dyn std::fmt::Display| {
+        Failure::new(Kind::Refused, "cannot watch the container").because(error)
+    };
+    let pidfd = crate::sys::process::pidfd(pid).map_err(|error| lost(&error))?;
+    let copy = || door.try_clone().map_err(|error| lost(&error));
+    let (report, door) = (copy()?, Some(copy()?));
+    Ok(Jail { pid, pidfd, report, traced: false, leaving: false, orphans: None, door })
 }
 
 /// Clones init. On return the jail sets itself up; `report` tells how that goes.
@@ -130,7 +158,7 @@ pub fn start(prepared: &Prepared<'_>, cgroup: Option<BorrowedFd<'_>>) -> Result<
             }
             Cloned::Parent { pid, pidfd } => {
                 let traced = prepared.plan.exec.traced;
-                Ok(Jail { pid, pidfd, report, traced, leaving: false, orphans })
+                Ok(Jail { pid, pidfd, report, traced, leaving: false, orphans, door: None })
             }
         }
     })();

@@ -56,6 +56,7 @@ calls! {
     Openat2 = "openat2",
     OpenTree = "open_tree",
     Pdeathsig = "prctl(PR_SET_PDEATHSIG)",
+    PidfdOpen = "pidfd_open",
     Pipe = "pipe2",
     PivotRoot = "pivot_root",
     Poll = "poll",

@@ -155,6 +155,14 @@ pub fn set_nice(nice: u8) -> SysResult<()> {
     check(Call::Setpriority, returned.into()).map(drop)
 }
 
+/// A descriptor of a process that need not be our child.
+pub fn pidfd(pid: i32) -> SysResult<std::os::fd::OwnedFd> {
+    // WHY: no crate wraps pidfd_open.
+    // SAFETY: integers only. man: pidfd_open(2)
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    check(Call::PidfdOpen, fd).map(|fd| super::fd::adopt(fd as i32))
+}
+
 /// Sends a signal to the process behind a pidfd.
 pub fn send_signal(pidfd: BorrowedFd<'_>, signal: libc::c_int) -> SysResult<()> {
     // WHY: nix has no pidfd_send_signal; a pid could be somebody else's by now.

@@ -34,12 +34,12 @@ const fn jump(k: u32, jt: u8, jf: u8) -> libc::sock_filter {
     libc::sock_filter { code: (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16, jt, jf, k }
 }
 
-/// Lets a raw socket see only what opens something: TCP segments with SYN and without ACK, or UDP
-/// packets that are not for port 53.
+/// Lets a raw socket see only what opens something: TCP segments with SYN and without ACK that are for
+/// none of `doors`, or (`None`) UDP packets that are not for port 53.
 ///
 /// An IPv4 raw socket's data begin at the IP header, an IPv6 one's at the transport header (raw(7),
 /// ipv6(7)); the filter sees the same.
-pub fn filter_knocks(socket: BorrowedFd<'_>, v6: bool, tcp: bool) -> SysResult<()> {
+pub fn filter_knocks(socket: BorrowedFd<'_>, v6: bool, doors: Option<[u16; 3]>) -> SysResult<()> {
     use libc::{BPF_ABS, BPF_ALU, BPF_AND, BPF_B, BPF_H, BPF_IND, BPF_K, BPF_LD, BPF_LDX, BPF_MSH};
     const FLAGS: u32 = 13;
     const SYN: u32 = 0x02;
@@ -51,13 +51,17 @@ pub fn filter_knocks(socket: BorrowedFd<'_>, v6: bool, tcp: bool) -> SysResult<(
         |size: u32, at: u32| statement(BPF_LD | size | if v6 { BPF_ABS } else { BPF_IND }, at);
     let (take, leave) =
         (statement(libc::BPF_RET | BPF_K, SNAP), statement(libc::BPF_RET | BPF_K, 0));
-    let mut program = if tcp {
+    let port = load(BPF_H, DESTINATION_PORT);
+    let (mut tcp, mut udp);
+    let program: &mut [libc::sock_filter] = if let Some([a, b, c]) = doors {
         let and = statement(BPF_ALU | BPF_AND | BPF_K, SYN_AND_ACK);
-        [skip, load(BPF_B, FLAGS), and, jump(SYN, 0, 1), take, leave]
+        let is = |port: u16, left: u8| jump(port.into(), left, 0);
+        let (flags, opens) = (load(BPF_B, FLAGS), jump(SYN, 0, 5));
+        tcp = [skip, flags, and, opens, port, is(a, 3), is(b, 2), is(c, 1), take, leave];
+        &mut tcp
     } else {
-        // Six as well, so that both have one type: a jump to the next is none.
-        let port = load(BPF_H, DESTINATION_PORT);
-        [skip, port, jump(53, 2, 0), jump(0, 0, 0), take, leave]
+        udp = [skip, port, jump(53, 1, 0), take, leave];
+        &mut udp
     };
     let start = usize::from(v6);
     let Some(program) = program.get_mut(start..) else { return Err(SysError::unverified()) };

@@ -30,7 +30,7 @@ impl Usage {
         self.oom_kill.is_some_and(|kills| kills > 0)
     }
 
-    pub(super) fn read(dir: &Path) -> Self {
+    pub(crate) fn read(dir: &Path) -> Self {
         let text = |name: &str| fs::read_to_string(dir.join(name)).ok();
         let number = |name: &str| text(name)?.trim().parse().ok();
         let entry = |name: &str, key: &str| keyed(&text(name)?, key);

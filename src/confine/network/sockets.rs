@@ -1,5 +1,6 @@
 //! Sockets that are made in one of the jail's network namespaces and used by the egress process.
 
+use crate::egress::config::{HTTP_PORT, SOCKS_PORT};
 use crate::spawn::handover::Kind;
 use crate::sys::{Call, Sys, SysResult, socket as sys};
 use nix::sys::socket::{
@@ -11,6 +12,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// Connections that wait to be accepted; more are refused by the kernel.
 const BACKLOG: i32 = 128;
+/// Always open, so that who connects there does not knock: the two proxies and DNS.
+const DOORS: [u16; 3] = [HTTP_PORT, SOCKS_PORT, 53];
 
 /// Sends one socket.
 fn hand_out(to: BorrowedFd<'_>, kind: Kind, socket: &OwnedFd) -> SysResult<()> {
@@ -60,7 +63,8 @@ pub(super) fn knocks(ipv6: bool, to: BorrowedFd<'_>) -> SysResult<()> {
             if v6 {
                 setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true).sys(Call::Setsockopt)?;
             }
-            sys::filter_knocks(socket.as_fd(), v6, protocol == SockProtocol::Tcp)?;
+            let tcp = protocol == SockProtocol::Tcp;
+            sys::filter_knocks(socket.as_fd(), v6, tcp.then_some(DOORS))?;
             hand_out(to, Kind::Knocks, &socket)?;
         }
     }

@@ -1,7 +1,8 @@
 //! What is wrong with the sockets that were seen. Pure.
 //!
 //! A UDP socket is taken for a server where it has no peer, unless the kernel could have given it its port
-//! (`ip_local_port_range`) and no service has that one: this is what the socket of a client looks like.
+//! (`ip_local_port_range`) and the registry says nothing of that one: this is what the socket of a client
+//! looks like.
 
 mod holders;
 mod services;
@@ -50,7 +51,9 @@ pub fn judge(seen: &Observed, registry: &Registry, facts: &Facts) -> Vec<Finding
 /// True where somebody waits there for others; the module's text says which UDP sockets do.
 pub fn is_server(open: &Open, registry: &Registry, facts: &Facts) -> bool {
     let port = open.port();
-    let registered = |proto| registry.service(proto, port).next().is_some();
+    let registered = |proto| {
+        registry.service(proto, port).next().is_some() || registry.reserved_for(port).is_some()
+    };
     match open.transport() {
         Transport::Tcp | Transport::Sctp => true,
         Transport::Udp => port != 0 && (!facts.is_ephemeral(port) || registered(Proto::Udp)),
@@ -114,7 +117,8 @@ impl<'a> Judge<'a> {
         self.holder(open, service);
     }
 
-    /// The entry for this socket: the one with its address, else any with its port.
+    /// The entry for this socket: the one with its address, else any with its port. Every entry that it
+    /// answers for has somebody who listens.
     fn service_of(&mut self, open: &Open) -> Option<&'a Service> {
         let proto = proto(open.transport())?;
         let registry = self.registry;
@@ -125,6 +129,11 @@ impl<'a> Judge<'a> {
             open.addresses.iter().any(|address| covers(service.bind.to_canonical(), &[*address]))
         };
         all.sort_by_key(|(_, service)| !exact(service));
+        let answers = |(_, service): &&(usize, &Service)| {
+            let bind = [service.bind.to_canonical()];
+            open.addresses.iter().any(|address| covers(*address, &bind))
+        };
+        self.listening.extend(all.iter().filter(answers).map(|(index, _)| index));
         let (index, service) = *all.first()?;
         self.listening.insert(index);
         Some(service)

@@ -57,6 +57,27 @@ pub fn steps(
     Ok((steps, granted))
 }
 
+/// The same for a container, whose engine makes the root of the image: only what is this run's own.
+pub fn contained(
+    policy: &Policy,
+    facts: &Facts,
+    network: &NetworkPlan,
+) -> Result<(Vec<MountStep>, Vec<Protection>), Failure> {
+    let mut tree = Tree { facts, network, steps: Vec::new(), dirs: BTreeSet::new() };
+    let size = policy.filesystem.scratch.value.0;
+    tree.tmpfs("tmp", size, 0o1777, false);
+    tree.tmpfs(&INSIDE_HOME[1..], size, 0o1777, true);
+    let protections = tree.workspace(policy)?;
+    let mut granted = tree.grants(policy)?;
+    granted.extend(protections);
+    tree.secrets(policy);
+    tree.protect(&granted);
+    tree.hide_own();
+    // Shallow before deep: what lies over another comes after it.
+    tree.steps.sort_by_key(|step| step.target().components().count());
+    Ok((tree.steps, granted))
+}
+
 struct Tree<'a> {
     facts: &'a Facts,
     network: &'a NetworkPlan,

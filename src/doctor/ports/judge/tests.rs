@@ -116,6 +116,29 @@ fn loopback_in_every_form() {
 }
 
 #[test]
+fn one_socket_answers_for_every_entry_that_its_address_covers() {
+    let both = |address| {
+        let other = |service: &mut Service| service.bind = "10.0.0.1".parse().unwrap();
+        let world = World::new().policy(Judgement::Allow, Judgement::Allow);
+        world.service("one", 80, |_| {}).service("two", 80, other).tcp(address, 7).ids()
+    };
+    assert!(!both("0.0.0.0:80").contains(&"not-listening"));
+    assert!(!both("[::]:80").contains(&"not-listening"));
+    assert!(both("10.0.0.1:80").contains(&"not-listening"));
+}
+
+#[test]
+fn a_range_that_is_kept_is_looked_at_where_clients_have_their_ports_too() {
+    let mut world = World::new().udp("127.0.0.1:40005", 7);
+    assert_eq!(world.ids(), [""; 0]);
+    let number = |port| NonZeroU16::new(port).unwrap();
+    let range = PortRange::new(number(40000), number(40009)).unwrap();
+    let origin = Origin::BuiltIn("test");
+    world.registry.reserved.push(Reserved { connector: "web".into(), range, origin });
+    assert_eq!(world.ids(), ["reserved"]);
+}
+
+#[test]
 fn bound_to_an_interface() {
     let told = |device| Some(Told { device, only_v6: None });
     let on = |device| World::new().socket("0.0.0.0:80", Transport::Tcp, told(device), 7);
@@ -281,7 +304,7 @@ fn entries_alone() {
     assert_eq!(entry(80), ["privileged", "not-listening"]);
     assert_eq!(entry(40000), ["ephemeral", "not-listening"]);
     let two = World::new().service("a", 8080, |_| {}).service("b", 8080, |_| {});
-    assert_eq!(two.tcp("127.0.0.1:8080", 7).ids(), ["registry", "not-listening"]);
+    assert_eq!(two.tcp("127.0.0.1:8080", 7).ids(), ["registry"]);
 }
 
 #[test]

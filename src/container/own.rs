@@ -1,0 +1,75 @@
+//! This program, to be bound into a container: the file itself, or with its loader and libraries where it is
+//! not static, so that the image need not have any.
+
+use crate::failure::{Failure, Kind};
+use crate::plan::Stage;
+use crate::resolve;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// Where its files are inside.
+pub const FOLDER: &str = "/.jail";
+
+/// What is bound, and how it is started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Own {
+    /// Host file and place inside.
+    pub files: Vec<(PathBuf, String)>,
+    pub entrypoint: String,
+    /// Before its own arguments.
+    pub args: Vec<OsString>,
+}
+
+impl Own {
+    /// This program as it runs now.
+    pub fn of_process() -> Result<Self, Failure> {
+        let program =
+            std::env::current_exe().and_then(|path| path.canonicalize()).map_err(|error| {
+                Failure::new(Kind::Io, "cannot find jail's own program")
+                    .at(Stage::Resolve)
+                    .because(error)
+            })?;
+        Self::of(&program)
+    }
+
+    fn of(program: &Path) -> Result<Self, Failure> {
+        let objects = resolve::objects(program)?;
+        let jail = format!("{FOLDER}/jail");
+        let mut files = vec![(program.to_owned(), jail.clone())];
+        let mut loader = None;
+        for (path, is_loader) in objects {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let inside = format!("{FOLDER}/{name}");
+            if is_loader {
+                loader = Some(inside.clone());
+            }
+            let real = path.canonicalize().unwrap_or(path);
+            if !files.iter().any(|(_, taken)| *taken == inside) {
+                files.push((real, inside));
+            }
+        }
+        Ok(match loader {
+            None => Self { files, entrypoint: jail, args: Vec::new() },
+            Some(loader) => {
+                let args = ["--library-path", FOLDER, &jail].map(OsString::from).to_vec();
+                Self { files, entrypoint: loader, args }
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_brings_what_it_needs() {
+        let own = Own::of_process().unwrap();
+        let inside: Vec<&str> = own.files.iter().map(|(_, inside)| inside.as_str()).collect();
+        assert!(inside.contains(&"/.jail/jail"));
+        assert!(inside.contains(&own.entrypoint.as_str()));
+        assert!(own.files.iter().all(|(host, _)| host.is_file()));
+        // A test binary is linked with libc, as a debug build is.
+        assert!(own.args.is_empty() || inside.iter().any(|file| file.contains("libc.")));
+    }
+}
