@@ -15,6 +15,7 @@ pub mod approvals;
 pub mod audit;
 pub mod cli;
 pub mod confine;
+pub mod console;
 pub mod container;
 pub mod docs;
 pub mod doctor;

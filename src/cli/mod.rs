@@ -4,6 +4,7 @@ pub mod api;
 pub mod audit;
 pub mod check;
 pub mod completions;
+pub mod console;
 pub mod doctor;
 pub mod explain;
 pub mod firewall;
@@ -41,6 +42,7 @@ pub enum Verb {
     Run(Box<run::RunArgs>),
     Explain(Box<explain::ExplainArgs>),
     Api(api::ApiArgs),
+    Console(console::ConsoleArgs),
     Audit(audit::AuditArgs),
     Check(check::CheckArgs),
     Firewall(firewall::FirewallArgs),
@@ -82,6 +84,7 @@ pub fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Verb::Run(args) => run::run(&args),
         Verb::Explain(args) => explain::run(&args),
         Verb::Api(args) => api::run(&args),
+        Verb::Console(args) => console::run(&args),
         Verb::Audit(args) => audit::run(&args),
         Verb::Check(args) => check::run(&args),
         Verb::Firewall(args) => firewall::run(&args),

@@ -27,13 +27,17 @@ mod warn;
 use crate::api::App;
 use crate::failure::{Failure, Kind};
 use axum::Router;
+use std::net::SocketAddr;
 
-/// The pages of a workspace.
-pub fn routes(app: &App) -> Result<Router<App>, Failure> {
+/// Where the process that serves this workspace says over its unix socket how a browser gets there.
+pub const ADDRESS: &str = routes::WHERE;
+
+/// The pages of a workspace. `at` is where browsers find them.
+pub fn routes(app: &App, at: Option<SocketAddr>) -> Result<Router<App>, Failure> {
     let mut secret = [0; 32];
     getrandom::fill(&mut secret)
         .map_err(|error| Failure::new(Kind::Io, "no random numbers").because(error))?;
     let desk =
         desk::Desk::new(app.sources().clone(), app.root().clone(), app.log().to_path_buf());
-    Ok(routes::routes(visit::Console { desk, secret }))
+    Ok(routes::routes(visit::Console { desk, at, secret }))
 }

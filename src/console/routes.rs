@@ -12,7 +12,7 @@ use crate::api::{App, Caller, Connection, Problem, devices, pairing, token};
 use crate::approvals::{Answer, Lifetime, Request, RequestId, Scope, Verdict, Via};
 use crate::audit::Text;
 use crate::failure::{Failure, Kind};
-use axum::extract::rejection::FormRejection;
+use axum::extract::rejection::{FormRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -21,6 +21,8 @@ use axum::{Extension, Form, Router};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+/// Where the pages are, for the owner's own processes.
+pub(super) const WHERE: &str = "/console/address";
 /// Rows of a page; older ones are for `jail audit`.
 const ROWS: usize = 200;
 /// Requests that were answered, on their page.
@@ -42,6 +44,7 @@ pub(super) fn routes(console: Console) -> Router<App> {
         .route("/devices/{id}", post(revoke))
         .route("/pair", get(pairing_page).post(pair))
         .route("/live", get(live::live))
+        .route(WHERE, get(whereabouts))
         .merge(assets::routes())
         .layer(Extension(Arc::new(console)))
 }
@@ -115,7 +118,7 @@ async fn ports(visit: Visit) -> Response {
     visit.page("/ports", make).await
 }
 
-async fn audit(visit: Visit, query: Option<Query<AuditForm>>) -> Response {
+async fn audit(visit: Visit, query: Result<Query<AuditForm>, QueryRejection>) -> Response {
     let form = query.map(|Query(form)| form).unwrap_or_default();
     let make = |desk: &Desk, frame| {
         let wanted = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
@@ -233,6 +236,17 @@ async fn revoke(visit: Visit, Path(id): Path<String>, form: Filled<ActForm>) -> 
     visit.act(&form.token, "/devices", act).await
 }
 
+/// Over the unix socket alone: `jail console` asks the process that serves already.
+async fn whereabouts(
+    Extension(connection): Extension<Connection>,
+    Extension(console): Extension<Arc<Console>>,
+) -> Response {
+    match (connection, console.at) {
+        (Connection::Unix(_), Some(at)) => at.to_string().into_response(),
+        _ => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
 // === pairing
 
 async fn pairing_page(caller: Option<Caller>, headers: HeaderMap) -> Response {
@@ -260,11 +274,7 @@ async fn pair(
         move |app: &App| pairing::exchange(app, &form.code, &form.device, Bearer::Cookie);
     let paired = match app.work(exchange).await {
         Ok(paired) => paired,
-        Err(problem) => {
-            let mut response = unpaired(&headers, Some(&problem));
-            problem.extend(response.headers_mut());
-            return response;
-        }
+        Err(problem) => return unpaired(&headers, Some(&problem)),
     };
     match token::cookie(connection, &paired.token) {
         Some(cookie) => {

@@ -9,17 +9,19 @@ use crate::api::{App, Caller, Problem};
 use crate::audit::Text;
 use crate::failure::{Failure, Kind};
 use askama::Template;
-use axum::extract::{FromRequestParts, OptionalFromRequestParts as _};
+use axum::extract::FromRequestParts;
 use axum::http::header::{self, HeaderName};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
-use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// What all visits share.
 pub(super) struct Console {
     pub(super) desk: Desk,
+    /// Where browsers find it.
+    pub(super) at: Option<SocketAddr>,
     /// Forms of this start are known by it.
     pub(super) secret: [u8; 32],
 }
@@ -36,9 +38,7 @@ impl FromRequestParts<App> for Visit {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
-        let caller: Result<Option<Caller>, Infallible> =
-            Caller::from_request_parts(parts, app).await;
-        let Ok(Some(caller)) = caller else {
+        let Some(caller) = parts.extensions.get::<Caller>().cloned() else {
             return Err(unpaired(&parts.headers, None));
         };
         let console = parts.extensions.get::<Arc<Console>>().cloned().ok_or_else(|| {
@@ -159,14 +159,20 @@ pub(super) fn html(status: StatusCode, text: String) -> Response {
 }
 
 /// What somebody sees who is not paired: nothing but this.
-pub(super) fn unpaired(headers: &HeaderMap, wrong: Option<&Problem>) -> Response {
+pub(super) fn unpaired(headers: &HeaderMap, refused: Option<&Problem>) -> Response {
     let device = device_name(headers);
-    let status = wrong.map_or(StatusCode::UNAUTHORIZED, Problem::status);
-    let wrong = wrong.map(|problem| show::text(&sentence(&problem.failure().what)));
-    match (Pair { wrong, device }).render() {
+    let status = refused.map_or(StatusCode::UNAUTHORIZED, Problem::status);
+    let wrong = refused.map(|problem| show::text(&sentence(&problem.failure().what)));
+    let mut response = match (Pair { wrong, device }).render() {
         Ok(text) => html(status, text),
         Err(_) => status.into_response(),
+    };
+    if let Some(problem) = refused {
+        let own = problem.clone().into_response();
+        let wait = own.headers().get(header::RETRY_AFTER).cloned();
+        response.headers_mut().extend(wait.map(|wait| (header::RETRY_AFTER, wait)));
     }
+    response
 }
 
 pub(super) fn trouble(problem: &Problem, back: &'static str) -> Response {
