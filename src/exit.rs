@@ -6,7 +6,8 @@
 
 /// All went well, or a check found nothing.
 pub const OK: u8 = 0;
-/// A check (`jail check`, `jail doctor`, `jail audit verify`) found something.
+/// A check (`jail check`, `jail doctor`, `jail audit verify`) found something; for `jail stop`: something
+/// still runs.
 pub const FINDINGS: u8 = 1;
 /// The command line is wrong, or what was to be looked at could not be read.
 pub const USAGE: u8 = 2;
@@ -28,7 +29,10 @@ pub const fn signalled(signal: u8) -> u8 {
 /// Every code with its meaning: the source of `docs/exit-codes.md`.
 pub const TABLE: &[(u8, &str)] = &[
     (OK, "success; for `jail run`: the connector ended with 0"),
-    (FINDINGS, "a check found something (`jail check`, `jail doctor`, `jail audit verify`)"),
+    (
+        FINDINGS,
+        "a check found something (`jail check`, `jail doctor`, `jail audit verify`); for `jail stop`: something that was named still runs",
+    ),
     (
         USAGE,
         "wrong command line, or the subject of a check could not be read (all verbs but `run`)",

@@ -30,6 +30,7 @@ pub mod planted;
 pub mod policy;
 pub mod ports;
 pub mod resolve;
+pub mod runs;
 pub mod seccomp;
 pub mod session;
 pub mod spawn;

@@ -57,6 +57,16 @@ impl State {
         Ok(state)
     }
 
+    /// Opens the database where there is one: to look makes no file.
+    pub fn find(workspace: &WorkspaceRoot, patience: Duration) -> Result<Option<Self>, Failure> {
+        let path = path(workspace);
+        match fs::symlink_metadata(&path) {
+            Ok(_) => Self::open(workspace, patience).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(cannot("open", &path, &error)),
+        }
+    }
+
     /// One change, all or nothing. The lock is taken at once, so that what was read stays true.
     pub fn change<T>(
         &mut self,

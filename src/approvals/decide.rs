@@ -1,8 +1,8 @@
 //! One answer, from the words of its owner to the files that count.
 
 use super::answer::{Answer, Decision, Lifetime, Verdict};
-use super::request::{Request, RequestId};
-use super::store;
+use super::request::{Request, RequestId, Subject};
+use super::{apply, store};
 use crate::audit;
 use crate::failure::{Failure, Kind};
 use crate::policy::load::WorkspaceRoot;
@@ -21,17 +21,16 @@ pub fn decide(
     id: &RequestId,
     answer: Answer,
 ) -> Result<Decision, Failure> {
-    let of_run = matches!(answer.lifetime, Lifetime::Once | Lifetime::Session);
     let decision = match answer.verdict {
         Verdict::Revoke => store::revoke(state, id, answer)?,
         Verdict::Approve | Verdict::Deny => {
-            if of_run && let Some((request, _)) = store::find(state, id)? {
-                still_runs(root, &request)?;
+            if let Some((request, _)) = store::find(state, id)? {
+                possible(root, &request, &answer)?;
             }
             store::answer(state, id, answer)?
         }
     };
-    let all = super::apply(state, root, home);
+    let all = apply::apply(state, root, home);
     let decisions = store::find(state, id)?.map(|(_, decisions)| decisions).unwrap_or_default();
     let written = decisions.into_iter().find(|it| it.number == decision.number);
     match written {
@@ -75,9 +74,13 @@ pub fn runs_still(root: &WorkspaceRoot, request: &Request) -> Result<bool, Failu
     Ok(found.starts.iter().any(|(_, start)| start.run.as_str() == run.as_str()))
 }
 
-/// An answer for a run that is over would count for nothing.
-fn still_runs(root: &WorkspaceRoot, request: &Request) -> Result<(), Failure> {
-    let Some(run) = &request.latest.run else { return Ok(()) };
+/// An answer for a run that is over would count for nothing; a port that another has cannot be given.
+fn possible(root: &WorkspaceRoot, request: &Request, answer: &Answer) -> Result<(), Failure> {
+    if let (Subject::Port { .. }, Verdict::Approve) = (&request.subject, answer.verdict) {
+        return apply::may_register(root, request);
+    }
+    let of_run = matches!(answer.lifetime, Lifetime::Once | Lifetime::Session);
+    let Some(run) = request.latest.run.as_ref().filter(|_| of_run) else { return Ok(()) };
     if runs_still(root, request)? {
         return Ok(());
     }

@@ -6,9 +6,13 @@ use crate::audit::{self, Decided, Event, Log, RunId, Text};
 use crate::failure::{Failure, Kind};
 use crate::policy::load::WorkspaceRoot;
 
-/// Records an answer in the workspace's log. To be called when it was written down and before
-/// [`super::apply`]: what takes effect is on record.
-pub fn log(root: &WorkspaceRoot, decision: &Decision, request: &Request) -> Result<(), Failure> {
+/// Records an answer in the workspace's log, before it takes effect. Where a process is killed in between, it
+/// is recorded again by the next one, with the same number.
+pub(super) fn log(
+    root: &WorkspaceRoot,
+    decision: &Decision,
+    request: &Request,
+) -> Result<(), Failure> {
     let unwritten = |error: audit::AuditError| {
         let reason = Failure::from(error);
         let what = format!("the answer to {} cannot be recorded", request.id);

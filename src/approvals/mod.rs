@@ -7,13 +7,16 @@
 //! ```
 //!
 //! A request grants nothing. Its answer is first written down and then applied: a rule of the firewall's
-//! files or an entry of the registry, like one that a person makes. [`apply`] finishes what a process that
-//! was killed in between left undone; applying twice changes nothing. [`decide`] does both.
+//! files or an entry of the registry, like one that a person makes. [`apply`] puts it on record in the audit
+//! log first, and finishes what a process that was killed in between left undone; applying twice changes
+//! nothing. [`decide`] does both.
 
 mod answer;
 mod apply;
 mod decide;
+mod doubts;
 mod log;
+mod ports;
 mod request;
 mod store;
 #[cfg(test)]
@@ -22,7 +25,8 @@ mod tests;
 pub use answer::{Answer, Decision, Lifetime, Scope, Verdict, Via};
 pub use apply::apply;
 pub use decide::{decide, runs_still};
-pub use log::log;
+pub use doubts::{Doubt, doubts};
+pub use ports::{granted_by, pending_ports, port};
 pub use request::{Asker, Occurrence, Request, RequestId, Standing, Subject};
 pub use store::{Filter, Recorded, answer, changes, dismiss, find, list, record, revoke};
 

@@ -51,6 +51,9 @@ pub enum Subject {
         proto: Proto,
         #[schema(value_type = String)]
         at: SocketAddr,
+        /// For whoever: the entry is to name no connector.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        open: bool,
     },
 }
 
@@ -173,7 +176,9 @@ impl fmt::Display for Subject {
                 Endpoint { host: host.clone(), port }.fmt(f)?;
                 f.write_str(if *private { " (private)" } else { "" })
             }
-            Self::Port { service, proto, at } => write!(f, "port {at}/{proto} for {service}"),
+            Self::Port { service, proto, at, open: _ } => {
+                write!(f, "port {at}/{proto} for {service}")
+            }
         }
     }
 }

@@ -202,7 +202,13 @@ fn write(
     answer: Answer,
     standing: Standing,
 ) -> rusqlite::Result<Decision> {
-    let at = request::now();
+    // No two answers to one request have the same time: the files tell them apart by it.
+    let last: Option<u64> = change.query_row(
+        "SELECT max(at) FROM decisions WHERE request = ?1",
+        [id.as_str()],
+        |row| row.get(0),
+    )?;
+    let at = request::now().max(last.map_or(0, |last| last + 1));
     let text = serde_json::to_string(&answer)
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
     let sql = "INSERT INTO decisions (request, at, answer, applied) VALUES (?1, ?2, ?3, 0)";
@@ -218,26 +224,39 @@ fn stand(change: &Transaction<'_>, id: &RequestId, standing: Standing) -> rusqli
     count(change)
 }
 
-/// Gives the next decision after this number that no file says yet to `act`, and notes what came of it.
-/// Nobody else writes meanwhile, so that decisions are applied in their order. `None`: there is no more.
+/// What [`apply_next`] does with a decision.
+pub(super) trait Act {
+    /// Puts it on record.
+    fn record(&mut self, decision: &Decision, request: &Request) -> Result<(), Failure>;
+    /// Makes the files say it.
+    fn act(&mut self, decision: &Decision, request: &Request) -> Result<(), Failure>;
+}
+
+/// Records the next decision after this number that no file says yet, has it acted upon, and notes what came
+/// of it. Nobody else writes meanwhile, so that decisions are applied in their order. `None`: there is no
+/// more.
 pub(super) fn apply_next(
     state: &mut State,
     after: u64,
-    act: impl FnOnce(&Decision, &Request) -> Result<(), Failure>,
+    by: &mut impl Act,
 ) -> Result<Option<(u64, Result<(), Failure>)>, Failure> {
     let path = state.path().to_owned();
     state.change(|change| {
         let failed = |error: rusqlite::Error| cannot("write", &path, &error);
-        let sql = "SELECT number, request, at, answer, applied, failed FROM decisions \
+        let sql = "SELECT number, request, at, answer, applied, failed, recorded FROM decisions \
                    WHERE applied = 0 AND number > ?1 ORDER BY number LIMIT 1";
-        let next = change.query_row(sql, [after], decision).optional().map_err(failed)?;
-        let Some(decision) = next else { return Ok(None) };
+        let both = |row: &Row<'_>| Ok((decision(row)?, row.get(6)?));
+        let next = change.query_row(sql, [after], both).optional().map_err(failed)?;
+        let Some((decision, recorded)) = next else { return Ok(None) };
         let id = &decision.request;
         let request = get(change, id).map_err(failed)?.ok_or_else(|| unknown(id))?;
-        let result = act(&decision, &request);
+        let recorded = if recorded { Ok(()) } else { by.record(&decision, &request) };
+        let on_record = recorded.is_ok();
+        let result = recorded.and_then(|()| by.act(&decision, &request));
         let why = result.as_ref().err().map(|failure| failure.what.clone());
-        let sql = "UPDATE decisions SET applied = ?2, failed = ?3 WHERE number = ?1";
-        change.execute(sql, params![decision.number, why.is_none(), why]).map_err(failed)?;
+        let sql = "UPDATE decisions SET recorded = ?2, applied = ?3, failed = ?4 WHERE number = ?1";
+        let row = params![decision.number, on_record, why.is_none(), why];
+        change.execute(sql, row).map_err(failed)?;
         if why.is_none() && decision.answer.verdict == Verdict::Revoke {
             // What could not be applied before is taken back as well, and must not be tried again.
             let sql = "UPDATE decisions SET applied = 1 WHERE request = ?1 AND number < ?2";

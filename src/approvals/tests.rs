@@ -135,6 +135,23 @@ fn what_is_taken_back_is_gone_and_can_be_asked_for_again() {
 }
 
 #[test]
+fn each_answer_for_one_connection_is_a_rule_of_its_own() {
+    let mut rig = Rig::new();
+    for given in 1..4 {
+        let id = rig.asked("a.example");
+        answer(&mut rig.state, &id, yes(Lifetime::Once)).unwrap();
+        rig.apply();
+        rig.apply();
+        assert_eq!(rig.rules().len(), given);
+    }
+    // A process that was killed after the file was written applies it once more.
+    let again = "UPDATE decisions SET applied = 0";
+    rig.state.read(|it| it.execute(again, [])).unwrap();
+    rig.apply();
+    assert_eq!(rig.rules().len(), 3);
+}
+
+#[test]
 fn an_answer_that_makes_no_sense_is_refused() {
     let mut rig = Rig::new();
     let id = rig.asked("a.example");
@@ -176,9 +193,28 @@ fn an_answer_is_in_the_files_when_it_comes_back() {
     let decided = rig.decide(&id, yes(Lifetime::Always)).unwrap();
     assert!(decided.applied);
     assert_eq!(rig.rules().len(), 1);
+    let log = rig.root.path.join(".cloned/audit.log");
+    let recorded = |log| std::fs::read_to_string(log).unwrap().matches("\"decision\"").count();
+    assert_eq!(recorded(&log), 1);
     let revoke = Answer { verdict: Verdict::Revoke, ..yes(Lifetime::Always) };
     assert!(rig.decide(&id, revoke).unwrap().applied);
     assert_eq!(rig.rules(), []);
+    assert_eq!(recorded(&log), 2);
+}
+
+#[test]
+fn what_cannot_be_recorded_does_not_take_effect() {
+    let mut rig = Rig::new();
+    let id = rig.asked("a.example");
+    let log = rig.root.path.join(".cloned/audit.log");
+    std::os::unix::fs::symlink("elsewhere", &log).unwrap();
+    let failure = rig.decide(&id, yes(Lifetime::Always)).unwrap_err();
+    assert!(failure.to_string().contains("cannot be recorded"), "{failure}");
+    assert_eq!(rig.rules(), []);
+    std::fs::remove_file(&log).unwrap();
+    rig.apply();
+    assert_eq!(rig.rules().len(), 1);
+    assert!(std::fs::read_to_string(&log).unwrap().contains("\"decision\""));
 }
 
 #[test]
@@ -235,6 +271,7 @@ fn port(service: &str, at: &str) -> Subject {
         service: service.parse().unwrap(),
         proto: crate::ports::Proto::Tcp,
         at: at.parse().unwrap(),
+        open: false,
     }
 }
 
@@ -252,6 +289,28 @@ fn a_port_is_registered_for_its_connector_and_taken_out_again() {
     let revoke = Answer { verdict: Verdict::Revoke, ..yes(Lifetime::Always) };
     rig.decide(&id, revoke).unwrap();
     assert_eq!(crate::ports::store::read(&rig.root).unwrap().services, []);
+}
+
+/// What `jail ports add` would refuse is refused before it is written down.
+#[test]
+fn a_port_that_cannot_be_registered_stays_unanswered() {
+    let mut rig = Rig::new();
+    let text = "version: 1\nservices:\n  other: {port: 3000}\nreserved: {mine: [4000-4001]}\n";
+    std::fs::write(crate::ports::store::path(&rig.root), text).unwrap();
+    let refused = [
+        ("127.0.0.1:3000", "that of `other`"),
+        ("127.0.0.1:4000", "reserved"),
+        ("0.0.0.0:1", "reach"),
+    ];
+    for (at, word) in refused {
+        let now = Occurrence::now("jail run web".into());
+        record(&mut rig.state, &asker("web"), &port("web", at), &now, 1).unwrap();
+        let id = RequestId::of(&asker("web"), &port("web", at));
+        let failure = rig.decide(&id, yes(Lifetime::Always)).unwrap_err();
+        assert!(failure.to_string().contains(word), "{failure}");
+        assert_eq!(find(&rig.state, &id).unwrap().unwrap().0.standing, Standing::Pending);
+    }
+    assert_eq!(std::fs::read_to_string(crate::ports::store::path(&rig.root)).unwrap(), text);
 }
 
 #[test]

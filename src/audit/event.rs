@@ -319,6 +319,20 @@ pub struct RunEnd {
     /// System calls that seccomp refused, where that was recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused_calls: Option<u64>,
+    /// Who asked for the end last, where the kernel told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<StoppedBy>,
+}
+
+/// A signal to the supervisor that asks for the end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoppedBy {
+    /// `SIGTERM`; `stop-now` where `jail stop` had the connector killed.
+    pub signal: Text,
+    /// The real user id of the process that sent it.
+    pub uid: u32,
+    /// Its number, which it may have no more.
+    pub pid: u32,
 }
 
 /// The host's own firewall was changed: rules of the registry of ports were loaded or removed.

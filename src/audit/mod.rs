@@ -79,10 +79,11 @@ pub use asked::{Asked, Decided};
 pub use error::AuditError;
 pub use event::{
     Applied, Born, Change, Denial, Detail, Event, Firewall, Grant, How, Mechanism, Network, Probe,
-    RunEnd, RunStart, Sandbox, VERSION, Verdict,
+    RunEnd, RunStart, Sandbox, StoppedBy, VERSION, Verdict,
 };
 pub use place::path_for;
 pub use query::{Entry, Filter, Reader};
+pub(crate) use text::hides;
 pub use text::{BadDigest, Digest, RunId, Text};
 pub use verify::{Finding, Report, What, verify};
 pub use writer::{Log, Note, Receipt};

@@ -66,6 +66,7 @@ pub(super) fn one_of_each() -> Vec<Event> {
             allowed: Some(3),
             denied: Some(1),
             refused_calls: None,
+            asked: Some(StoppedBy { signal: "SIGTERM".into(), uid: 1000, pid: 4242 }),
         })
     }));
     events.push(Event::Firewall(Firewall {

@@ -70,7 +70,7 @@ fn push(out: &mut String, piece: &str) -> bool {
 }
 
 /// True for a character that moves the cursor, changes the direction of text or cannot be seen.
-pub(super) fn hides(c: char) -> bool {
+pub(crate) fn hides(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'

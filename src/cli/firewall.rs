@@ -8,6 +8,8 @@ mod proxy;
 mod put;
 mod remove;
 
+pub(super) use put::until;
+
 use super::ui;
 use crate::failure::{Failure, Kind};
 use crate::firewall::store::{Folder, target};

@@ -23,7 +23,7 @@ pub const EXAMPLE: &str = include_str!("example.yaml");
 pub const PORTS: &str = include_str!("ports.example.yaml");
 /// What belongs to this machine and its runs, not to the project.
 const IGNORED: &str = "state.db\nstate.db-*\naudit.log\naudit.head*\nrun/\npolicy/.lock\n\
-                       .ports.lock\nrequests/\n";
+                       .ports.lock\n";
 
 pub fn run(args: &InitArgs) -> Result<u8, Failure> {
     let done = make(&args.dir)?;

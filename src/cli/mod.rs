@@ -1,6 +1,7 @@
 //! The command line: one file per verb.
 
 pub mod api;
+pub mod approvals;
 pub mod audit;
 pub mod check;
 pub mod completions;
@@ -9,11 +10,13 @@ pub mod doctor;
 pub mod explain;
 pub mod firewall;
 pub mod init;
+pub mod logs;
 pub mod ports;
 pub mod ps;
 pub mod run;
 pub mod schema;
 mod seccomp;
+pub mod stop;
 pub mod ui;
 pub mod why;
 
@@ -43,12 +46,15 @@ pub enum Verb {
     Explain(Box<explain::ExplainArgs>),
     Api(api::ApiArgs),
     Console(console::ConsoleArgs),
+    Approvals(approvals::ApprovalsArgs),
     Audit(audit::AuditArgs),
     Check(check::CheckArgs),
     Firewall(firewall::FirewallArgs),
     Ports(ports::PortsArgs),
     Why(why::WhyArgs),
     Ps(ps::PsArgs),
+    Stop(stop::StopArgs),
+    Logs(logs::LogsArgs),
     Init(init::InitArgs),
     Schema(schema::SchemaArgs),
     Doctor(doctor::DoctorArgs),
@@ -85,12 +91,15 @@ pub fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Verb::Explain(args) => explain::run(&args),
         Verb::Api(args) => api::run(&args),
         Verb::Console(args) => console::run(&args),
+        Verb::Approvals(args) => approvals::run(&args),
         Verb::Audit(args) => audit::run(&args),
         Verb::Check(args) => check::run(&args),
         Verb::Firewall(args) => firewall::run(&args),
         Verb::Ports(args) => ports::run(&args),
         Verb::Why(args) => why::run(&args),
         Verb::Ps(args) => ps::run(&args),
+        Verb::Stop(args) => stop::run(&args),
+        Verb::Logs(args) => logs::run(&args),
         Verb::Init(args) => init::run(&args),
         Verb::Schema(args) => schema::run(&args),
         Verb::Doctor(args) => doctor::run(&args),

@@ -7,12 +7,14 @@ mod remove;
 mod request;
 
 use super::ui;
+use crate::approvals;
 use crate::failure::{Failure, Kind};
 use crate::policy::load::{self, Sources, WorkspaceRoot};
 use crate::policy::text::plain_text;
 use crate::policy::{Malformed, Origin};
 use crate::ports::store::decode;
-use crate::ports::{Proto, Registry, Service, requests};
+use crate::ports::{Proto, Registry, Service};
+use crate::state::{PATIENCE, State};
 use serde::Serialize;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
@@ -122,14 +124,30 @@ fn shown(origin: &Origin, cwd: &Path) -> String {
     }
 }
 
-/// Takes the requests away that this entry grants, and says so. False where nobody had asked.
-fn answer(root: &WorkspaceRoot, service: &Service) -> Result<bool, Failure> {
-    let answered = requests::answer(root, service)?;
-    for request in &answered {
-        let by = request.by.as_ref().map(|by| format!(" of {by}")).unwrap_or_default();
-        ui::line(&format!("this grants the request{by} of {}", request.at));
+/// Answers the requests that this entry grants, and says so. False where nobody had asked.
+///
+/// The entry counts, whatever becomes of the requests: a failure is said, and is none of the command.
+fn answer(sources: &Sources, root: &WorkspaceRoot, service: &Service) -> bool {
+    let (home, by) = (sources.home.as_deref(), super::approvals::user());
+    let granted = State::find(root, PATIENCE).and_then(|state| match state {
+        Some(mut state) => approvals::granted_by(&mut state, root, home, service, &by),
+        None => Ok(Vec::new()),
+    });
+    match granted {
+        Ok(granted) => {
+            for request in &granted {
+                let by =
+                    request.latest.by.as_ref().map(|by| format!(" of {by}")).unwrap_or_default();
+                ui::line(&format!("this grants the request {}{by}", request.id));
+            }
+            !granted.is_empty()
+        }
+        Err(failure) => {
+            ui::line("it is registered; whether somebody had asked for it cannot be told:");
+            ui::failure(&failure);
+            false
+        }
     }
-    Ok(!answered.is_empty())
 }
 
 /// What `--json` prints of a service.

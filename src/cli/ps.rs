@@ -2,25 +2,32 @@
 
 use super::audit::{log_path, warn_damaged};
 use super::ui;
-use crate::audit::{Network, RunStart, Text};
+use crate::audit::{Network, RunStart, Sandbox, Text};
 use crate::egress::Counters;
 use crate::exit;
 use crate::failure::{Failure, Kind};
 use crate::plan::human;
+use crate::runs::{self, Confinement, Kind as RunKind, Record, Run};
 use crate::session::running::{self, lives};
 use crate::supervise::gauge;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::time::SystemTime;
 
 /// List your connectors that run now in this workspace, oldest first.
 ///
-/// They are those whose start is in the audit log and whose supervisor lives. What went through the
-/// proxy so far is at most a second old.
+/// They are those whose supervisor lives: it holds a lock in the folder of runs, or its start is in the
+/// audit log. What went through the proxy so far is at most a second old. What killed runs left is cleaned
+/// up.
 #[derive(Debug, clap::Args)]
 pub struct PsArgs {
-    /// Print an array of `{"run", "connector", "tool", "pid", "since", "command", "sandbox",
-    /// "network"}`: `pid` is the supervisor's, `network` its counters, `null` where there is no way
-    /// out or where they cannot be read.
+    /// Those of all workspaces.
+    #[arg(long)]
+    all_workspaces: bool,
+    /// Print an array of `{"run", "kind", "connector", "tool", "workspace", "pid", "since", "command",
+    /// "sandbox", "confinement", "listen", "of", "network"}`: `kind` is `run` or `listener`, `of` the listener of a
+    /// run, `pid` the supervisor's, `network` its counters, `null` where there is no way out or where they
+    /// cannot be read.
     #[arg(long)]
     json: bool,
 }
@@ -28,69 +35,125 @@ pub struct PsArgs {
 /// One running jail.
 #[derive(Debug, Serialize)]
 struct Running {
-    run: String,
+    run: Text,
+    kind: RunKind,
     connector: Text,
     tool: Option<Text>,
+    workspace: Option<Text>,
     pid: u32,
-    since: String,
+    since: Text,
     command: Text,
-    sandbox: crate::audit::Sandbox,
+    sandbox: Sandbox,
+    /// `null` of a run that has no entry.
+    confinement: Option<Confinement>,
+    listen: Option<Text>,
+    of: Option<Text>,
     network: Option<Counters>,
 }
 
 pub fn run(args: &PsArgs) -> Result<u8, Failure> {
     let path = log_path(None)?;
-    let mut running = Vec::new();
+    let here = runs::bucket(&path);
+    let entries = runs::living();
+    let known: BTreeSet<String> = entries.iter().map(|run| run.record.run.to_string()).collect();
+    let shown = entries.iter().filter(|run| args.all_workspaces || run.bucket == here);
+    let mut running: Vec<Running> = shown.filter_map(of_entry).collect();
     let found = running::running(&path)?;
     warn_damaged(found.damaged);
     for (since, start) in found.starts {
-        if start.uid == nix::unistd::getuid().as_raw() {
-            running.extend(look(since, start));
+        if start.uid == nix::unistd::getuid().as_raw() && !known.contains(start.run.as_str()) {
+            running.extend(of_log(since, start));
         }
     }
+    running.sort_by(|a, b| (&a.since, &a.run).cmp(&(&b.since, &b.run)));
     let text = if args.json {
         let text = serde_json::to_string_pretty(&running)
             .map_err(|error| Failure::new(Kind::Io, "cannot write JSON").because(error))?;
         text + "\n"
     } else {
-        table(&running)
+        table(&running, args.all_workspaces)
     };
     ui::data(&text)
         .map_err(|error| Failure::new(Kind::Io, "cannot print the result").because(error))?;
     if running.is_empty() && !args.json {
-        ui::line(&format!("nothing of yours runs here, says {}", path.display()));
+        let more =
+            if args.all_workspaces { "" } else { "; --all-workspaces shows those of others" };
+        ui::line(&format!("nothing of yours runs here, says {}{more}", path.display()));
     }
     Ok(exit::OK)
 }
 
 /// `None` where it has ended meanwhile.
-fn look(since: SystemTime, start: RunStart) -> Option<Running> {
-    let network = match start.network {
-        Some(Network::Proxy) => match gauge::read(start.pid, start.run.as_str()) {
-            Ok(counters) => Some(counters.unwrap_or_default()),
-            Err(_) if !lives(&start) => return None,
-            Err(error) => {
-                ui::line(&format!(
-                    "jail: the counters of run {} cannot be read: {error}",
-                    start.run
-                ));
-                None
-            }
-        },
-        _ => None,
+fn of_entry(entry: &Run) -> Option<Running> {
+    let record = entry.record.clone();
+    let proxied = record.network == Some(Network::Proxy) && record.kind == RunKind::Run;
+    let network = match proxied {
+        true => counters(record.pid, record.run.as_str(), || entry.lives())?,
+        false => None,
     };
-    let since = humantime::format_rfc3339_seconds(since).to_string();
-    let (run, sandbox) = (start.run.to_string(), start.backend);
-    let RunStart { connector, tool, pid, command, .. } = start;
-    Some(Running { run, connector, tool, pid, since, command, sandbox, network })
+    let Record { run, kind, connector, tool, workspace, pid, started, command, sandbox, .. } =
+        record;
+    let Record { confinement, listen, of, .. } = entry.record.clone();
+    Some(Running {
+        run,
+        kind,
+        connector,
+        tool,
+        workspace,
+        pid,
+        since: started,
+        command,
+        sandbox,
+        confinement: Some(confinement),
+        listen,
+        of,
+        network,
+    })
 }
 
-fn table(running: &[Running]) -> String {
+/// A run that could have no entry, or one of an older version.
+fn of_log(since: SystemTime, start: RunStart) -> Option<Running> {
+    let network = match start.network {
+        Some(Network::Proxy) => counters(start.pid, start.run.as_str(), || lives(&start))?,
+        _ => None,
+    };
+    let RunStart { run, backend, connector, tool, pid, command, .. } = start;
+    Some(Running {
+        run: run.as_str().into(),
+        kind: RunKind::Run,
+        connector,
+        tool,
+        workspace: None,
+        pid,
+        since: humantime::format_rfc3339_seconds(since).to_string().into(),
+        command,
+        sandbox: backend,
+        confinement: None,
+        listen: None,
+        of: None,
+        network,
+    })
+}
+
+/// `None` where the run has ended meanwhile, `Some(None)` where they cannot be read.
+fn counters(pid: u32, run: &str, lives: impl Fn() -> bool) -> Option<Option<Counters>> {
+    match gauge::read(pid, run) {
+        Ok(counters) => Some(Some(counters.unwrap_or_default())),
+        Err(_) if !lives() => None,
+        Err(error) => {
+            ui::line(&format!("jail: the counters of run {run} cannot be read: {error}"));
+            Some(None)
+        }
+    }
+}
+
+fn table(running: &[Running], workspaces: bool) -> String {
     if running.is_empty() {
         return String::new();
     }
+    let place = if workspaces { "  WORKSPACE" } else { "" };
     let mut text = format!(
-        "{:<12}  {:<16}  {:<8}  {:<20}  {:>5}  {:>7}  {:>7}  {:>10}  {:>10}  TOOL\n",
+        "{:<12}  {:<16}  {:<8}  {:<20}  {:>5}  {:>7}  {:>7}  {:>10}  {:>10}  TOOL{place}\n",
         "RUN", "CONNECTOR", "PID", "SINCE", "OPEN", "ALLOWED", "REFUSED", "OUT", "IN"
     );
     for one in running {
@@ -106,14 +169,21 @@ fn table(running: &[Running]) -> String {
             None => std::array::from_fn(|_| "-".to_owned()),
         };
         let tool = tool.as_ref().map_or("-", Text::as_str);
+        let place = match &one.workspace {
+            _ if !workspaces => String::new(),
+            Some(workspace) => format!("  {workspace}"),
+            None => "  -".to_owned(),
+        };
         let bare = match one.sandbox {
-            crate::audit::Sandbox::None => "  NOT CONFINED",
-            crate::audit::Sandbox::Landlock => "  no namespaces",
+            Sandbox::None => "  NOT CONFINED",
+            Sandbox::Landlock => "  no namespaces",
             _ => "",
         };
+        let listens =
+            one.listen.as_ref().map(|at| format!("  listens on {at}")).unwrap_or_default();
         text += &format!(
             "{run:<12}  {connector:<16}  {pid:<8}  {since:<20}  {open:>5}  {allowed:>7}  \
-             {denied:>7}  {out:>10}  {into:>10}  {tool}{bare}\n"
+             {denied:>7}  {out:>10}  {into:>10}  {tool}{place}{bare}{listens}\n"
         );
     }
     text
@@ -122,7 +192,7 @@ fn table(running: &[Running]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::{Born, Digest, Sandbox};
+    use crate::audit::{Born, Digest};
     use crate::host::process;
 
     fn start(pid: u32, born: Option<Born>) -> RunStart {
@@ -160,34 +230,29 @@ mod tests {
     fn the_columns_stand_below_their_names() {
         let counters = Counters { allowed: 12, denied: 6, open: 2, ..Counters::default() };
         let proxied = Running {
-            run: "0123456789ab".into(),
-            connector: "search".into(),
-            tool: Some("a.b@v1".into()),
-            pid: 4242,
-            since: "2026-11-22T03:04:05Z".into(),
-            command: "uvx".into(),
-            sandbox: Sandbox::Namespace,
             network: Some(counters),
+            workspace: Some("/w".into()),
+            ..of_log(SystemTime::UNIX_EPOCH, start(4242, None)).unwrap()
         };
         let bare = Running {
-            tool: None,
-            network: None,
-            sandbox: Sandbox::None,
             run: "ba9876543210".into(),
             connector: "sh".into(),
-            since: "2026-11-22T03:04:06Z".into(),
-            command: "sh".into(),
-            pid: 1,
+            sandbox: Sandbox::None,
+            listen: Some("unix:s".into()),
+            ..of_log(SystemTime::UNIX_EPOCH, start(1, None)).unwrap()
         };
+        let both = [proxied, bare];
         assert_eq!(
-            table(&[proxied, bare]),
+            table(&both, false),
             "RUN           CONNECTOR         PID       SINCE                  OPEN  ALLOWED  \
              REFUSED         OUT          IN  TOOL\n\
-             0123456789ab  search            4242      2026-11-22T03:04:05Z      2       12        \
-             6         0 B         0 B  a.b@v1\n\
-             ba9876543210  sh                1         2026-11-22T03:04:06Z      -        -        \
-             -           -           -  -  NOT CONFINED\n"
+             0123456789ab  search            4242      1970-01-01T00:00:00Z      2       12        \
+             6         0 B         0 B  -\n\
+             ba9876543210  sh                1         1970-01-01T00:00:00Z      -        -        \
+             -           -           -  -  NOT CONFINED  listens on unix:s\n"
         );
-        assert_eq!(table(&[]), "");
+        let wide = table(&both, true);
+        assert!(wide.contains("TOOL  WORKSPACE\n") && wide.contains("  -  /w\n"), "{wide}");
+        assert_eq!(table(&[], true), "");
     }
 }

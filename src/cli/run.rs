@@ -91,7 +91,12 @@ pub fn run(args: &RunArgs) -> Result<u8, Failure> {
             )
             .hint("strace -f shows what an unconfined program does"));
         }
-        return crate::session::unjailed::run(&policy, &sources, args.i_accept_no_sandbox);
+        return crate::session::unjailed::run(
+            &policy,
+            &sources,
+            args.i_accept_no_sandbox,
+            args.quiet,
+        );
     }
     let options = session::Options {
         report: args.report.is_some(),

@@ -1,9 +1,19 @@
 //! The only place that prints. Data goes to stdout, everything else to stderr.
 
 use crate::failure::Failure;
+use crate::runs::Log;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
+use std::sync::{Mutex, PoisonError};
+
+/// Where lines for the person are kept as well, while a run goes on.
+static KEPT: Mutex<Option<Log>> = Mutex::new(None);
+
+/// Keeps what is said from now on in the log of a run too, or no more.
+pub fn keep(log: Option<Log>) {
+    *KEPT.lock().unwrap_or_else(PoisonError::into_inner) = log;
+}
 
 /// Writes data to stdout. A reader that went away (`| head`) is no error.
 pub fn data(text: &str) -> io::Result<()> {
@@ -29,6 +39,10 @@ pub fn failure(failure: &Failure) {
 /// One line for the person, on stderr. With stderr closed there is nobody left to tell.
 pub fn line(text: &str) {
     drop(writeln!(io::stderr().lock(), "{text}"));
+    let kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    if let Some(complaint) = kept.and_then(|log| log.jail(text)) {
+        drop(writeln!(io::stderr().lock(), "{complaint}"));
+    }
 }
 
 /// True where stderr is a terminal and NO_COLOR (<https://no-color.org>) is not set.

@@ -267,6 +267,7 @@ pub fn order(plan: &Plan, env: &[(OsString, OsString)], secrets: Vec<(String, Ve
         nice: plan.process.nice,
         seccomp: plan.seccomp.program.to_vec(),
         doors,
+        writable: translate::places_to_write(plan),
         secrets,
     }
 }

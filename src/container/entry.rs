@@ -59,7 +59,7 @@ fn serve() -> io::Result<u8> {
     let order: Order = wire::receive(&mut door)?;
     let made = prepare(&order, handed.sockets.as_ref());
     let program = find(&order);
-    wire::send(&mut door, &sight(&program))?;
+    wire::send(&mut door, &sight(&program, &order.writable))?;
     let other = door.try_clone()?;
     let reporter = Reporter(other.as_fd(), Pass::default());
     let started = made.and_then(|()| {
@@ -69,9 +69,8 @@ fn serve() -> io::Result<u8> {
     match started {
         Ok((pid, signals)) => Ok(attend(pid, &signals, &door, reporter)),
         Err(fault) => {
+            // What is in the door can be read after our end, which the supervisor waits for.
             reporter.send(Message::Failed(fault));
-            // Until the supervisor has heard it: its end of the door is then closed.
-            wait_for_end(&door);
             Ok(125)
         }
     }
@@ -148,7 +147,7 @@ fn find(order: &Order) -> Result<PathBuf, i32> {
     best
 }
 
-fn sight(program: &Result<PathBuf, i32>) -> Sight {
+fn sight(program: &Result<PathBuf, i32>, writable: &[PathBuf]) -> Sight {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let link = |name: &str| {
         let target = fs::read_link(Path::new("/proc/self/ns").join(name)).ok()?;
@@ -161,18 +160,28 @@ fn sight(program: &Result<PathBuf, i32>) -> Sight {
         routes6: read("/proc/self/net/ipv6_route"),
         namespaces: NAMESPACES.iter().filter_map(|name| link(name)).collect(),
         tried: tried(),
+        writable: writable
+            .iter()
+            .map(|folder| (folder.clone(), make(&folder.join(".jail-looks-if-it-can-write"))))
+            .collect(),
         program: program.as_ref().ok().cloned(),
         not_found: program.as_ref().err().copied(),
     }
 }
 
+/// The errno, 0 where it worked.
+fn refused(result: io::Result<()>) -> i32 {
+    result.err().map_or(0, |error| errno(&error) as i32)
+}
+
+/// Makes a file and takes it away again.
+fn make(path: &Path) -> i32 {
+    let made = fs::OpenOptions::new().write(true).create_new(true).open(path).map(drop);
+    refused(made.inspect(|()| drop(fs::remove_file(path))))
+}
+
 /// What must fail here, whatever the tables say. Nothing is sent: connect(2) of a UDP socket looks for a route.
 fn tried() -> Vec<(String, i32)> {
-    let refused = |result: io::Result<()>| result.err().map_or(0, |error| errno(&error) as i32);
-    let make = |path: &str| {
-        let made = fs::OpenOptions::new().write(true).create_new(true).open(path).map(drop);
-        refused(made.inspect(|()| drop(fs::remove_file(path))))
-    };
     let route = || {
         let socket = std::net::UdpSocket::bind(("0.0.0.0", 0))?;
         socket.connect(("192.0.2.1", 9))
@@ -180,7 +189,7 @@ fn tried() -> Vec<(String, i32)> {
     let mut tried: Vec<(String, i32)> =
         ["/not-writable", "/etc/not-writable", "/.jail/not-writable"]
             .iter()
-            .map(|path| (format!("make {path}"), make(path)))
+            .map(|path| (format!("make {path}"), make(Path::new(path))))
             .collect();
     tried.push(("find a route to 192.0.2.1".to_owned(), refused(route())));
     tried.push(("become root".to_owned(), {

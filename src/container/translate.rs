@@ -95,8 +95,10 @@ pub fn arguments(
     let seccomp = path_text(&places.folder.join("seccomp.json"))?;
     args.text("--security-opt=", &format!("seccomp={seccomp}"));
     limits(plan, &mut args);
-    mount_options(plan, places, podman, &mut args)?;
-    args.text("--workdir=", &plan.exec.cwd.to_string_lossy());
+    mount_options(plan, places, (user, podman), &mut args)?;
+    // An engine makes the folder in the image, and its mode then counts for what is mounted there. The entry
+    // changes to the real one.
+    args.words(&["--workdir=/"]);
     args.text("--entrypoint=", &places.own.entrypoint);
     args.text("", &places.image);
     args.0.extend(places.own.args.iter().cloned());
@@ -130,7 +132,7 @@ fn limits(plan: &Plan, args: &mut Args) {
 fn mount_options(
     plan: &Plan,
     places: &Places,
-    podman: bool,
+    (user, podman): (User, bool),
     args: &mut Args,
 ) -> Result<(), Failure> {
     let scratch = plan.policy.filesystem.scratch.value.0;
@@ -142,9 +144,11 @@ fn mount_options(
         args.text("--tmpfs=", &format!("{target}:{options}{own}"));
         Ok(())
     };
+    // With the owner as well: some runtimes give a tmpfs the mode that the image's folder has.
+    let owner = if podman { String::new() } else { format!(",uid={},gid={}", user.uid, user.gid) };
     let sized = |size: u64, exec: bool| {
         let exec = if exec { "exec" } else { "noexec" };
-        format!("rw,{exec},nosuid,nodev,size={size},mode=1777")
+        format!("rw,{exec},nosuid,nodev,size={size},mode=1777{owner}")
     };
     let shown: Vec<PathBuf> = plan.mounts.iter().map(MountStep::target).collect();
     for volume in
@@ -207,6 +211,18 @@ pub fn writable(plan: &Plan) -> impl Iterator<Item = &Bind> {
         MountStep::Bind(bind) if bind.write => Some(bind),
         _ => None,
     })
+}
+
+/// Where the connector must be able to write, inside.
+pub fn places_to_write(plan: &Plan) -> Vec<PathBuf> {
+    let writable = plan.mounts.iter().filter(|step| match step {
+        MountStep::Tmpfs { .. } => true,
+        MountStep::Bind(bind) => {
+            bind.write && bind.kind == crate::plan::Kind::Dir && !mounts::is_pin(step)
+        }
+        _ => false,
+    });
+    writable.map(MountStep::target).collect()
 }
 
 /// What each bind was planned for: another file in its place is refused.

@@ -45,6 +45,7 @@ pub fn check(facts: &Facts<'_>, sight: &Sight, limits: &InForce) -> Vec<Checked>
         checked("read-only-root", Stage::Mounts, root(&mounts)),
         checked("mounts", Stage::Mounts, planned(facts.plan, &mounts)),
         checked("nothing-else-writable", Stage::Mounts, others(facts, &mounts)),
+        checked("writable-places", Stage::Mounts, writable(sight)),
         checked("no-route", Stage::Network, routes(sight)),
         checked("proof", Stage::Proof, tried(sight)),
     ];
@@ -74,6 +75,11 @@ fn fix(control: &str, engine: &str) -> String {
         "pids" => "accept to run without it: --allow-missing pids".to_owned(),
         "user" => "take out what maps users in the engine's configuration (userns-remap, userns)"
             .to_owned(),
+        "writable-places" => {
+            "what is granted for writing must be writable for the container's user; a folder \
+                              of the image that is in its place may have a mode that forbids it"
+                .to_owned()
+        }
         "nothing-else-writable" | "mounts" => format!(
             "take out what mounts more in the engine's configuration (containers.conf, daemon.json of {engine})"
         ),
@@ -259,6 +265,13 @@ fn others(facts: &Facts<'_>, mounts: &[Mount]) -> Option<String> {
         !mount.read_only() && !harmless(mount) && !wanted(&mount.at) && !is_own(&mount.at)
     });
     foreign.map(|mount| format!("{} ({}) can be written", mount.at.display(), mount.kind))
+}
+
+/// A connector that cannot write where it may fails in ways that nobody understands.
+fn writable(sight: &Sight) -> Option<String> {
+    let (path, errno) = sight.writable.iter().find(|(_, errno)| *errno != 0)?;
+    let why = nix::errno::Errno::from_raw(*errno).desc();
+    Some(format!("{} cannot be written: {why}", path.display()))
 }
 
 /// The header of `route` is a line; `ipv6_route` has lines for the loopback alone.

@@ -38,6 +38,8 @@ pub struct Order {
     pub seccomp: Vec<u8>,
     /// Make the doors, and so many sockets for published ports.
     pub doors: Option<u16>,
+    /// Folders that must be writable.
+    pub writable: Vec<PathBuf>,
     /// File names below /run/secrets.
     pub secrets: Vec<(String, Vec<u8>)>,
 }
@@ -56,6 +58,8 @@ pub struct Sight {
     pub namespaces: Vec<(String, String)>,
     /// What was tried and must fail: what, and the errno, 0 where it worked.
     pub tried: Vec<(String, i32)>,
+    /// Folders that were to be writable, and the errno, 0 where they are.
+    pub writable: Vec<(PathBuf, i32)>,
     /// The connector's program, where it was found; else why not.
     pub program: Option<PathBuf>,
     pub not_found: Option<i32>,

@@ -50,16 +50,19 @@ fn arrived(local: SocketAddr) -> Arrived {
 pub(super) struct Doors {
     gate: Rc<Gate>,
     open: RefCell<BTreeSet<u16>>,
+    /// In a container nothing but the doors can be reached, and no other port need be listened on.
+    doors_alone: bool,
     spare_v4: RefCell<Vec<OwnedFd>>,
     spare_v6: RefCell<Vec<OwnedFd>>,
 }
 
 impl Doors {
     pub(super) fn new(gate: Rc<Gate>, spare_v4: Vec<OwnedFd>, spare_v6: Vec<OwnedFd>) -> Rc<Self> {
-        let open = RefCell::default();
+        let (open, doors_alone) = (RefCell::default(), spare_v4.is_empty());
         Rc::new(Self {
             gate,
             open,
+            doors_alone,
             spare_v4: RefCell::new(spare_v4),
             spare_v6: RefCell::new(spare_v6),
         })
@@ -82,7 +85,7 @@ impl Doors {
     /// Opens the ports among these that are not yet; those that cannot be are reported.
     pub(super) fn open_ports(&self, ports: Vec<u16>) {
         for port in ports {
-            if self.is_open(port) {
+            if self.doors_alone || self.is_open(port) {
                 continue;
             }
             if let Err(error) = self.open_port(port) {

@@ -1,5 +1,6 @@
 //! What the egress process tells the supervisor: one JSON object per message.
 
+use super::Ask;
 use crate::firewall::Denial;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -39,6 +40,12 @@ pub enum Event {
         #[serde(flatten)]
         denial: Denial,
         more: u64,
+    },
+    /// The owner is asked; so often since it was last told.
+    Asked {
+        #[serde(flatten)]
+        ask: Ask,
+        times: u64,
     },
     /// The firewall's files changed: how many rules count now, and how many live connections that cut.
     Reloaded {

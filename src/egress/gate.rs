@@ -2,12 +2,14 @@
 //!
 //! The egress process has one thread; nothing here is shared with another.
 
+use super::asks::Asks;
 use super::bandwidth::Bandwidth;
 use super::dns::Questions;
 use super::names::{Names, NewNames};
 use super::reports::Reports;
 use super::resolve::Resolver;
 use super::route::{Path, Routes};
+use super::rulebook::Rulebook;
 use super::{Config, Counters, Event, Trust};
 use crate::firewall::{Decision, Denial, Door, Host, Rule, Rules, decide};
 use crate::planted::{Control, broken};
@@ -28,12 +30,14 @@ const COUNTED_HOSTS: usize = 256;
 pub struct Gate {
     pub config: Config,
     /// Fixed rules and those of the firewall's files, as they are now.
-    rules: RefCell<Rc<Rules>>,
+    rules: RefCell<Rulebook>,
     changed: watch::Sender<u64>,
     counters: RefCell<Counters>,
     open: Cell<usize>,
     events: mpsc::UnboundedSender<Event>,
     reports: RefCell<Reports>,
+    /// What the owner is asked.
+    pub(super) asks: RefCell<Asks>,
     pub resolver: Resolver,
     /// What the DNS door answered.
     pub names: RefCell<Names>,
@@ -57,6 +61,16 @@ pub struct Grant {
     pub port: u16,
     pub door: Door,
     pub rule: Rule,
+    /// It is let out: a rule for one connection is for this one.
+    pub used: bool,
+}
+
+/// What the rules say.
+pub(super) enum Judged {
+    Allow(Grant),
+    /// Nothing; the owner can be asked.
+    Ask(Denial),
+    Deny(Denial),
 }
 
 /// Where an accepted connection wants to go, as far as it has said so.
@@ -92,12 +106,13 @@ impl Gate {
     ) -> Rc<Self> {
         let (changed, _) = watch::channel(0);
         Rc::new(Self {
-            rules: RefCell::new(Rc::new(together(&config.fixed, overlay))),
+            rules: RefCell::new(Rulebook::new(config.fixed.clone(), overlay)),
             changed,
             counters: RefCell::default(),
             open: Cell::new(0),
             events,
             reports: RefCell::default(),
+            asks: RefCell::default(),
             resolver,
             names: RefCell::default(),
             new_names: RefCell::default(),
@@ -124,17 +139,18 @@ impl Gate {
 
     /// The rules as they are now.
     pub fn rules(&self) -> Rc<Rules> {
-        Rc::clone(&self.rules.borrow())
+        self.rules.borrow().now()
     }
 
     /// Puts other rules in the place of those of the firewall's files; tunnels look again. Says how many
     /// live connections that ends.
     pub fn replace(&self, overlay: Rules) -> u64 {
-        *self.rules.borrow_mut() = Rc::new(together(&self.config.fixed, overlay));
-        self.changed.send_modify(|generation| *generation += 1);
+        let denied = self.rules.borrow_mut().replace(overlay);
+        let generation = *self.changed.borrow() + 1;
+        self.asks.borrow_mut().deny(&denied, generation);
+        self.changed.send_replace(generation);
         let lives = self.lives.borrow();
-        let ended =
-            lives.values().filter(|live| self.ask(&live.host, live.port, live.door).is_err());
+        let ended = lives.values().filter(|live| self.again(live).is_err());
         u64::try_from(ended.count()).unwrap_or(u64::MAX)
     }
 
@@ -148,16 +164,56 @@ impl Gate {
 
     /// Asks; a refusal is not yet reported, see [`Gate::denied`].
     pub fn ask(&self, host: &Host, port: u16, door: Door) -> Result<Grant, Denial> {
-        match decide(&self.config.who, &self.rules(), host, port, door, SystemTime::now()) {
-            Decision::Allow(rule) => {
-                Ok(Grant { host: host.clone(), port, door, rule: rule.clone() })
-            }
-            Decision::Ask(denial) | Decision::Deny(denial) => Err(denial),
+        match self.judge(host, port, door) {
+            Judged::Allow(grant) => Ok(grant),
+            Judged::Ask(denial) | Judged::Deny(denial) => Err(denial),
         }
+    }
+
+    pub(super) fn judge(&self, host: &Host, port: u16, door: Door) -> Judged {
+        self.judge_by(&self.rules(), host, port, door)
+    }
+
+    fn judge_by(&self, rules: &Rules, host: &Host, port: u16, door: Door) -> Judged {
+        match decide(&self.config.who, rules, host, port, door, SystemTime::now()) {
+            Decision::Allow(rule) => {
+                let (host, rule) = (host.clone(), rule.clone());
+                Judged::Allow(Grant { host, port, door, rule, used: false })
+            }
+            Decision::Ask(denial) => Judged::Ask(denial),
+            Decision::Deny(denial) => Judged::Deny(denial),
+        }
+    }
+
+    /// Asks again for what was granted: one that is let out needs no other rule than it had.
+    pub(super) fn again(&self, grant: &Grant) -> Result<Grant, Denial> {
+        let rules = match grant.used {
+            true => self.rules.borrow().standing(),
+            false => self.rules(),
+        };
+        match self.judge_by(&rules, &grant.host, grant.port, grant.door) {
+            Judged::Allow(now) => Ok(Grant { used: grant.used, ..now }),
+            Judged::Ask(denial) | Judged::Deny(denial) => Err(denial),
+        }
+    }
+
+    /// Marks what a connection goes out by.
+    pub(super) fn use_up(&self, grant: Grant) -> Grant {
+        if !grant.rule.once {
+            return grant;
+        }
+        self.rules.borrow_mut().use_up(&grant.rule);
+        Grant { used: true, ..grant }
+    }
+
+    /// The generation of the rules, and its changes.
+    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
     }
 
     /// Counts and reports a refusal. Every refusal passes here exactly once.
     pub fn denied(&self, denial: &Denial) {
+        self.note_private(denial);
         let mut counters = self.counters.borrow_mut();
         counters.denied += 1;
         let mut key = denial.target();
@@ -179,8 +235,12 @@ impl Gate {
         }
     }
 
-    /// Reports the refusals and warnings that came too fast; all of them at the end of the run.
+    /// Reports the questions, refusals and warnings that came too fast; all of them at the end of the run.
     pub fn report_waiting(&self, end: bool) {
+        let asks = self.asks.borrow_mut().due(Instant::now(), end);
+        for event in asks {
+            self.tell(event);
+        }
         for event in self.reports.borrow_mut().due(Instant::now(), end) {
             self.tell(event);
         }
@@ -228,7 +288,7 @@ impl Gate {
         }
         let mut changes = self.changed.subscribe();
         loop {
-            let Ok(now) = self.ask(&grant.host, grant.port, grant.door) else { return };
+            let Ok(now) = self.again(grant) else { return };
             let expiry = async {
                 match now.rule.expires {
                     Some(end) => {
@@ -257,10 +317,4 @@ impl Drop for Live<'_> {
     fn drop(&mut self) {
         self.0.lives.borrow_mut().remove(&self.1);
     }
-}
-
-fn together(fixed: &Rules, overlay: Rules) -> Rules {
-    let mut rules = fixed.clone();
-    rules.0.extend(overlay.0);
-    rules
 }

@@ -2,7 +2,7 @@
 
 use super::doors::{Doors, is_v6};
 use super::gate::Gate;
-use super::transparent::candidates;
+use super::transparent::{candidates, meant};
 use crate::firewall::{Denial, Door, Host, Reason};
 use crate::plan::probe::is_outside;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg};
@@ -96,16 +96,16 @@ fn port(transport: &[u8]) -> Option<u16> {
 
 fn denial(gate: &Gate, knock: Knock) -> Denial {
     if knock.udp {
-        let address = knock.to.ip().to_canonical();
-        let name = gate.names.borrow().of(address).into_iter().next();
-        let host = name.map_or(Host::Address(address), Host::Name);
-        let port = knock.to.port();
+        let (host, port) = (meant(gate, knock.to), knock.to.port());
         let protocol = if port == QUIC_PORT { "QUIC (UDP)" } else { "UDP" }.to_owned();
         let reason = Reason::NotTcp { protocol };
         return Denial::new(&gate.config.who, &host, port, Door::Packet, reason);
     }
     match candidates(gate, knock.to, Door::Packet) {
-        Err(denial) => denial,
+        Err(denial) => {
+            gate.note(&meant(gate, knock.to), knock.to.port(), Door::Packet);
+            denial
+        }
         // A rule allows it, yet nothing listens: said when the rule came; here it has its effect.
         Ok(grants) => {
             let host = grants.first().map(|grant| grant.host.clone());

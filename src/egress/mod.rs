@@ -9,6 +9,7 @@
 //!
 //! No process lives in the proxy namespace: the sockets here keep it alive, and with them it ends.
 
+mod asks;
 mod bandwidth;
 pub mod close;
 pub mod config;
@@ -19,6 +20,7 @@ mod doors;
 mod ending;
 pub mod event;
 pub mod gate;
+mod hold;
 pub mod http;
 pub mod knocks;
 pub mod names;
@@ -28,6 +30,7 @@ pub mod relay;
 mod reports;
 pub mod resolve;
 mod route;
+mod rulebook;
 pub mod serve;
 pub mod socks;
 pub mod tls;
@@ -38,6 +41,7 @@ mod upstream;
 #[cfg(test)]
 mod world;
 
+pub use asks::Ask;
 pub use close::refuse;
 pub use config::{Config, Limits, Sockets, Upstream};
 pub use event::{Counters, Event};

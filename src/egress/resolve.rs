@@ -260,7 +260,7 @@ fn stamp(path: &str) -> Option<(u64, u64, i64, i64)> {
 }
 
 /// True for the network between a jail and its proxy, which exists in every jail and nowhere else.
-fn is_jails_own(address: IpAddr) -> bool {
+pub(super) fn is_jails_own(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => matches!(v4.octets(), [169, 254, 77, 0..=3]),
         IpAddr::V6(v6) => matches!(v6.segments(), [0xfd6a, 0x6169, 0x6c, 0, ..]),

@@ -7,8 +7,9 @@ pub mod message;
 
 use self::message::{Command, Destination, Greeting, Read, Reply, Request};
 use super::gate::{Gate, Grant, Target};
+use super::hold::Client;
 use super::{ending, tunnel};
-use crate::firewall::{Denial, Door, Reason};
+use crate::firewall::{Denial, Door, Host, Reason};
 use std::net::IpAddr;
 use std::rc::Rc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -68,15 +69,18 @@ impl Negotiation {
             let what = format!("no complete SOCKS request within {} s", limit.as_secs_f32());
             return Err(self.refuse(Reason::Limit { what }, &Reply::Failure.message()));
         };
-        let grant = asked?;
+        let (host, port) = asked?;
+        let client = Client::Stream(&self.client);
+        let grant = self.gate.ask_owner(&host, port, Door::Socks, client).await;
+        let grant = grant.map_err(|denial| refused(denial, Reply::NotAllowed))?;
         let addresses = self.gate.resolved_once(&grant).await.map_err(unreached)?;
-        let server = self.dial(&grant, &addresses).await?;
+        let (grant, server) = self.dial(grant, &addresses).await?;
         self.write(&Reply::Succeeded.message()).await?;
         Ok((grant, addresses, server))
     }
 
-    /// What the client wants, if it may have it.
-    async fn ask(&mut self) -> Result<Grant, End> {
+    /// What the client wants.
+    async fn ask(&mut self) -> Result<(Host, u16), End> {
         match self.read(message::greeting, &[]).await? {
             Greeting::V5 { no_password: true } => self.write(&message::NO_PASSWORD).await?,
             Greeting::V5 { no_password: false } => {
@@ -101,10 +105,7 @@ impl Negotiation {
             return Err(refused(denial, Reply::CommandNotSupported));
         }
         match destination {
-            Destination::Host(host) => {
-                let asked = self.gate.ask(&host, port, Door::Socks);
-                asked.map_err(|denial| refused(denial, Reply::NotAllowed))
-            }
+            Destination::Host(host) => Ok((host, port)),
             Destination::NotAHost(_, ref why) => {
                 let reason = Reason::BadHost { why: why.to_string() };
                 let denial = Denial::of_text(who, &text(&destination), port, Door::Socks, reason);
@@ -115,11 +116,18 @@ impl Negotiation {
 
     /// Dials before the client is told of success, so that a host that cannot be reached is a reply.
     /// `None` for plain HTTP, where each request dials, and has a status of its own.
-    async fn dial(&self, grant: &Grant, addresses: &[IpAddr]) -> Result<Option<TcpStream>, End> {
+    async fn dial(
+        &self,
+        grant: Grant,
+        addresses: &[IpAddr],
+    ) -> Result<(Grant, Option<TcpStream>), End> {
         if tunnel::is_plain_http(grant.port) && !grant.rule.raw {
-            return Ok(None);
+            return Ok((grant, None));
         }
-        self.gate.dial(grant, addresses).await.map(Some).map_err(unreached)
+        let grant = self.gate.let_out(&grant, Client::Stream(&self.client)).await;
+        let grant = grant.map_err(unreached)?;
+        let server = self.gate.dial(&grant, addresses).await.map_err(unreached)?;
+        Ok((grant, Some(server)))
     }
 
     /// Reads one message; what follows it stays in `head`. `word`: the answer to nonsense.

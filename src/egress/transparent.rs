@@ -2,6 +2,7 @@
 
 use super::close::refuse;
 use super::gate::{Gate, Grant, Target};
+use super::hold::Client;
 use super::tunnel;
 use crate::firewall::{Denial, Door, Host, Reason};
 use std::net::SocketAddr;
@@ -10,7 +11,7 @@ use tokio::net::TcpStream;
 
 /// Serves a connection that the client made to `dialled` itself.
 pub async fn serve(gate: Rc<Gate>, client: TcpStream, dialled: SocketAddr) {
-    match candidates(&gate, dialled, Door::Transparent) {
+    match held(&gate, &client, dialled).await {
         Ok(candidates) => {
             let addresses = vec![dialled.ip().to_canonical()];
             let target =
@@ -22,6 +23,28 @@ pub async fn serve(gate: Rc<Gate>, client: TcpStream, dialled: SocketAddr) {
             gate.denied(&denial);
         }
     }
+}
+
+/// The same as [`candidates`], where the owner may be asked.
+async fn held(gate: &Gate, client: &TcpStream, dialled: SocketAddr) -> Result<Vec<Grant>, Denial> {
+    let door = Door::Transparent;
+    let Err(denial) = candidates(gate, dialled, door) else {
+        return candidates(gate, dialled, door);
+    };
+    if gate.config.hold.is_none() {
+        return Err(denial);
+    }
+    let host = meant(gate, dialled);
+    let asked = gate.ask_owner(&host, dialled.port(), door, Client::Stream(client)).await;
+    asked.map_err(by_number)?;
+    candidates(gate, dialled, door)
+}
+
+/// The host that a connection to this address most likely means.
+pub(super) fn meant(gate: &Gate, dialled: SocketAddr) -> Host {
+    let address = dialled.ip().to_canonical();
+    let latest = gate.names.borrow().of(address).into_iter().next();
+    latest.map_or(Host::Address(address), Host::Name)
 }
 
 /// Every allowed host that this address was given out for, at least one.

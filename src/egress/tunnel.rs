@@ -4,6 +4,7 @@
 //! The judgement is about the client's first bytes; after a ClientHello the rest is opaque.
 
 use super::gate::{Gate, Grant, Target};
+use super::hold::Client;
 use super::tls::alert::Alert;
 use super::tls::client_hello::{self, ClientHello, Hello};
 use super::{ending, http, relay};
@@ -176,7 +177,8 @@ impl Tunnel {
     /// Dials, unless the rule has gone or changed while the client was listened to.
     async fn connect(&mut self, grant: Grant) -> Result<(Grant, TcpStream), Refusal> {
         let plain = |denial| Refusal { denial, alert: None };
-        let now = self.gate.ask(&grant.host, grant.port, grant.door).map_err(plain)?;
+        let client = Client::Stream(&self.client);
+        let now = self.gate.let_out(&grant, client).await.map_err(plain)?;
         if (now.rule.raw, now.rule.ech) != (grant.rule.raw, grant.rule.ech) {
             return Err(self.refuse_of(&grant.host, Reason::Revoked));
         }

@@ -82,6 +82,11 @@ pub enum Reason {
     },
     /// The rule that allowed it is gone.
     Revoked,
+    /// It was held while its owner was asked, for so long.
+    Unanswered {
+        request: String,
+        waited: String,
+    },
 }
 
 /// One refusal.
@@ -128,6 +133,9 @@ impl Denial {
             Reason::NotTls | Reason::NoSni => " --raw",
             Reason::Ech => " --ech",
             Reason::DeniedByRule { lift, .. } => return lift.clone(),
+            Reason::Unanswered { request, .. } => {
+                return Some(format!("jail approvals approve {request}"));
+            }
             _ => return None,
         };
         let tool = self.tool.as_ref().map(|tool| format!("--tool {tool} ")).unwrap_or_default();
@@ -175,6 +183,7 @@ impl Reason {
             Self::NotTcp { .. } => "not-tcp",
             Self::Unreachable { .. } => "unreachable",
             Self::Revoked => "revoked",
+            Self::Unanswered { .. } => "unanswered",
         }
     }
 }
@@ -207,6 +216,7 @@ impl fmt::Display for Reason {
             Self::NotTcp { protocol } => write!(f, "{protocol}: only TCP goes out"),
             Self::Unreachable { why } => write!(f, "cannot be reached: {why}"),
             Self::Revoked => f.write_str("the rule that allowed it was removed"),
+            Self::Unanswered { waited, .. } => write!(f, "nobody answered within {waited}"),
         }
     }
 }
@@ -260,6 +270,7 @@ mod tests {
             Reason::NotTcp { protocol: text() },
             Reason::Unreachable { why: text() },
             Reason::Revoked,
+            Reason::Unanswered { request: text(), waited: text() },
         ];
         for reason in reasons {
             let tool = Some("cloned.mcp.web@v1".to_owned());

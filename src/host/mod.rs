@@ -1,5 +1,6 @@
 //! What this machine is and has: read once per run, before the plan, which then decides alone.
 
+pub mod holder;
 pub mod look;
 mod paths;
 pub mod ports;
@@ -73,6 +74,7 @@ pub fn facts(
         landlock_abi: crate::sys::landlock::abi(),
         landlock_errno: crate::sys::landlock::errno(),
         runs: paths::runs(policy, home)?,
+        entries: paths::entries(policy),
         time_namespace: look::exists(Path::new("/proc/self/ns/time"))?,
         overlay: copies && has_overlay(),
         ipv6: look::exists(Path::new("/proc/net/if_inet6"))?,

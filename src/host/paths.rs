@@ -97,6 +97,16 @@ pub(super) fn root_links() -> Result<Vec<(String, PathBuf)>, Failure> {
     Ok(links)
 }
 
+/// Asked for where something is granted at all.
+pub(super) fn entries(policy: &Policy) -> Vec<PathBuf> {
+    let filesystem = &policy.filesystem;
+    let own = matches!(filesystem.workspace.value, Workspace::Tmpfs { .. });
+    if own && filesystem.read.is_empty() && filesystem.write.is_empty() {
+        return Vec::new();
+    }
+    crate::runs::hidden()
+}
+
 /// Where runs without namespaces have their folders. What is not there yet is no link.
 pub(super) fn runs(policy: &Policy, home: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
     if ![Backend::Landlock, Backend::Container].contains(&policy.sandbox.value) {

@@ -245,7 +245,7 @@ fn network(policy: &Policy, facts: &Facts) -> NetworkPlan {
 }
 
 /// What the connector's own settings say of hosts that no rule names, or the workspace's firewall.
-fn unlisted(policy: &Policy, facts: &Facts) -> Setting<Unlisted> {
+pub fn unlisted(policy: &Policy, facts: &Facts) -> Setting<Unlisted> {
     let own = policy.network.unlisted.clone();
     own.or_else(|| facts.firewall.unlisted.clone())
         .unwrap_or_else(|| Setting::built_in(Unlisted::default()))
@@ -310,6 +310,7 @@ impl Gate<'_> {
             return Ok(true);
         }
         let why = match control {
+            _ if self.policy.sandbox.value == Backend::Container => &self.facts.cgroup.why,
             Control::Pids if self.facts.uid != 0 => {
                 "without a user namespace RLIMIT_NPROC counts every process of yours, and there is no pids cgroup"
             }

@@ -52,6 +52,8 @@ pub struct Facts {
     pub landlock_errno: i32,
     /// Where runs without namespaces have their folders: canonical, though it need not be there.
     pub runs: Option<PathBuf>,
+    /// Where entries of runs are or could be, whatever the tier: no grant may hold one of these.
+    pub entries: Vec<PathBuf>,
     pub time_namespace: bool,
     pub overlay: bool,
     /// Has this kernel IPv6?

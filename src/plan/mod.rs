@@ -20,7 +20,7 @@ mod stage;
 mod step;
 
 pub use about::About;
-pub use build::{CANARIES, build};
+pub use build::{CANARIES, build, unlisted};
 pub use env::PASSED as PASSED_ENV;
 pub use facts::{CgroupFacts, Facts, FirewallFacts, PathFact};
 pub use gap::Gap;

@@ -71,6 +71,11 @@ pub fn asked(policy: &Policy, facts: &Facts) -> Vec<Ungranted> {
         .collect()
 }
 
+/// How many ports are refused, for whatever reason.
+pub fn refused(policy: &Policy, facts: &Facts) -> usize {
+    judge(policy, facts).filter(Result::is_err).count()
+}
+
 fn judge(
     policy: &Policy,
     facts: &Facts,

@@ -1,8 +1,8 @@
 //! The audit records of one run.
 
 use crate::audit::{
-    Applied, AuditError, Denial, Detail, Digest, Event, Grant, How, Log, Mechanism, Network, Probe,
-    RunEnd, RunId, RunStart, Verdict, path_for,
+    Applied, Asked, AuditError, Denial, Detail, Digest, Event, Grant, How, Log, Mechanism, Network,
+    Probe, RunEnd, RunId, RunStart, StoppedBy, Verdict, path_for,
 };
 use crate::confine::cgroup::Usage;
 use crate::container::verify::Checked;
@@ -16,15 +16,16 @@ use crate::policy::load::{Sources, WorkspaceRoot};
 use crate::seccomp::refusal::Call;
 use crate::supervise::refusals::Refusal;
 use crate::supervise::trace::Seen;
-use crate::supervise::{Ended, EndedBy, Told};
+use crate::supervise::{self, Ended, EndedBy, Told};
 use crate::why::OTHER_CALLS;
 use nix::errno::Errno;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Where this run is recorded.
 pub(super) struct Audit {
     path: Option<PathBuf>,
+    workspace: Option<PathBuf>,
 }
 
 /// An open log, with the run's name.
@@ -37,8 +38,9 @@ impl Audit {
     pub(super) fn for_sources(sources: &Sources) -> Result<Self, Failure> {
         let root = WorkspaceRoot::find(&sources.cwd)?;
         let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
-        let root = root.as_ref().map(|root| root.path.as_path());
-        Ok(Self { path: path_for(root, state.as_deref(), sources.home.as_deref()) })
+        let workspace = root.map(|root| root.path);
+        let path = path_for(workspace.as_deref(), state.as_deref(), sources.home.as_deref());
+        Ok(Self { path, workspace })
     }
 
     /// Opens the log and records the start. A run that cannot be recorded does not take place.
@@ -76,6 +78,15 @@ impl Audit {
         Ok(run)
     }
 
+    /// Where it is.
+    pub(super) fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    pub(super) fn workspace(&self) -> Option<&Path> {
+        self.workspace.as_deref()
+    }
+
     fn open(&self, id: RunId) -> Result<Run, Failure> {
         let Some(path) = &self.path else {
             return Err(Failure::new(Kind::Refused, "there is no place for the audit log")
@@ -110,15 +121,17 @@ impl Run {
     /// The end of a run that was not confined.
     pub(super) fn end_unjailed(
         &self,
-        code: Option<i32>,
-        signal: Option<i32>,
+        by: EndedBy,
         wall: Duration,
+        last: Option<&supervise::Asked>,
     ) -> Result<(), Failure> {
-        let how = match (code, signal) {
-            (Some(code), _) => How::Exited { code },
-            (None, signal) => How::Signal { signal: signal.unwrap_or(libc::SIGKILL) },
+        let how = match by {
+            EndedBy::Exit(code) => How::Exited { code: code.into() },
+            EndedBy::Signal(signal) => How::Signal { signal },
+            EndedBy::Timeout | EndedBy::Hangup => How::Signal { signal: libc::SIGTERM },
         };
-        self.append(&Event::RunEnd(RunEnd { wall_ms: millis(wall), ..self.ended(how) }))
+        let (wall_ms, asked) = (millis(wall), last.map(asked));
+        self.append_late(&Event::RunEnd(RunEnd { wall_ms, asked, ..self.ended(how) }))
     }
 
     fn ended(&self, how: How) -> RunEnd {
@@ -134,6 +147,7 @@ impl Run {
             allowed: None,
             denied: None,
             refused_calls: None,
+            asked: None,
         }
     }
 
@@ -190,6 +204,15 @@ impl Run {
                 ..Detail::default()
             },
         }))
+    }
+
+    pub(super) fn id(&self) -> RunId {
+        self.id.clone()
+    }
+
+    /// Something that the owner is asked.
+    pub(super) fn asked(&self, asked: Asked) -> Result<(), Failure> {
+        self.append_late(&Event::Asked(asked))
     }
 
     /// System calls that the connector's filter refused.
@@ -285,6 +308,7 @@ impl Run {
             allowed: ended.egress.as_ref().map(|counters| counters.allowed),
             denied: ended.egress.as_ref().map(|counters| counters.denied),
             refused_calls: ended.refused.as_ref().map(|refused| refused.total),
+            asked: ended.asked.as_ref().map(asked),
             ..self.ended(how)
         }))
     }
@@ -360,6 +384,10 @@ fn reached(plan: &Plan, mechanism: Mechanism, words: [&str; 3], limit: u64) -> D
         times: 1,
         detail: Detail { limit: Some(limit), ..Detail::default() },
     }
+}
+
+fn asked(by: &supervise::Asked) -> StoppedBy {
+    StoppedBy { signal: by.name().into(), uid: by.uid, pid: by.pid }
 }
 
 fn unlogged(error: AuditError) -> Failure {

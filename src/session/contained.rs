@@ -1,6 +1,6 @@
 //! `--sandbox=container`: from policy to exit code, by an engine.
 
-use super::{Session, audit, egress, folder, mask, pipe, report, streams};
+use super::{Session, asks, audit, egress, folder, mask, pipe, report, streams};
 use crate::confine::cgroup::Usage;
 use crate::container::backend::{self, Streams};
 use crate::container::engine::{self, Engine};
@@ -11,8 +11,9 @@ use crate::failure::{Failure, Kind};
 use crate::plan::{Facts, NetworkPlan, Plan, Stage};
 use crate::policy::{Policy, SecretTarget};
 use crate::resolve::Resolved;
+use crate::runs::Log;
 use crate::spawn::{handover, parent, secrets};
-use crate::supervise::{Ended, Supervisor};
+use crate::supervise::{Ended, Relay, Supervisor};
 use serde_json::Value;
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
@@ -124,6 +125,7 @@ impl Session {
         &self,
         contained: &Contained,
         log: &mut Option<audit::Run>,
+        kept: Option<Log>,
     ) -> Result<(Ended, Option<Usage>), Failure> {
         let plan = &self.plan;
         streams::check(plan)?;
@@ -164,10 +166,12 @@ impl Session {
             (NetworkPlan::Proxied(proxied), Some(to)) => Some(egress::start(plan, proxied, to)?),
             _ => None,
         };
-        let mut supervisor = Supervisor::new(plan, jail, Some(relay), None, &mask)?;
+        let mut supervisor =
+            Supervisor::new(plan, jail, Relay::new(Some(relay), kept), None, &mask)?;
         let log = log.insert(self.audit.start_as(plan, &contained.json(plan))?);
         if let Some(egress) = egress {
-            supervisor.with_egress(egress, |event| egress::heard(log, event));
+            let asks = asks::Asks::new(log, plan, started.pid, self.root.clone());
+            supervisor.with_egress(egress, egress::Ear { log, asks });
         }
         supervisor.let_start(door)?;
         supervisor.on_confined(|_| log.applied_in_container(&checked));

@@ -1,5 +1,6 @@
 //! What a run's egress process is told, and what is made of what it tells.
 
+use super::asks::Asks;
 use super::audit;
 use crate::egress::{Config, Counters, Event, Limits, Upstream};
 use crate::failure::{Failure, Kind};
@@ -10,8 +11,10 @@ use crate::policy::Backend;
 use crate::policy::load::{Sources, WorkspaceRoot};
 use crate::spawn::egress::{self, Egress};
 use crate::spawn::secrets;
+use crate::supervise;
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
+use std::time::Instant;
 
 /// Hosts that the summary names.
 const SUMMED: usize = 5;
@@ -60,9 +63,36 @@ fn config(plan: &Plan, proxied: &Proxied) -> Config {
     }
 }
 
+/// What is made of what the egress process tells.
+pub(super) struct Ear<'a> {
+    pub(super) log: &'a audit::Run,
+    pub(super) asks: Asks<'a>,
+}
+
+impl supervise::Ear for Ear<'_> {
+    fn hear(&mut self, event: &Event) -> Result<Option<String>, Failure> {
+        if let Event::Asked { ask, times } = event {
+            self.asks.hear(ask, *times)?;
+        }
+        heard(self.log, event)
+    }
+
+    fn next_look(&self) -> Option<Instant> {
+        self.asks.next_look()
+    }
+
+    fn look(&mut self) -> Option<String> {
+        self.asks.look()
+    }
+
+    fn end(&mut self) -> Vec<String> {
+        self.asks.end()
+    }
+}
+
 /// One line for the person, one record for the log; an error ends the run. The supervisor prints the
 /// line, which must not wait for whoever reads it.
-pub(super) fn heard(log: &audit::Run, event: &Event) -> Result<Option<String>, Failure> {
+fn heard(log: &audit::Run, event: &Event) -> Result<Option<String>, Failure> {
     Ok(Some(match event {
         Event::Denied { denial, more } => {
             log.egress_denied(denial, *more)?;
@@ -91,7 +121,8 @@ pub(super) fn heard(log: &audit::Run, event: &Event) -> Result<Option<String>, F
         Event::Failed { what, why } => {
             return Err(Failure::new(Kind::Refused, what.clone()).because(why));
         }
-        Event::Ready | Event::Counters(_) => return Ok(None),
+        // Written down first, and then said.
+        Event::Asked { .. } | Event::Ready | Event::Counters(_) => return Ok(None),
     }))
 }
 

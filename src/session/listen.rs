@@ -1,10 +1,13 @@
 //! `jail run --listen unix:PATH`: one jailed connector per connection.
 
 use super::Session;
+use crate::audit::RunId;
 use crate::cli::ui;
 use crate::failure::{Failure, Kind};
+use crate::runs::STOP_NOW;
 use crate::sys::clone::{Cloned, clone3, leave};
 use crate::sys::fd::dup_onto;
+use crate::sys::process::add_signal;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -19,23 +22,47 @@ use std::time::{Duration, Instant};
 
 /// More connections than this at one time wait in the backlog.
 const AT_ONCE: usize = 64;
-/// At the end, how long the connectors have after SIGTERM.
+/// At the end: asked, killed by their supervisors, which record it, and killed with them.
+const ENDS: [i32; 3] = [libc::SIGTERM, STOP_NOW, libc::SIGKILL];
+/// How long the connectors have after each of these.
 const END_GRACE: Duration = Duration::from_secs(2);
 
 /// Serves until SIGTERM or SIGINT; then the jails are ended and the socket is removed.
 pub fn serve(path: &Path, session: impl Fn() -> Result<Session, Failure>) -> Result<u8, Failure> {
     // A policy that cannot be planned is refused now, not at the first connection.
-    drop(session()?);
+    let first = session()?;
     let socket = Socket::bind(path)?;
     let mut waited = SigSet::empty();
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGCHLD] {
         waited.add(signal);
     }
+    let waited = add_signal(waited, STOP_NOW);
+    let id = RunId::fresh().to_string();
+    let entry = first.begin(&first.listener(&id, path));
+    drop(first);
+    let session = || {
+        let mut session = session()?;
+        session.belongs_to(&id);
+        Ok(session)
+    };
+    let result = until_told(&socket, &waited, &session);
+    match &result {
+        Ok(code) => entry.end(*code, "told to end"),
+        Err(failure) => entry.failed(failure),
+    }
+    result
+}
+
+fn until_told(
+    socket: &Socket<'_>,
+    waited: &SigSet,
+    session: &impl Fn() -> Result<Session, Failure>,
+) -> Result<u8, Failure> {
     let mut before = SigSet::empty();
-    sigprocmask(SigmaskHow::SIG_BLOCK, Some(&waited), Some(&mut before)).map_err(io)?;
-    let signals = SignalFd::with_flags(&waited, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
-        .map_err(io)?;
-    ui::line(&format!("jail: listening on unix:{}", path.display()));
+    sigprocmask(SigmaskHow::SIG_BLOCK, Some(waited), Some(&mut before)).map_err(io)?;
+    let signals =
+        SignalFd::with_flags(waited, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).map_err(io)?;
+    ui::line(&format!("jail: listening on unix:{}", socket.path.display()));
     let mut jails: BTreeMap<i32, OwnedFd> = BTreeMap::new();
     loop {
         let accept = if jails.len() < AT_ONCE { PollFlags::POLLIN } else { PollFlags::empty() };
@@ -50,13 +77,14 @@ pub fn serve(path: &Path, session: impl Fn() -> Result<Session, Failure>) -> Res
         let connection = fds[1].any().unwrap_or(false);
         while let Ok(Some(info)) = signals.read_signal() {
             if info.ssi_signo != Signal::SIGCHLD as u32 {
-                end(jails, &signals)?;
+                let told = info.ssi_signo.cast_signed() == STOP_NOW;
+                end(jails, &signals, if told { &ENDS[1..] } else { &ENDS })?;
                 return Ok(crate::exit::OK);
             }
             reap(&mut jails);
         }
         if connection {
-            accept_one(&socket, &session, &before, &mut jails)?;
+            accept_one(socket, session, &before, &mut jails)?;
         }
     }
 }
@@ -119,13 +147,13 @@ fn reap(jails: &mut BTreeMap<i32, OwnedFd>) {
     }
 }
 
-/// SIGTERM to every jail, and SIGKILL to those that are still there after a while. Their supervisors
-/// are waited for: they write the audit log, and take their cgroups away.
-fn end(mut jails: BTreeMap<i32, OwnedFd>, signals: &SignalFd) -> Result<(), Failure> {
-    for signal in [libc::SIGTERM, libc::SIGKILL] {
+/// One signal after the other to every jail that is still there. Their supervisors are waited for: they
+/// write the audit log, and take their cgroups away.
+fn end(mut jails: BTreeMap<i32, OwnedFd>, signals: &SignalFd, ends: &[i32]) -> Result<(), Failure> {
+    for signal in ends {
         for pidfd in jails.values() {
             // One that has ended already needs no signal; all others die with us (die_with_parent).
-            if let Err(error) = crate::sys::process::send_signal(pidfd.as_fd(), signal)
+            if let Err(error) = crate::sys::process::send_signal(pidfd.as_fd(), *signal)
                 && error.errno() != nix::errno::Errno::ESRCH
             {
                 ui::line(&format!("jail: cannot end a connection's jail: {error}"));

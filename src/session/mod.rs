@@ -1,8 +1,10 @@
 //! One run from policy to exit code: plan, audit, spawn, supervise, report.
 
+mod asks;
 mod audit;
 mod contained;
 mod egress;
+mod entry;
 mod folder;
 pub mod listen;
 mod ports;
@@ -17,11 +19,13 @@ use crate::confine::cgroup::{self, Leaf, Support};
 use crate::failure::{Failure, Kind};
 use crate::plan::{self, CgroupPlan, HostView, NetworkPlan, Plan, SeccompPlan, Stage};
 use crate::planted::{Control, broken};
-use crate::policy::{Backend, Policy, SeccompChoice, load::Sources};
+use crate::policy::load::{Sources, WorkspaceRoot};
+use crate::policy::{Backend, Policy, SeccompChoice};
 use crate::resolve::{self, Resolved};
+use crate::runs::Log;
 use crate::spawn::{Prepared, handover, parent, secrets};
 use crate::supervise::trace::Tracer;
-use crate::supervise::{Ended, Supervisor};
+use crate::supervise::{Ended, Relay, Supervisor};
 use crate::sys::exec::CArray;
 use nix::fcntl::OFlag;
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
@@ -52,6 +56,9 @@ pub struct Session {
     home: Option<PathBuf>,
     /// Where the sandbox is a container.
     contained: Option<contained::Contained>,
+    /// The listener that it belongs to.
+    of: Option<String>,
+    root: Option<WorkspaceRoot>,
 }
 
 impl Session {
@@ -71,13 +78,19 @@ impl Session {
             (egress::firewall(sources)?, ports::facts(&policy, sources)?),
         )?;
         let engine = contained.then(|| contained::choose(&policy, &mut facts)).transpose()?;
-        let seccomp = seccomp(&policy.seccomp.value, sources)?;
         let run_id = crate::audit::RunId::fresh().as_str().to_owned();
-        let asked = policy.clone();
-        let mut plan =
-            plan::build(policy, &facts, &resolved, seccomp, run_id).map_err(|refusal| {
-                if options.asks { ports::ask(refusal, &asked, &facts, sources) } else { refusal }
-            })?;
+        let build = |facts: &plan::Facts| {
+            let seccomp = seccomp(&policy.seccomp.value, sources)?;
+            plan::build(policy.clone(), facts, &resolved, seccomp, run_id.clone())
+        };
+        let mut plan = match build(&facts) {
+            Err(refusal) if options.asks => {
+                ports::ask(refusal, &policy, &facts, sources)?;
+                facts.ports = ports::facts(&policy, sources)?;
+                build(&facts)?
+            }
+            built => built?,
+        };
         plan.exec.terminal = options.terminal;
         if options.terminal && contained {
             let what = "--tty works with --sandbox=namespace and landlock alone";
@@ -90,7 +103,8 @@ impl Session {
         plan.exec.traced = options.trace;
         let contained = engine.map(|engine| contained::plan(&plan, &facts, engine)).transpose()?;
         let (audit, home) = (audit::Audit::for_sources(sources)?, sources.home.clone());
-        Ok(Self { plan, audit, options: options.clone(), home, contained })
+        let root = WorkspaceRoot::find(&sources.cwd)?;
+        Ok(Self { plan, audit, options: options.clone(), home, root, contained, of: None })
     }
 
     pub fn plan(&self) -> &Plan {
@@ -109,11 +123,26 @@ impl Session {
 
     /// Runs it; the exit code is the connector's or one of [`crate::exit`].
     pub fn run(self) -> Result<u8, Failure> {
+        let entry = self.begin(&self.record());
+        match self.recorded(entry.log()) {
+            Ok((code, how)) => {
+                entry.end(code, &how);
+                Ok(code)
+            }
+            Err(failure) => {
+                entry.failed(&failure);
+                Err(failure)
+            }
+        }
+    }
+
+    /// The exit code, and how it ended in words.
+    fn recorded(&self, stderr: Option<Log>) -> Result<(u8, String), Failure> {
         let place = report::place(&self.options)?;
         let mut log = None;
         let ran = match &self.contained {
-            Some(contained) => self.in_container(contained, &mut log),
-            None => self.confined(&mut log),
+            Some(contained) => self.in_container(contained, &mut log, stderr),
+            None => self.confined(&mut log, stderr),
         };
         match ran {
             Ok((ended, usage)) => {
@@ -122,8 +151,8 @@ impl Session {
                     Some(log) => log.end(&self.plan, &ended, usage.as_ref()),
                     None => Ok(()),
                 };
-                let reported = report::write(&self, place, &ended, usage.as_ref(), &quarantined);
-                report::summary(&self, &ended, usage.as_ref(), &quarantined);
+                let reported = report::write(self, place, &ended, usage.as_ref(), &quarantined);
+                report::summary(self, &ended, usage.as_ref(), &quarantined);
                 report::replaced(&quarantine::replaced(&self.plan));
                 if let Some(counters) = ended.egress.as_ref().filter(|_| !self.options.quiet)
                     && let Some(line) = egress::summary(counters, &self.plan.run_id)
@@ -139,7 +168,7 @@ impl Session {
                     report::traced(refused, &self.plan.run_id);
                 }
                 recorded.and(reported)?;
-                Ok(ended.code())
+                Ok((ended.code(), entry::over(&ended)))
             }
             Err(failure) => {
                 let log = match log {
@@ -167,6 +196,7 @@ impl Session {
     fn confined(
         &self,
         log: &mut Option<audit::Run>,
+        kept: Option<Log>,
     ) -> Result<(Ended, Option<cgroup::Usage>), Failure> {
         let plan = &self.plan;
         if !self.options.terminal {
@@ -221,10 +251,12 @@ impl Session {
         drop(prepared);
         // Starts beside the jail, which hands its sockets over when it has made them.
         let egress = sockets.map(|(proxied, to)| egress::start(plan, proxied, to)).transpose()?;
-        let mut supervisor = Supervisor::new(plan, jail, relay, master, &mask)?;
+        let init = jail.pid;
+        let mut supervisor = Supervisor::new(plan, jail, Relay::new(relay, kept), master, &mask)?;
         let log = log.insert(self.audit.start(plan)?);
         if let Some(egress) = egress {
-            supervisor.with_egress(egress, |event| egress::heard(log, event));
+            let asks = asks::Asks::new(log, plan, init, self.root.clone());
+            supervisor.with_egress(egress, egress::Ear { log, asks });
         }
         if let Some(heard) = heard {
             supervisor.with_refusals(heard, refusals::heard(log, plan, self.options.quiet));

@@ -20,6 +20,8 @@ CREATE TABLE decisions (
     at INTEGER NOT NULL,
     -- The answer, as JSON.
     answer TEXT NOT NULL,
+    -- 0 until the audit log has it.
+    recorded INTEGER NOT NULL DEFAULT 0,
     -- 0 until the firewall's files or the registry of ports say so, too.
     applied INTEGER NOT NULL,
     -- Why it could not be applied, the last time that was tried.

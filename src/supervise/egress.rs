@@ -18,6 +18,19 @@ const PARTING: Duration = Duration::from_secs(1);
 /// One event has at most some kilobytes; a line that does not end is none of ours.
 const LINE_MAX: usize = 256 << 10;
 
+/// What is made of what the process tells. The supervisor prints the lines, which must not wait for whoever
+/// reads them.
+pub trait Ear {
+    /// An error ends the run.
+    fn hear(&mut self, event: &Event) -> Result<Option<String>, Failure>;
+    /// When there is something to do without an event.
+    fn next_look(&self) -> Option<Instant>;
+    /// A small part of that.
+    fn look(&mut self) -> Option<String>;
+    /// All that is left, at the end of the run.
+    fn end(&mut self) -> Vec<String>;
+}
+
 pub(super) struct Link {
     egress: Egress,
     buffer: Vec<u8>,
@@ -152,13 +165,23 @@ impl Supervisor<'_> {
     }
 
     fn pass_on(&mut self, events: &[Event]) -> Result<(), Failure> {
-        let Some(act) = &mut self.on_event else { return Ok(()) };
+        let Some(ear) = &mut self.ear else { return Ok(()) };
         for event in events {
-            if let Some(line) = act(event)? {
+            if let Some(line) = ear.hear(event)? {
                 self.stderr.say(&line);
             }
         }
         Ok(())
+    }
+
+    /// Lets the ear do what it has to do by now.
+    pub(super) fn look_after_events(&mut self) {
+        let Some(ear) = &mut self.ear else { return };
+        if ear.next_look().is_some_and(|at| at <= Instant::now())
+            && let Some(line) = ear.look()
+        {
+            self.stderr.say(&line);
+        }
     }
 
     /// What went out and in, if anything could.
@@ -166,6 +189,8 @@ impl Supervisor<'_> {
         let Some(mut link) = self.egress.take() else { return Ok(None) };
         let (events, ended) = link.finish();
         self.pass_on(&events)?;
+        let lines = self.ear.as_mut().map(|ear| ear.end()).unwrap_or_default();
+        lines.iter().for_each(|line| self.stderr.say(line));
         ended?;
         Ok(Some(std::mem::take(&mut link.counters)))
     }

@@ -1,7 +1,7 @@
 //! How a run ended.
 
-use super::Told;
 use super::refusals::Refused;
+use super::{Asked, Told};
 use crate::egress::Counters;
 use crate::exit;
 use nix::sys::resource::{UsageWho, getrusage};
@@ -37,6 +37,8 @@ pub struct Ended {
     pub refused: Option<Refused>,
     /// How many different refusals were seen, where the run was traced.
     pub traced: Option<u64>,
+    /// Who asked for the end last, where that is known.
+    pub asked: Option<Asked>,
     pub told: Told,
 }
 

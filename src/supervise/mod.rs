@@ -8,41 +8,34 @@ mod ended;
 pub mod gauge;
 pub mod pty;
 pub mod refusals;
+mod signals;
 mod stderr;
 mod streams;
 pub mod trace;
 
+pub use egress::Ear;
 pub use ended::{Ended, EndedBy};
+pub use signals::Asked;
+pub(crate) use signals::take_signals;
+pub(crate) use stderr::Relay;
 
 use crate::confine::seccomp;
-use crate::egress::{Counters, Event};
+use crate::egress::Counters;
 use crate::failure::{Failure, Kind};
 use crate::plan::{Plan, Probe, Stage};
 use crate::planted::{Control, broken};
+use crate::runs::STOP_NOW;
 use crate::spawn::egress::Egress;
 use crate::spawn::hints;
 use crate::spawn::parent::{self, Jail};
 use crate::spawn::wire::{Fault, Message};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::SignalFd;
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
-use stderr::Relay;
 use streams::Streams;
-
-/// Signals that are the connector's business.
-const FORWARDED: [Signal; 8] = [
-    Signal::SIGHUP,
-    Signal::SIGINT,
-    Signal::SIGQUIT,
-    Signal::SIGTERM,
-    Signal::SIGUSR1,
-    Signal::SIGUSR2,
-    Signal::SIGWINCH,
-    Signal::SIGCONT,
-];
 
 const WINCH: u32 = Signal::SIGWINCH as u32;
 
@@ -74,8 +67,6 @@ impl Told {
 }
 
 type OnConfined<'a> = Box<dyn FnOnce(&Told) -> Result<(), Failure> + 'a>;
-/// What is to be said on stderr about an event, if anything.
-type OnEvent<'a> = Box<dyn FnMut(&Event) -> Result<Option<String>, Failure> + 'a>;
 
 /// A jail under supervision.
 pub struct Supervisor<'a> {
@@ -100,37 +91,32 @@ pub struct Supervisor<'a> {
     cause: Option<EndedBy>,
     /// Signals that were passed on before the connector started.
     early: Vec<i32>,
+    asked: Option<Asked>,
     /// Runs once, when every stage but exec is done.
     on_confined: Option<OnConfined<'a>>,
-    /// Runs for everything that the egress process tells but its counters.
-    on_event: Option<OnEvent<'a>>,
+    /// Hears everything that the egress process tells but its counters.
+    ear: Option<Box<dyn Ear + 'a>>,
 }
 
 impl<'a> Supervisor<'a> {
     /// Takes over a jail that was just started. `mask` is the signal mask from before the start.
-    pub fn new(
+    pub(crate) fn new(
         plan: &'a Plan,
         jail: Jail,
-        stderr: Option<OwnedFd>,
+        stderr: Relay,
         terminal: Option<OwnedFd>,
         mask: &SigSet,
     ) -> Result<Self, Failure> {
         let io = |error: nix::errno::Errno| {
             Failure::new(Kind::Io, "cannot watch the jail").because(error.desc())
         };
-        let mut forwarded = SigSet::empty();
-        FORWARDED.iter().for_each(|signal| forwarded.add(*signal));
-        let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
-        let signals = SignalFd::with_flags(&forwarded, flags).map_err(io)?;
-        let mut ours = *mask;
-        ours.extend(&forwarded);
-        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&ours), None).map_err(io)?;
+        let signals = take_signals(mask).map_err(io)?;
         let started = Instant::now();
         Ok(Self {
             plan,
             jail,
             signals,
-            stderr: Relay::new(stderr),
+            stderr,
             streams: Streams::watch(plan.eof_grace),
             terminal: pty::Session::start(terminal)?,
             egress: None,
@@ -147,8 +133,9 @@ impl<'a> Supervisor<'a> {
             killing: None,
             cause: None,
             early: Vec::new(),
+            asked: None,
             on_confined: None,
-            on_event: None,
+            ear: None,
         })
     }
 
@@ -159,13 +146,9 @@ impl<'a> Supervisor<'a> {
     }
 
     /// Watches over the egress process as well; without it the connector is ended.
-    pub fn with_egress(
-        &mut self,
-        egress: Egress,
-        act: impl FnMut(&Event) -> Result<Option<String>, Failure> + 'a,
-    ) {
+    pub fn with_egress(&mut self, egress: Egress, ear: impl Ear + 'a) {
         self.egress = Some(egress::Link::new(egress, &self.plan.run_id));
-        self.on_event = Some(Box::new(act));
+        self.ear = Some(Box::new(ear));
     }
 
     /// Lets the connector start once it is confined: now, or when the egress process is ready to serve it.
@@ -228,6 +211,7 @@ impl<'a> Supervisor<'a> {
             if let Some(session) = self.terminal.as_mut().filter(|_| ready.terminal) {
                 session.step();
             }
+            self.look_after_events();
             self.keep_egress()?;
             self.streams.look(ready.hangup);
             self.keep_deadlines()?;
@@ -295,6 +279,7 @@ impl<'a> Supervisor<'a> {
             self.deadline.as_ref().map(|(at, _)| *at),
             self.killing.as_ref().map(|(at, _)| *at),
             self.streams.next_look(),
+            self.ear.as_ref().and_then(|ear| ear.next_look()),
             self.refusals.as_ref().and_then(|link| link.next_look(now)),
         ];
         match next.into_iter().flatten().min() {
@@ -342,7 +327,11 @@ impl<'a> Supervisor<'a> {
             if let Some(session) = self.terminal.as_ref().filter(|_| info.ssi_signo == WINCH) {
                 session.resize();
             }
-            let signal = info.ssi_signo.cast_signed();
+            self.asked = Asked::of(&info).or(self.asked);
+            let signal = match info.ssi_signo.cast_signed() {
+                STOP_NOW => libc::SIGKILL,
+                signal => signal,
+            };
             if !self.told.confined {
                 self.early.push(signal);
             }
@@ -438,6 +427,7 @@ impl<'a> Supervisor<'a> {
             egress,
             refused,
             traced,
+            asked: self.asked,
             told: self.told,
         };
         Ok((ended, self.jail))

@@ -1,6 +1,7 @@
 //! Passes the connector's stderr on, byte for byte, and remembers its end; and says what the supervisor
-//! has to say meanwhile, to a reader who may never read.
+//! has to say meanwhile, to a reader who may never read. The log of the run has it all as well.
 
+use crate::runs::Log;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd;
 use std::collections::VecDeque;
@@ -14,8 +15,9 @@ const BUFFER: usize = 4096;
 const LINES: usize = 64 << 10;
 
 /// The relay; without a pipe it does nothing (stderr is inherited).
-pub(super) struct Relay {
+pub(crate) struct Relay {
     from: Option<OwnedFd>,
+    log: Option<Log>,
     waiting: Vec<u8>,
     tail: VecDeque<u8>,
     /// Lines of ours for which there was no room.
@@ -23,13 +25,20 @@ pub(super) struct Relay {
 }
 
 impl Relay {
-    pub(super) fn new(from: Option<OwnedFd>) -> Self {
-        Self { from, waiting: Vec::new(), tail: VecDeque::new(), unsaid: 0 }
+    pub(crate) fn new(from: Option<OwnedFd>, log: Option<Log>) -> Self {
+        Self { from, log, waiting: Vec::new(), tail: VecDeque::new(), unsaid: 0 }
     }
 
     /// Says a line when there is room for it. The connector can make us say many, and its client may not
     /// read: a write that waits would keep the supervisor from signals and deadlines.
-    pub(super) fn say(&mut self, line: &str) {
+    pub(crate) fn say(&mut self, line: &str) {
+        if let Some(complaint) = self.log.as_ref().and_then(|log| log.jail(line)) {
+            self.wait_for_room(&complaint);
+        }
+        self.wait_for_room(line);
+    }
+
+    fn wait_for_room(&mut self, line: &str) {
         if self.waiting.len() + line.len() > LINES {
             self.unsaid += 1;
             return;
@@ -40,7 +49,7 @@ impl Relay {
 
     /// What to wait for next: something to read, or room to write. A slow reader of our stderr slows
     /// the connector down, as it would without us, and never the supervisor.
-    pub(super) fn poll_fd(&self) -> Option<PollFd<'_>> {
+    pub(crate) fn poll_fd(&self) -> Option<PollFd<'_>> {
         if !self.waiting.is_empty() {
             return Some(PollFd::new(stderr(), PollFlags::POLLOUT));
         }
@@ -48,7 +57,7 @@ impl Relay {
     }
 
     /// One read or one write; only after poll said that it will not block.
-    pub(super) fn step(&mut self) {
+    pub(crate) fn step(&mut self) {
         if self.waiting.is_empty() {
             self.read();
         } else {
@@ -66,6 +75,10 @@ impl Relay {
                 self.tail.extend(&buffer[..length]);
                 let excess = self.tail.len().saturating_sub(TAIL);
                 self.tail.drain(..excess);
+                let log = self.log.as_ref();
+                if let Some(complaint) = log.and_then(|log| log.connector(&buffer[..length])) {
+                    self.wait_for_room(&complaint);
+                }
             }
             Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EINTR) => {}
             Err(_) => self.from = None,
@@ -87,7 +100,7 @@ impl Relay {
     }
 
     /// Gives a slow reader a second for each piece of what waits already.
-    pub(super) fn flush(&mut self) {
+    pub(crate) fn flush(&mut self) {
         while !self.waiting.is_empty() {
             let mut fds = [PollFd::new(stderr(), PollFlags::POLLOUT)];
             match poll(&mut fds, PollTimeout::from(1000u16)) {
@@ -99,7 +112,7 @@ impl Relay {
     }
 
     /// After the jail is gone: takes what is left, and gives a slow reader a second for each piece.
-    pub(super) fn drain(&mut self) {
+    pub(crate) fn drain(&mut self) {
         while let Some(fd) = self.poll_fd() {
             let patience = if self.waiting.is_empty() { 0u16 } else { 1000 };
             let mut fds = [fd];
@@ -111,7 +124,7 @@ impl Relay {
         }
     }
 
-    pub(super) fn tail(&self) -> Vec<u8> {
+    pub(crate) fn tail(&self) -> Vec<u8> {
         self.tail.iter().copied().collect()
     }
 }

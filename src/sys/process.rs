@@ -2,7 +2,10 @@
 
 use super::{Call, SysError, SysResult, check};
 use nix::errno::Errno;
+use nix::sys::signal::SigSet;
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 /// Every capability up to and beyond what today's kernels know; the kernel answers EINVAL past its last.
 const CAPABILITIES: libc::c_ulong = 64;
@@ -161,6 +164,29 @@ pub fn pidfd(pid: i32) -> SysResult<std::os::fd::OwnedFd> {
     // SAFETY: integers only. man: pidfd_open(2)
     let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
     check(Call::PidfdOpen, fd).map(|fd| super::fd::adopt(fd as i32))
+}
+
+/// This signal in a set, whatever its number. man: sigsetops(3)
+pub fn add_signal(set: SigSet, signal: libc::c_int) -> SigSet {
+    let mut raw = *set.as_ref();
+    // WHY: nix's enum has no real-time signals.
+    // SAFETY: the set is initialised; a number that is no signal is refused and leaves it as it is.
+    unsafe {
+        libc::sigaddset(&raw mut raw, signal);
+        SigSet::from_sigset_t_unchecked(raw)
+    }
+}
+
+/// Lets a command die with the thread that starts it, which must live as long as its process.
+pub fn dies_with_us(command: &mut Command) -> &mut Command {
+    // WHY: the standard library has no option for it.
+    // SAFETY: what runs between fork and exec is one prctl(2), which allocates nothing.
+    unsafe {
+        command.pre_exec(|| {
+            die_with_parent()
+                .map_err(|error| std::io::Error::from_raw_os_error(error.errno() as i32))
+        })
+    }
 }
 
 /// Sends a signal to the process behind a pidfd.

@@ -40,6 +40,7 @@ fn end(how: How) -> Event {
         allowed: None,
         denied: None,
         refused_calls: None,
+        asked: None,
     })
 }
 

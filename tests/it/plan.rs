@@ -18,6 +18,7 @@ fn facts() -> Facts {
         uid: 1000,
         gid: 100,
         user_home: Some("/home/u".into()),
+        entries: Vec::new(),
         landlock_abi: 7,
         landlock_errno: 0,
         runs: Some("/home/u/.cache/jail/runs".into()),

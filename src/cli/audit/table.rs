@@ -123,6 +123,10 @@ fn end(event: &RunEnd) -> (&'static str, String) {
     if let Some(calls) = event.refused_calls.filter(|calls| *calls > 0) {
         what += &format!(", {calls} by seccomp");
     }
+    if let Some(asked) = &event.asked {
+        what +=
+            &format!(", asked to by {} of user {} (pid {})", asked.signal, asked.uid, asked.pid);
+    }
     (paint, what)
 }
 
@@ -284,9 +288,11 @@ mod tests {
                 allowed,
                 denied,
                 refused_calls: Some(1),
+                asked: Some(crate::audit::StoppedBy { signal: "SIGTERM".into(), uid: 7, pid: 42 }),
             }))
         };
-        let cost = " after 1s 234ms, cpu 5ms, peak 1.5 MiB, 2 refused by the proxy, 1 by seccomp\n";
+        let cost = " after 1s 234ms, cpu 5ms, peak 1.5 MiB, 2 refused by the proxy, 1 by seccomp, \
+                    asked to by SIGTERM of user 7 (pid 42)\n";
         assert!(end(How::Exited { code: 3 }).ends_with(&format!("exited 3{cost}")));
         let (stage, what) = (Some("id-map".into()), "EPERM".into());
         let refused = How::Refused { stage, what, hints: Vec::new() };

@@ -56,7 +56,7 @@ struct Common {
     expires: Option<SystemTime>,
 }
 
-fn until(text: &str) -> Result<SystemTime, Malformed> {
+pub(in crate::cli) fn until(text: &str) -> Result<SystemTime, Malformed> {
     let wrong = || Malformed::new("a time from now such as `2h`, or a moment in RFC 3339", text);
     if text.contains('T') {
         return store::decode::time(text);

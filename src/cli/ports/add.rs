@@ -53,7 +53,7 @@ pub(super) fn run(args: &AddArgs) -> Result<u8, Failure> {
         Put::Known => format!("{}: was there already ({at})", words(&service)),
     });
     // Who asked knows how to publish it.
-    if answer(&root, &service)? {
+    if answer(&sources, &root, &service) {
         return Ok(exit::OK);
     }
     if let (Proto::Tcp, Some(connector)) = (service.proto, &service.connector)

@@ -53,7 +53,7 @@ pub(super) fn run(args: &AllocateArgs) -> Result<u8, Failure> {
         }
         allocate::service(&wanted, registry, Some(ephemeral), &host::ports::free)
     })?;
-    answer(&root, &service)?;
+    answer(&sources, &root, &service);
     let registry = store::read(&root)?;
     let service = written(&registry, &service);
     if done == Put::Added {

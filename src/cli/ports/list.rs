@@ -1,19 +1,24 @@
 //! `jail ports list`.
 
 use super::{ServiceJson, address, holder, place, print, print_json, shown};
+use crate::approvals::{self, Request, RequestId, Subject};
+use crate::audit::Text;
 use crate::cli::ui;
 use crate::exit;
 use crate::failure::Failure;
+use crate::firewall::store::write::stamp;
 use crate::policy::load::WorkspaceRoot;
-use crate::ports::requests::{self, Request};
-use crate::ports::{Judgement, Registry, store};
+use crate::ports::{Judgement, Proto, Registry, ServiceName, store};
+use crate::state::{PATIENCE, State};
 use serde::Serialize;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 /// Print the registry: every service with its port, and the ranges that are reserved.
 #[derive(Debug, clap::Args)]
 pub(super) struct ListArgs {
-    /// Print what was asked for and is not granted instead, each with the command that grants it.
+    /// Print what was asked for and is not answered instead, each with the command that grants it.
     #[arg(long)]
     pending: bool,
     /// Print `{"services": […], "reserved": […], "policy": {…}, "pending": NUMBER}`; with --pending
@@ -51,8 +56,18 @@ struct Pending<'a> {
 
 #[derive(Debug, Serialize)]
 struct PendingJson<'a> {
-    #[serde(flatten)]
-    request: &'a Request,
+    id: &'a RequestId,
+    service: &'a ServiceName,
+    proto: Proto,
+    port: u16,
+    bind: IpAddr,
+    /// `null`: the entry is to name none.
+    connector: Option<&'a str>,
+    reason: &'a Text,
+    by: Option<&'a Text>,
+    /// The last time that it was asked for.
+    at: String,
+    times: u64,
     /// The command that grants it.
     change: String,
 }
@@ -63,7 +78,7 @@ pub(super) fn run(args: &ListArgs) -> Result<u8, Failure> {
         return pending(&root, args.json);
     }
     let registry = store::read(&root)?;
-    let waiting = requests::pending(&root)?.len();
+    let waiting = waiting(&root)?.len();
     if args.json {
         print_json(&report(&registry, waiting))?;
         return Ok(exit::OK);
@@ -138,25 +153,51 @@ fn aligned(rows: Vec<[String; 7]>) -> String {
     rows.iter().map(line).collect()
 }
 
+/// What waits for an answer; to look makes no database.
+fn waiting(root: &WorkspaceRoot) -> Result<Vec<Request>, Failure> {
+    match State::find(root, PATIENCE)? {
+        Some(state) => approvals::pending_ports(&state),
+        None => Ok(Vec::new()),
+    }
+}
+
 fn pending(root: &WorkspaceRoot, json: bool) -> Result<u8, Failure> {
-    let requests = requests::pending(root)?;
+    let requests = waiting(root)?;
+    let pending: Vec<PendingJson<'_>> = requests.iter().filter_map(PendingJson::of).collect();
     if json {
-        let json = |request| PendingJson { request, change: Request::command(request) };
-        print_json(&Pending { pending: requests.iter().map(json).collect() })?;
+        print_json(&Pending { pending })?;
         return Ok(exit::OK);
     }
-    let text: String = requests.iter().map(request).collect();
-    print(&text)?;
+    print(&pending.iter().map(PendingJson::words).collect::<String>())?;
     if requests.is_empty() {
         ui::line("nobody waits for a port");
     }
     Ok(exit::OK)
 }
 
-fn request(request: &Request) -> String {
-    let by = request.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
-    let reason = request.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
-    let what = format!("{} {}:{}", request.proto, request.bind, request.port);
-    let who = &request.service;
-    format!("{who}: {what}, asked for {}{by}{reason}\n  {}\n", request.at, request.command())
+impl<'a> PendingJson<'a> {
+    fn of(request: &'a Request) -> Option<Self> {
+        let Subject::Port { service, proto, at, open } = &request.subject else { return None };
+        let (connector, id) = (request.asker.connector.as_str(), &request.id);
+        Some(Self {
+            id,
+            service,
+            proto: *proto,
+            port: at.port(),
+            bind: at.ip(),
+            connector: (!open).then_some(connector),
+            reason: &request.latest.reason,
+            by: request.latest.by.as_ref(),
+            at: stamp(SystemTime::UNIX_EPOCH + Duration::from_secs(request.last_at)),
+            times: request.times,
+            change: format!("jail approvals approve {id}"),
+        })
+    }
+
+    fn words(&self) -> String {
+        let Self { service, proto, port, bind, reason, by, at, change, .. } = self;
+        let by = by.map(|by| format!(" by {by}")).unwrap_or_default();
+        let at_port = SocketAddr::new(*bind, *port);
+        format!("{service}: {proto} {at_port}, asked for {at}{by} ({reason})\n  {change}\n")
+    }
 }

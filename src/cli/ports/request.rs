@@ -1,20 +1,23 @@
 //! `jail ports request`.
 
 use super::{place, shown, words};
+use crate::approvals::{self, Occurrence, Recorded};
+use crate::cli::approvals::user;
 use crate::cli::ui;
 use crate::exit;
 use crate::failure::{Failure, Kind};
+use crate::policy::ConnectorName;
 use crate::policy::text::plain_text;
-use crate::ports::requests::{self, Request};
 use crate::ports::store::{self, decode};
 use crate::ports::{Proto, Service, ServiceName};
+use crate::state::{PATIENCE, State};
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
 
 /// Ask the owner of this workspace to register a port. This grants nothing: it is noted, and waits.
 ///
-/// `jail ports list --pending` shows what waits. `jail ports add` grants it, `jail ports remove --pending`
-/// takes it away. A run that may not publish a port asks by itself.
+/// `jail ports list --pending` and `jail approvals list` show what waits. `jail approvals approve` and
+/// `jail ports add` grant it, `jail approvals deny` does not. A run that may not publish a port asks by itself.
 #[derive(Debug, clap::Args)]
 pub(super) struct RequestArgs {
     /// The service's name.
@@ -30,8 +33,8 @@ pub(super) struct RequestArgs {
     #[arg(long, value_name = "ADDRESS", value_parser = decode::bind, default_value = "127.0.0.1")]
     bind: IpAddr,
     /// The connector that would publish it.
-    #[arg(long, value_name = "NAME", value_parser = decode::connector)]
-    connector: Option<String>,
+    #[arg(long, value_name = "NAME")]
+    connector: Option<ConnectorName>,
     /// What it is for.
     #[arg(long, value_name = "TEXT", value_parser = plain_text)]
     reason: Option<String>,
@@ -44,19 +47,32 @@ pub(super) fn run(args: &RequestArgs) -> Result<u8, Failure> {
     let same = |service: &&Service| {
         service.name == args.name
             && service.bind == args.bind
-            && service.connector == args.connector
+            && service.connector.as_deref() == args.connector.as_ref().map(ConnectorName::as_str)
     };
     if let Some(known) = registry.service(args.proto, at.port()).find(same) {
         let place = shown(&known.origin, &sources.cwd);
         ui::line(&format!("{}: is registered already ({place})", words(known)));
         return Ok(exit::OK);
     }
-    let mut request = Request::new(&args.name, args.proto, at)
-        .ok_or_else(|| Failure::new(Kind::Usage, "a port is missing"))?;
-    request.connector.clone_from(&args.connector);
-    request.reason.clone_from(&args.reason);
-    let added = requests::record(&root, &request)?;
-    let what = if added { "noted; nothing is granted yet" } else { "was asked for already" };
-    ui::line(&format!("{what}: the owner answers with `{}`", request.command()));
+    let (asker, subject) = approvals::port(args.connector.as_ref(), &args.name, args.proto, at);
+    let reason = args.reason.as_deref().unwrap_or("jail ports request");
+    let occurrence = Occurrence { by: Some(user()), ..Occurrence::now(reason.into()) };
+    let mut state = State::open(&root, PATIENCE)?;
+    let id = match approvals::record(&mut state, &asker, &subject, &occurrence, 1)? {
+        Recorded::New(id) => {
+            ui::line("noted; nothing is granted yet");
+            id
+        }
+        Recorded::Again(id) => {
+            ui::line("was asked for already");
+            id
+        }
+        Recorded::Full => {
+            return Err(Failure::new(Kind::Refused, "too many requests wait for an answer").hint(
+                "jail approvals list shows them; jail approvals dismiss takes them off the list",
+            ));
+        }
+    };
+    ui::line(&format!("the owner answers with `jail approvals approve {id}`"));
     Ok(exit::OK)
 }

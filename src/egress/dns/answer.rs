@@ -1,16 +1,22 @@
 //! From a question to its answer: asks the gate, looks up, vets, remembers.
 
 use super::super::gate::{Gate, Grant};
+use super::super::hold::Client;
 use super::super::resolve::{Family, NotResolved};
 use super::super::route::Path;
 use super::question::{Asked, Question, Refusal, read};
 use crate::firewall::{Denial, Door, Host, Reason};
 use hickory_proto::op::{Message, ResponseCode};
+use hickory_proto::rr::RecordType;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use tokio::time::Instant;
 
 /// The answer to a message, and how many bytes of it a datagram may have.
-pub(super) async fn answer(gate: &Gate, bytes: &[u8]) -> Option<(Message, u16)> {
+pub(super) async fn answer(
+    gate: &Gate,
+    bytes: &[u8],
+    client: Client<'_>,
+) -> Option<(Message, u16)> {
     match read(bytes) {
         Asked::Nothing => None,
         Asked::Refused(reply, Refusal { name, why }) => {
@@ -22,17 +28,24 @@ pub(super) async fn answer(gate: &Gate, bytes: &[u8]) -> Option<(Message, u16)> 
             gate.denied(&Denial::of_text(&gate.config.who, &name, 0, Door::Dns, reason));
             Some((*reply, 512))
         }
-        Asked::Name(question) => Some((name(gate, &question).await, question.room())),
+        Asked::Name(question) => Some((name(gate, &question, client).await, question.room())),
     }
 }
 
-async fn name(gate: &Gate, question: &Question) -> Message {
+async fn name(gate: &Gate, question: &Question, client: Client<'_>) -> Message {
     let host = Host::Name(question.host.clone());
     if question.host.as_str() == "localhost" {
         // RFC 6761, 6.3: the jail's own loopback, which nobody else needs to know about.
         return question.answer(&[Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
     }
-    let grant = match gate.ask(&host, 0, Door::Dns) {
+    let asked = match question.kind {
+        RecordType::A | RecordType::AAAA | RecordType::HTTPS => {
+            gate.ask_owner(&host, 0, Door::Dns, client).await
+        }
+        // Whoever asks for these does not connect.
+        _ => gate.ask(&host, 0, Door::Dns),
+    };
+    let grant = match asked {
         Ok(grant) => grant,
         Err(denial) => {
             refused(gate, question, &denial);

@@ -2,6 +2,7 @@
 
 use super::super::close::refuse;
 use super::super::gate::Gate;
+use super::super::hold::Client;
 use super::answer::answer;
 use super::question::fitted;
 use std::io;
@@ -15,8 +16,8 @@ const MOST: usize = 100;
 /// Serves questions until the client ends, is silent for too long, or has asked enough.
 pub(in super::super) async fn serve(gate: Rc<Gate>, mut client: TcpStream) {
     for _ in 0..MOST {
-        let one = tokio::time::timeout(gate.config.limits.handshake, one(&gate, &mut client));
-        match one.await {
+        let patience = gate.config.limits.handshake + gate.config.hold.unwrap_or_default();
+        match tokio::time::timeout(patience, one(&gate, &mut client)).await {
             Ok(Ok(true)) => {}
             Ok(Ok(false)) => return,
             // It has broken off, or stopped in the middle: its own business.
@@ -34,7 +35,7 @@ async fn one(gate: &Gate, client: &mut TcpStream) -> io::Result<bool> {
     client.read_exact(&mut length[1..]).await?;
     let mut message = vec![0; usize::from(u16::from_be_bytes(length))];
     client.read_exact(&mut message).await?;
-    let Some((reply, _)) = answer(gate, &message).await else {
+    let Some((reply, _)) = answer(gate, &message, Client::Stream(client)).await else {
         return Err(io::ErrorKind::InvalidData.into());
     };
     let Some(bytes) = fitted(reply, u16::MAX) else {

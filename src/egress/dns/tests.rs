@@ -20,7 +20,10 @@ fn bytes(message: &Message) -> Vec<u8> {
 }
 
 async fn ask(world: &World, message: &Message) -> Option<Message> {
-    let (reply, room) = super::answer::answer(&world.gate, &bytes(message)).await?;
+    let (reply, room) = {
+        let client = super::super::hold::Client::Datagram(None);
+        super::answer::answer(&world.gate, &bytes(message), client).await?
+    };
     Some(Message::from_vec(&fitted(reply, room).unwrap()).unwrap())
 }
 

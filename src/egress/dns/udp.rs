@@ -1,6 +1,7 @@
 //! DNS over UDP, at every address: the answer comes from the one that was asked.
 
 use super::super::gate::Gate;
+use super::super::hold::Client;
 use super::answer::answer;
 use super::question::fitted;
 use crate::firewall::{Denial, Door, Reason};
@@ -9,6 +10,7 @@ use nix::sys::socket::{
     ControlMessage, ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, sendmsg,
 };
 use std::io::{self, IoSlice, IoSliceMut};
+use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
 use std::time::Duration;
@@ -75,12 +77,18 @@ async fn serve(gate: Rc<Gate>, socket: Rc<UdpSocket>) {
 }
 
 async fn reply(gate: &Gate, socket: &UdpSocket, datagram: Datagram) {
-    let Some((message, room)) = answer(gate, &datagram.bytes).await else { return };
+    let client = Client::Datagram(address(&datagram.from));
+    let Some((message, room)) = answer(gate, &datagram.bytes, client).await else { return };
     let Some(bytes) = fitted(message, room) else { return };
     let sent =
         socket.async_io(Interest::WRITABLE, || send(socket.as_raw_fd(), &bytes, &datagram)).await;
     // As with every resolver, a client that gets no answer asks again.
     drop(sent);
+}
+
+fn address(from: &SockaddrStorage) -> Option<SocketAddr> {
+    let v4 = from.as_sockaddr_in().map(|v4| SocketAddr::from(*v4));
+    v4.or_else(|| from.as_sockaddr_in6().map(|v6| SocketAddr::from(*v6)))
 }
 
 fn receive(socket: RawFd) -> io::Result<Option<Datagram>> {

@@ -8,6 +8,7 @@ use super::target::Target;
 use super::upstream::Upstream;
 use super::wire::{Inbox, Pulse, ReadError, copy_all, read_head};
 use crate::egress::gate::{Gate, Grant};
+use crate::egress::hold;
 use crate::firewall::{Door, Reason};
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -22,6 +23,8 @@ pub(super) struct Session {
     addresses: Vec<IpAddr>,
     /// No request has come yet.
     first: bool,
+    /// What the last request went out by, where that was a rule for one connection.
+    pub(super) let_out: Option<Grant>,
 }
 
 impl Session {
@@ -32,7 +35,12 @@ impl Session {
         addresses: Vec<IpAddr>,
     ) -> Self {
         let client = Client { stream, inbox: Inbox::new(head) };
-        Self { gate, client, upstream: None, addresses, first: true }
+        Self { gate, client, upstream: None, addresses, first: true, let_out: None }
+    }
+
+    /// Who waits while the owner is asked.
+    pub(super) fn client(&self) -> hold::Client<'_> {
+        hold::Client::Stream(&self.client.stream)
     }
 
     /// The connection and what came of it beyond the last request.
@@ -117,6 +125,8 @@ impl Session {
         request: &RequestHead,
         grant: &Grant,
     ) -> Result<(Outcome, Option<Upstream>), Failure> {
+        let grant = &self.gate.let_out(grant, self.client()).await.map_err(Refusal::from)?;
+        self.let_out = grant.used.then(|| grant.clone());
         let upgrade = wants_web_socket(request);
         let mut outgoing = outgoing(request, upgrade);
         if let Some(inject) = inject::of(grant) {

@@ -28,7 +28,7 @@ pub async fn serve_proxy(gate: Rc<Gate>, client: TcpStream) {
         };
         let judged = match &request.target {
             RequestTarget::Authority(target) => return connect(session, target.clone()).await,
-            RequestTarget::Absolute(target, _) => plain(&session.gate, target),
+            RequestTarget::Absolute(target, _) => plain(&session, target).await,
             RequestTarget::Origin(_) | RequestTarget::Asterisk => {
                 Err(place.malformed(&session.gate, "a proxy is asked with http://host/path"))
             }
@@ -53,7 +53,7 @@ pub async fn serve_origin(gate: Rc<Gate>, client: TcpStream, head: Vec<u8>, targ
             Ok(None) => return,
             Err(refusal) => return session.refuse(refusal, false).await,
         };
-        let judged = meant(&session.gate, &place, &target, chosen.as_ref(), &request);
+        let judged = meant(&session, &place, &target, chosen.as_ref(), &request).await;
         if let Ok(grant) = &judged {
             chosen = Some(grant.host.clone());
         }
@@ -79,8 +79,10 @@ async fn carry_on(
 }
 
 /// May a plain request go there?
-fn plain(gate: &Gate, target: &Authority) -> Result<Grant, Refusal> {
-    let grant = gate.ask(&target.host, target.port.unwrap_or(80), Door::Http)?;
+async fn plain(session: &Session, target: &Authority) -> Result<Grant, Refusal> {
+    let gate = &session.gate;
+    let port = target.port.unwrap_or(80);
+    let grant = gate.ask_owner(&target.host, port, Door::Http, session.client()).await?;
     if grant.port == TLS_PORT && !grant.rule.raw {
         return Err(Place::from(&grant).denial(gate, Reason::NotTls).into());
     }
@@ -88,13 +90,14 @@ fn plain(gate: &Gate, target: &Authority) -> Result<Grant, Refusal> {
 }
 
 /// Which of the target's candidates a request is for, if it still may.
-fn meant(
-    gate: &Gate,
+async fn meant(
+    session: &Session,
     place: &Place,
     target: &Target,
     chosen: Option<&Host>,
     request: &RequestHead,
 ) -> Result<Grant, Refusal> {
+    let gate = &session.gate;
     let asked = match (&request.target, &request.host) {
         (RequestTarget::Authority(_), _) => {
             return Err(place.malformed(gate, "CONNECT inside a connection to a host"));
@@ -110,7 +113,14 @@ fn meant(
     let any = broken(Control::HostMeant);
     let candidate = target.candidates.iter().find(|grant| any || grant.host == asked.host);
     match candidate.filter(|_| same_port && same_host) {
-        Some(grant) => Ok(gate.ask(&grant.host, target.port, target.door)?),
+        // All requests of one tunnel go out by the one rule that let it out.
+        Some(grant) => Ok(match session.let_out.as_ref().filter(|own| own.host == grant.host) {
+            Some(own) => gate.again(own)?,
+            None => {
+                let (host, port, door) = (&grant.host, target.port, target.door);
+                gate.ask_owner(host, port, door, session.client()).await?
+            }
+        }),
         None => {
             let reason = Reason::HostMismatch { host: asked.to_string() };
             Err(place.denial(gate, reason).into())
@@ -121,7 +131,8 @@ fn meant(
 async fn connect(session: Session, target: Authority) {
     let gate = Rc::clone(&session.gate);
     let port = target.port.unwrap_or(TLS_PORT);
-    let grant = match gate.ask(&target.host, port, Door::Connect) {
+    let asked = gate.ask_owner(&target.host, port, Door::Connect, session.client()).await;
+    let grant = match asked {
         Ok(grant) => grant,
         Err(denial) => return session.refuse(denial.into(), false).await,
     };

@@ -199,6 +199,8 @@ impl Wanted {
             && rule.once == self.once
             // Each answer has a rule of its own, which goes when the answer is taken back.
             && (self.request.is_none() || rule.request == self.request)
+            // Each is for a connection of its own; the same answer, written twice, is one.
+            && (!self.once || entry.at.map(stamp) == Some(stamp(self.at)))
     }
 
     /// True where this entry is what `put` makes.

@@ -111,6 +111,15 @@ impl Tree<'_> {
                 .because(format!("asked by {origin}"))
                 .hint("grant the folder below it that the connector needs"));
         }
+        let holds = |entry: &&PathBuf| entry.starts_with(canonical) || canonical.starts_with(entry);
+        if let Some(entries) = self.facts.entries.iter().find(holds) {
+            let entries = entries.display();
+            return Err(refuse(format!("{shown} is not granted whole (asked by {origin})"))
+                .because(format!(
+                    "jail keeps what it knows of your running connectors in {entries}"
+                ))
+                .hint("grant the folders beside it that the connector needs"));
+        }
         if write && ["/usr", "/etc", "/boot", "/opt"].iter().any(|t| canonical.starts_with(t)) {
             return Err(refuse(format!("{shown} is the system's own and never writable"))
                 .because(format!("asked by {origin}"))

@@ -236,6 +236,11 @@ pub fn hostname(policy: &Policy) -> String {
     policy.name.as_str().chars().take(63).collect()
 }
 
+/// A writable bind that is only there so that its place cannot be moved.
+pub fn is_pin(step: &MountStep) -> bool {
+    matches!(step, MountStep::Bind(bind) if bind.why.starts_with("pinned"))
+}
+
 /// A path of the jail relative to its root.
 pub fn relative(path: &Path) -> PathBuf {
     path.strip_prefix("/").unwrap_or(path).to_path_buf()

@@ -8,7 +8,7 @@ mod rules;
 mod write;
 
 pub use raw::schema;
-pub use write::{Put, add, put, remove};
+pub use write::{Put, add, fits, put, remove};
 
 use super::{FILE, Registry};
 use crate::failure::Failure;

@@ -52,11 +52,7 @@ pub fn put(
             }
             return Err(taken(known));
         }
-        if let Some((what, hint)) =
-            rules::objections(&wanted, &registry.services, &registry.reserved).into_iter().next()
-        {
-            return Err(Failure::new(Kind::Refused, what).hint(hint));
-        }
+        fits(&registry, &wanted)?;
         let mut append = |lines: &mut Lines, marks: Option<&Marks<'_>>, says: &Registry| {
             lines.add_service(marks, says, &wanted)
         };
@@ -70,6 +66,17 @@ pub fn put(
         Ok(written)
     })?;
     done.ok_or_else(|| Failure::new(Kind::Io, "nothing was registered"))
+}
+
+/// Refuses a service that cannot stand beside what this registry has.
+pub fn fits(registry: &Registry, wanted: &Service) -> Result<(), Failure> {
+    if let Some(known) = registry.named(&wanted.name) {
+        return Err(taken(known));
+    }
+    match rules::objections(wanted, &registry.services, &registry.reserved).into_iter().next() {
+        Some((what, hint)) => Err(Failure::new(Kind::Refused, what).hint(hint)),
+        None => Ok(()),
+    }
 }
 
 /// Removes the service of this name, and gives it.
