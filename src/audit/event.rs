@@ -325,7 +325,7 @@ pub struct RunEnd {
 }
 
 /// A signal to the supervisor that asks for the end.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct StoppedBy {
     /// `SIGTERM`; `stop-now` where `jail stop` had the connector killed.
     pub signal: Text,

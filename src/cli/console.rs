@@ -123,7 +123,10 @@ fn served(socket: &Path) -> Result<SocketAddr, Failure> {
     stream.take(64 << 10).read_to_string(&mut answer).map_err(|error| failed(&error))?;
     address(&answer).ok_or_else(|| {
         Failure::new(Kind::Refused, "this workspace is served already, but without pages")
-            .because(format!("the process at {} was not told to listen for browsers", socket.display()))
+            .because(format!(
+                "the process at {} was not told to listen for browsers",
+                socket.display()
+            ))
             .hint("end it and start jail console: it serves the API, too")
             .hint("or start that one with --listen 127.0.0.1:0")
     })

@@ -10,7 +10,9 @@ const SCRIPT: &str = include_str!("pages/console.js");
 const ICON: &str = include_str!("pages/console.svg");
 
 pub(super) fn routes() -> Router<App> {
-    let sent = |kind: &'static str, text: &'static str| get(move || async move { ([(CONTENT_TYPE, kind)], text) });
+    let sent = |kind: &'static str, text: &'static str| {
+        get(move || async move { ([(CONTENT_TYPE, kind)], text) })
+    };
     Router::new()
         .route("/console.css", sent("text/css; charset=utf-8", STYLE))
         .route("/console.js", sent("text/javascript; charset=utf-8", SCRIPT))

@@ -4,27 +4,34 @@
 use super::follow::{Follow, Started};
 use super::limits;
 use super::view::{self, RunFacts, Verified};
-use crate::approvals::{self, Answer, Decision, Filter, Request, RequestId, Standing, Verdict};
+use crate::approvals::{
+    self, Answer, Decision, Doubt, Filter, Request, RequestId, Standing, Verdict,
+};
 use crate::audit::{self, Entry, Network, Report};
 use crate::failure::{Failure, Kind};
 use crate::firewall::store::{self, Folder, Overlay};
-use crate::firewall::{Effect, HostPattern, Unlisted};
+use crate::firewall::{Effect, HostPattern, Rule, Unlisted, Who};
 use crate::policy::load::{self, Sources, WorkspaceRoot};
 use crate::policy::{ConnectorName, Overrides};
-use crate::ports::{self, Registry, requests};
+use crate::ports::{self, Registry};
+use crate::runs::{self, Outcome, Stopping};
 use crate::state::{PATIENCE, State};
 use crate::supervise::gauge;
-use std::collections::BTreeSet;
 use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::hash::{Hash, Hasher};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// A log up to this size is checked whenever its page is looked at.
 const QUICK: u64 = 16 << 20;
+
+/// How long a connector may take to end by itself, as with `jail stop`; a request of a browser does not wait
+/// much longer.
+const ENDING: Duration = Duration::from_secs(10);
 
 /// Which records of the log.
 #[derive(Debug, Clone, Default)]
@@ -49,15 +56,14 @@ struct Checked {
     report: Report,
 }
 
-/// All that is known about what waits, and what was answered.
-#[derive(Default)]
-pub(super) struct Asked {
-    pub(super) pending: Vec<(Request, Vec<Decision>)>,
-    /// The newest first.
-    pub(super) answered: Vec<(Request, Vec<Decision>)>,
-    pub(super) known: Vec<HostPattern>,
-    /// The runs that go on.
-    pub(super) running: BTreeSet<String>,
+/// A request with all that is known about it.
+pub(super) struct Case {
+    pub(super) request: Request,
+    /// Oldest first.
+    pub(super) answers: Vec<Decision>,
+    pub(super) doubts: Vec<Doubt>,
+    /// The run that asked goes on.
+    pub(super) lives: bool,
 }
 
 impl Desk {
@@ -91,8 +97,8 @@ impl Desk {
         Ok(pending)
     }
 
-    /// `most`: of those that were answered.
-    pub(super) fn asked(&self, most: usize) -> Result<Asked, Failure> {
+    /// Those that wait, oldest first, and at most so many that do not, the newest first.
+    pub(super) fn asked(&self, most: usize) -> Result<(Vec<Case>, Vec<Case>), Failure> {
         let state = self.state()?;
         let mut all = approvals::list(&state, &Filter::default())?;
         all.sort_by(|a, b| (a.first_at, a.id.as_str()).cmp(&(b.first_at, b.id.as_str())));
@@ -100,34 +106,47 @@ impl Desk {
             all.into_iter().partition(|it| it.standing == Standing::Pending);
         rest.sort_by_key(|request| std::cmp::Reverse(request.last_at));
         rest.truncate(most);
-        let known = self.known(&pending)?;
-        let with = |requests: Vec<Request>| {
-            let all = requests.into_iter().map(|request| {
+        let rules = self.overlay()?.rules().0;
+        let mut own = HashMap::new();
+        let running: BTreeSet<String> =
+            self.follow()?.running().iter().map(|it| it.start.run.to_string()).collect();
+        let mut cases = |requests: Vec<Request>| {
+            let cases = requests.into_iter().map(|request| {
                 let found = approvals::find(&state, &request.id)?;
-                Ok((request, found.map(|it| it.1).unwrap_or_default()))
+                let answers = found.map(|(_, answers)| answers).unwrap_or_default();
+                let allowed = self.allowed(&request, &rules, &mut own);
+                let doubts = approvals::doubts(&request, &answers, &allowed);
+                let run = request.latest.run.as_ref();
+                let lives = run.is_some_and(|run| running.contains(run.as_str()));
+                Ok(Case { request, answers, doubts, lives })
             });
-            all.collect::<Result<Vec<_>, Failure>>()
+            cases.collect::<Result<Vec<_>, Failure>>()
         };
-        let runs = self.follow()?.running();
-        let running = runs.iter().map(|run| run.start.run.to_string()).collect();
-        Ok(Asked { pending: with(pending)?, answered: with(rest)?, known, running })
+        Ok((cases(pending)?, cases(rest)?))
     }
 
-    /// The hosts that rules allow already: of the firewall's files, and of the connectors that ask.
-    fn known(&self, pending: &[Request]) -> Result<Vec<HostPattern>, Failure> {
-        let mut rules = self.overlay()?.rules().0;
-        let mut connectors: Vec<&ConnectorName> =
-            pending.iter().map(|request| &request.asker.connector).collect();
-        connectors.sort_by_key(|name| name.as_str());
-        connectors.dedup();
-        for name in connectors {
-            // Who asks need not have a manifest, and one that is wrong is `jail check`'s matter.
-            if let Ok(policy) = load::connector(name, &self.sources, &Overrides::default()) {
-                rules.extend(policy.network.rules);
-            }
-        }
-        let allowed = rules.into_iter().filter(|rule| rule.effect == Effect::Allow);
-        Ok(allowed.map(|rule| rule.host).collect())
+    /// The hosts that the connector may reach already. Its manifest is read once.
+    fn allowed(
+        &self,
+        request: &Request,
+        rules: &[Rule],
+        manifests: &mut HashMap<ConnectorName, Vec<Rule>>,
+    ) -> Vec<HostPattern> {
+        let name = &request.asker.connector;
+        let who = Who {
+            connector: name.clone(),
+            tool: request.asker.tool.clone(),
+            run: request.latest.run.as_ref().map(|run| run.as_str().to_owned()),
+        };
+        let own = manifests.entry(name.clone()).or_insert_with(|| {
+            // A command has no manifest, and one that is wrong helps nobody to compare names.
+            load::connector(name, &self.sources, &Overrides::default())
+                .map(|policy| policy.network.rules)
+                .unwrap_or_default()
+        });
+        let now = SystemTime::now();
+        let allows = |rule: &&Rule| rule.effect == Effect::Allow && rule.counts(&who, now);
+        rules.iter().chain(&*own).filter(allows).map(|rule| rule.host.clone()).collect()
     }
 
     pub(super) fn overlay(&self) -> Result<Overlay, Failure> {
@@ -151,18 +170,23 @@ impl Desk {
         let running = self.follow()?.running();
         let own = nix::unistd::getuid().as_raw();
         let pending = self.pending()?;
+        let entries = runs::living();
         let facts = running.into_iter().filter(|run| run.start.uid == own).map(|run| {
             let Started { since, start, applied, refused } = run;
             let id = start.run.as_str();
             let counters = match start.network {
                 // One that ended meanwhile, or that cannot be read, has none.
-                Some(Network::Proxy) => gauge::read(start.pid, id).ok().map(Option::unwrap_or_default),
+                Some(Network::Proxy) => {
+                    gauge::read(start.pid, id).ok().map(Option::unwrap_or_default)
+                }
                 _ => None,
             };
             let asks = |it: &&Request| it.latest.run.as_ref().is_some_and(|run| run.as_str() == id);
             let waiting = pending.iter().filter(asks).count() as u64;
             let limits = limits::of_run(start.pid, id);
-            RunFacts { since, start, applied, counters, limits, refused, waiting }
+            let entry = entries.iter().find(|entry| entry.record.run.as_str() == id);
+            let confinement = entry.map(|entry| entry.record.confinement.clone());
+            RunFacts { since, start, applied, confinement, counters, limits, refused, waiting }
         });
         Ok(facts.collect())
     }
@@ -173,12 +197,16 @@ impl Desk {
         Ok(view::egress(follow.last(), &pending, most, SystemTime::now()))
     }
 
-    pub(super) fn ports(&self) -> Result<(Registry, Vec<requests::Request>), Failure> {
-        Ok((ports::store::read(&self.root)?, requests::pending(&self.root)?))
+    pub(super) fn ports(&self) -> Result<Registry, Failure> {
+        ports::store::read(&self.root)
     }
 
     /// The newest first.
-    pub(super) fn audit(&self, wanted: &Wanted, most: usize) -> Result<Vec<view::AuditRow>, Failure> {
+    pub(super) fn audit(
+        &self,
+        wanted: &Wanted,
+        most: usize,
+    ) -> Result<Vec<view::AuditRow>, Failure> {
         let now = SystemTime::now();
         let filter = audit::Filter {
             run: wanted.run.clone(),
@@ -233,7 +261,6 @@ impl Desk {
         let mut files: Vec<PathBuf> = policy.map(|entry| entry.path()).collect();
         files.sort();
         files.push(ports::store::path(&self.root));
-        files.push(requests::path(&self.root));
         files.iter().for_each(|path| stamp(path).hash(&mut mark));
         Ok(mark.finish())
     }
@@ -248,6 +275,23 @@ impl Desk {
 
     pub(super) fn dismiss(&self, id: &RequestId) -> Result<Request, Failure> {
         approvals::dismiss(&mut self.state()?, id)
+    }
+
+    /// Ends a run of this workspace, as `jail stop` does.
+    pub(super) fn stop(&self, run: &str) -> Result<(), Failure> {
+        let running = self.follow()?.running();
+        let own = nix::unistd::getuid().as_raw();
+        let found = running.iter().find(|it| it.start.run.as_str() == run && it.start.uid == own);
+        let Some(found) = found else {
+            return Err(Failure::new(Kind::Usage, "this run has ended already"));
+        };
+        let mut all = [Stopping::new(found.start.pid, found.start.born.as_ref())?];
+        runs::stop(&mut all, ENDING, false)?;
+        if all.iter().any(|it| it.outcome == Outcome::Runs) {
+            return Err(Failure::new(Kind::Io, "the run goes on, although it was killed")
+                .hint(format!("jail stop {run}")));
+        }
+        Ok(())
     }
 
     /// Takes rules away. One that answers a request is taken back there, so that both say the same.

@@ -25,8 +25,6 @@ pub(super) struct AnswerForm {
 pub(super) struct ActForm {
     pub(super) token: String,
     #[serde(default)]
-    pub(super) act: String,
-    #[serde(default)]
     pub(super) key: String,
 }
 

@@ -2,7 +2,7 @@
 
 use super::show::When;
 use super::view::{
-    AuditRow, EgressRow, PortView, RangeView, RequestView, RuleView, RunView, Verified, WishView,
+    AuditRow, EgressRow, PortView, RangeView, RequestView, RuleView, RunView, Verified,
 };
 use askama::Template;
 
@@ -59,8 +59,6 @@ pub(super) struct Requests {
 pub(super) struct Runs {
     pub(super) frame: Frame,
     pub(super) runs: Vec<RunView>,
-    /// Runs can be ended here.
-    pub(super) stops: bool,
 }
 
 #[derive(Template)]
@@ -86,7 +84,6 @@ pub(super) struct Ports {
     pub(super) frame: Frame,
     pub(super) ports: Vec<PortView>,
     pub(super) ranges: Vec<RangeView>,
-    pub(super) wishes: Vec<WishView>,
     pub(super) asked: Vec<RequestView>,
 }
 

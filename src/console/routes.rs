@@ -1,6 +1,6 @@
 //! Which page is where, and which form leads to what.
 
-use super::desk::{Desk, Wanted};
+use super::desk::{Case, Desk, Wanted};
 use super::forms::{Act, ActForm, AnswerForm, AuditForm, PairForm};
 use super::pages::{self, DeviceView};
 use super::show::{self, When};
@@ -9,7 +9,7 @@ use super::visit::{Console, Visit, trouble, unpaired};
 use super::{assets, live};
 use crate::api::token::Bearer;
 use crate::api::{App, Caller, Connection, Problem, devices, pairing, token};
-use crate::approvals::{Answer, Lifetime, Request, RequestId, Scope, Verdict, Via};
+use crate::approvals::{Answer, Lifetime, RequestId, Scope, Verdict, Via};
 use crate::audit::Text;
 use crate::failure::{Failure, Kind};
 use axum::extract::rejection::{FormRejection, QueryRejection};
@@ -36,6 +36,7 @@ pub(super) fn routes(console: Console) -> Router<App> {
         .route("/", get(requests))
         .route("/requests/{id}", post(answer))
         .route("/runs", get(runs))
+        .route("/runs/{run}/stop", post(stop))
         .route("/egress", get(egress))
         .route("/rules", get(rules).post(remove))
         .route("/ports", get(ports))
@@ -56,15 +57,10 @@ type Filled<T> = Result<Form<T>, FormRejection>;
 async fn requests(visit: Visit) -> Response {
     let make = |desk: &Desk, frame| {
         let now = SystemTime::now();
-        let asked = desk.asked(ANSWERED)?;
-        let lives = |it: &Request| {
-            it.latest.run.as_ref().is_some_and(|run| asked.running.contains(run.as_str()))
-        };
-        let view = |(it, decisions): &(Request, Vec<_>)| {
-            view::request(it, decisions, &asked.known, lives(it), now)
-        };
-        let pending = asked.pending.iter().map(view).collect();
-        let answered = asked.answered.iter().map(view).collect();
+        let (pending, answered) = desk.asked(ANSWERED)?;
+        let view = |it: &Case| view::request(&it.request, &it.answers, &it.doubts, it.lives, now);
+        let pending = pending.iter().map(view).collect();
+        let answered = answered.iter().map(view).collect();
         let asks = Desk::asks(&desk.overlay()?);
         Ok(pages::Requests { frame, pending, answered, asks })
     };
@@ -75,7 +71,7 @@ async fn runs(visit: Visit) -> Response {
     let make = |desk: &Desk, frame| {
         let now = SystemTime::now();
         let runs = desk.runs()?.iter().map(|run| view::run(run, now)).collect();
-        Ok(pages::Runs { frame, runs, stops: false })
+        Ok(pages::Runs { frame, runs })
     };
     visit.page("/runs", make).await
 }
@@ -104,14 +100,13 @@ async fn rules(visit: Visit) -> Response {
 async fn ports(visit: Visit) -> Response {
     let make = |desk: &Desk, frame| {
         let now = SystemTime::now();
-        let (registry, wishes) = desk.ports()?;
+        let registry = desk.ports()?;
         let pending = desk.pending()?;
         let asked = pending.iter().map(|it| view::request(it, &[], &[], false, now));
         Ok(pages::Ports {
             frame,
             ports: registry.services.iter().map(view::port).collect(),
             ranges: registry.reserved.iter().map(view::range).collect(),
-            wishes: wishes.iter().map(view::wish).collect(),
             asked: asked.filter(|it| it.is_port).collect(),
         })
     };
@@ -161,7 +156,8 @@ async fn devices_page(visit: Visit) -> Response {
 /// A form that is not one of ours.
 fn unread<T>(form: Filled<T>) -> Result<T, Response> {
     let wrong = |error: FormRejection| {
-        let failure = Failure::new(Kind::Usage, "the form cannot be read").because(error.body_text());
+        let failure =
+            Failure::new(Kind::Usage, "the form cannot be read").because(error.body_text());
         trouble(&Problem::of(error.status(), failure), "/")
     };
     form.map(|Form(form)| form).map_err(wrong)
@@ -202,6 +198,14 @@ async fn remove(visit: Visit, form: Filled<ActForm>) -> Response {
     let token = form.token.clone();
     let act = move |desk: &Desk| desk.remove_rule(&form.key, answer).map(|()| "removed");
     visit.act(&token, "/rules", act).await
+}
+
+async fn stop(visit: Visit, Path(run): Path<String>, form: Filled<ActForm>) -> Response {
+    let form = match unread(form) {
+        Ok(form) => form,
+        Err(response) => return response,
+    };
+    visit.act(&form.token, "/runs", move |desk| desk.stop(&run).map(|()| "stopped")).await
 }
 
 fn taken_back(by: Text) -> Answer {

@@ -71,8 +71,16 @@ mod tests {
             When::new(if seconds < 0 { now - by } else { now + by }, now).near
         };
         let shown = [0, -1, -59, -60, -3599, -3600, -172_800, 7200].map(near);
-        let wanted =
-            ["now", "1 s ago", "59 s ago", "1 min ago", "59 min ago", "1 h ago", "2 days ago", "in 2 h"];
+        let wanted = [
+            "now",
+            "1 s ago",
+            "59 s ago",
+            "1 min ago",
+            "59 min ago",
+            "1 h ago",
+            "2 days ago",
+            "in 2 h",
+        ];
         assert_eq!(shown, wanted);
         assert_eq!(When::of_seconds(1_795_316_645, now).exact, "2026-11-22T03:04:05Z");
         assert_eq!(When::of_seconds(u64::MAX, now).exact, "9999-12-31T23:59:59Z");

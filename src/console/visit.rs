@@ -57,7 +57,9 @@ fn notice(done: &str) -> Option<Notice> {
     let (class, text) = match done {
         "approved" => ("good", "Approved: it counts from now on."),
         "denied" => ("plain", "Denied."),
-        "revoked" => ("plain", "The answer was taken back; connections that only it allowed are cut."),
+        "revoked" => {
+            ("plain", "The answer was taken back; connections that only it allowed are cut.")
+        }
         "dismissed" => ("plain", "Dismissed: taken off the list, without an answer."),
         "removed" => ("plain", "The rule was removed; connections that only it allowed are cut."),
         "checked" => ("plain", "The whole log was checked."),
@@ -116,9 +118,8 @@ impl Visit {
                 notice,
             };
             let page = make(desk, frame)?;
-            page.render().map_err(|error| {
-                Failure::new(Kind::Io, "the page cannot be made").because(error)
-            })
+            page.render()
+                .map_err(|error| Failure::new(Kind::Io, "the page cannot be made").because(error))
         });
         match made.await {
             Ok(text) => html(StatusCode::OK, text),
@@ -203,12 +204,8 @@ fn device_name(headers: &HeaderMap) -> String {
     let first = |names: &[(&str, &'static str)]| {
         names.iter().find(|(mark, _)| agent.contains(mark)).map(|(_, name)| *name)
     };
-    let browsers = [
-        ("Edg/", "Edge"),
-        ("Firefox/", "Firefox"),
-        ("Chrom", "Chromium"),
-        ("Safari/", "Safari"),
-    ];
+    let browsers =
+        [("Edg/", "Edge"), ("Firefox/", "Firefox"), ("Chrom", "Chromium"), ("Safari/", "Safari")];
     let systems = [
         ("Android", "Android"),
         ("iPhone", "iPhone"),
@@ -241,7 +238,8 @@ mod tests {
             headers.insert(header::USER_AGENT, HeaderValue::from_static(agent));
             device_name(&headers)
         };
-        let chrome = "Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 Chrome/150.0 Safari/537.36";
+        let chrome =
+            "Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 Chrome/150.0 Safari/537.36";
         assert_eq!(named(chrome), "Chromium on Android");
         assert_eq!(named("curl/8"), "browser");
     }

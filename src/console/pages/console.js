@@ -24,6 +24,8 @@ if (page === '/pair') {
 }
 
 function start() {
+  // A key that was pressed twice answers one request and not the next, too.
+  moved = performance.now();
   follow();
   $('#help-open').addEventListener('click', () => $('#help').showModal());
   document.addEventListener('keydown', key);
@@ -72,6 +74,9 @@ function patch(next) {
   document.title = next.title;
   swap($('#nav'), $('#nav', next));
   for (const list of $$('[data-list]')) keyed(list, document.importNode($(`#${list.id}`, next), true));
+  // A console that was started anew knows its forms by another word.
+  const token = $('input[name=token]', next)?.value;
+  if (token) for (const it of $$('[data-list] input[name=token]')) it.value = token;
   for (const part of $$('main [data-part]:not([data-list] *)')) {
     const fresh = $(`main [data-part="${part.dataset.part}"]:not([data-list] *)`, next);
     if (fresh) swap(part, fresh); else part.remove();
@@ -165,6 +170,8 @@ function key(event) {
 }
 
 function focusOf(hash) {
+  const answered = /^#a-[a-z2-7]{10}$/.test(hash) ? $(hash) : null;
+  if (answered) { answered.open = true; return; }
   const named = /^#r-[a-z2-7]{10}$/.test(hash) ? $(`${hash} [data-request]`) : null;
   const first = page === '/' ? $('[data-request]') : null;
   // After an answer the next one is at hand.

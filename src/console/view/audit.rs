@@ -66,11 +66,16 @@ impl Verified {
         let tears = report.tears + u64::from(report.open_tear);
         let tears = match tears {
             0 => String::new(),
-            _ => format!(", {} (a writer was killed, or the disk was full)", show::count(tears, "tear")),
+            _ => format!(
+                ", {} (a writer was killed, or the disk was full)",
+                show::count(tears, "tear")
+            ),
         };
         let all = report.findings.len() as u64 + report.more;
         let (state, detail) = match report.is_sound() {
-            true => (Tag::new("whole", Tone::Good), format!("{records}{tears}, nothing was changed")),
+            true => {
+                (Tag::new("whole", Tone::Good), format!("{records}{tears}, nothing was changed"))
+            }
             false => (
                 Tag::new("changed", Tone::Bad),
                 format!("{records}{tears}, {}", show::count(all, "finding")),

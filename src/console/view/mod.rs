@@ -11,7 +11,7 @@ mod run;
 
 pub(super) use audit::{AuditRow, Verified, audit_row};
 pub(super) use egress::{EgressRow, egress};
-pub(super) use port::{PortView, RangeView, WishView, port, range, wish};
+pub(super) use port::{PortView, RangeView, port, range};
 pub(super) use request::{RequestView, request};
 pub(super) use rule::{RuleView, key, rule};
 pub(super) use run::{RunFacts, RunView, run};

@@ -3,8 +3,10 @@
 use super::super::show::{self, When};
 use super::super::warn;
 use super::{Tag, Tone};
-use crate::approvals::{Decision, Lifetime, Request, Scope, Standing, Subject, Verdict, Via};
-use crate::firewall::{Door, HostPattern};
+use crate::approvals::{
+    Decision, Doubt, Lifetime, Request, Scope, Standing, Subject, Verdict, Via,
+};
+use crate::firewall::Door;
 use std::time::SystemTime;
 
 #[derive(Debug, Clone)]
@@ -31,7 +33,6 @@ pub(in crate::console) struct RequestView {
     pub(in crate::console) first: When,
     pub(in crate::console) last: When,
     pub(in crate::console) standing: Tag,
-    pub(in crate::console) pending: bool,
     /// It was answered, and the answer can be taken back.
     pub(in crate::console) answered: bool,
     /// An answer can be for one connection or one run.
@@ -60,22 +61,19 @@ pub(in crate::console) struct EarlierView {
     pub(in crate::console) trouble: Option<String>,
 }
 
-/// `known` are the hosts that rules allow, `lives` says whether the run that asked goes on.
+/// `doubts` speak against it, `lives` says whether the run that asked goes on.
 pub(in crate::console) fn request(
     request: &Request,
     decisions: &[Decision],
-    known: &[HostPattern],
+    doubts: &[Doubt],
     lives: bool,
     now: SystemTime,
 ) -> RequestView {
     let latest = &request.latest;
-    let (host, letters, port, mut warnings) = subject(&request.subject, known);
-    if let Some(class) = &latest.class {
-        warnings.push(format!("not of the public internet: {}", show::text(class.as_str())));
-    } else if matches!(request.subject, Subject::Egress { private: true, .. }) {
-        warnings.push("it may have addresses that are not of the public internet".to_owned());
-    }
-    let optional = |text: &Option<crate::audit::Text>| text.as_ref().map(|it| show::text(it.as_str()));
+    let (host, letters, port, more) = subject(&request.subject);
+    let doubts = doubts.iter().map(|doubt| show::text(doubt.text.as_str()));
+    let optional =
+        |text: &Option<crate::audit::Text>| text.as_ref().map(|it| show::text(it.as_str()));
     let is_port = matches!(request.subject, Subject::Port { .. });
     RequestView {
         id: request.id.to_string(),
@@ -97,28 +95,23 @@ pub(in crate::console) fn request(
         first: When::of_seconds(request.first_at, now),
         last: When::of_seconds(request.last_at, now),
         standing: standing(request.standing),
-        pending: request.standing == Standing::Pending,
         answered: matches!(request.standing, Standing::Approved | Standing::Denied),
         of_run: lives && latest.run.is_some() && !is_port,
         scopes: scopes(request),
-        warnings,
+        warnings: doubts.chain(more).collect(),
         earlier: decisions.iter().rev().map(|decision| earlier(decision, now)).collect(),
     }
 }
 
 type Target = (Option<String>, Option<String>, String, Vec<String>);
 
-fn subject(subject: &Subject, known: &[HostPattern]) -> Target {
+fn subject(subject: &Subject) -> Target {
     match subject {
         Subject::Egress { host, port, .. } => {
-            let warnings = warn::warnings(host, *port, known);
-            (Some(host.to_string()), warn::in_letters(host), port.to_string(), warnings)
+            let more = warn::warnings(host, *port);
+            (Some(host.to_string()), warn::in_letters(host), port.to_string(), more)
         }
-        Subject::Port { proto, at, .. } => {
-            let open = !at.ip().is_loopback();
-            let warning = open.then(|| "other machines could reach this port".to_owned());
-            (None, None, format!("{at}/{proto}"), warning.into_iter().collect())
-        }
+        Subject::Port { proto, at, .. } => (None, None, format!("{at}/{proto}"), Vec::new()),
     }
 }
 
@@ -264,25 +257,26 @@ mod tests {
             service: crate::ports::ServiceName::new("web").unwrap(),
             proto: crate::ports::Proto::Tcp,
             at: "0.0.0.0:3000".parse().unwrap(),
+            open: false,
         };
         let view = request(&asked(None, port), &[], &[], true, now());
         assert_eq!(view.scopes.len(), 1);
         assert!(!view.of_run && view.is_port);
-        assert_eq!(view.warnings, ["other machines could reach this port"]);
     }
 
     #[test]
     fn what_a_connector_says_of_itself_cannot_hide() {
-        let known = ["github.com".parse().unwrap()];
         let asked = asked(None, egress("g1thub.com"));
-        let ended = request(&asked, &[], &known, false, now());
+        let known = ["github.com".parse().unwrap()];
+        let doubts = crate::approvals::doubts(&asked, &[], &known);
+        let ended = request(&asked, &[], &doubts, false, now());
         assert!(ended.over && !ended.of_run);
-        let view = request(&asked, &[], &known, true, now());
+        let view = request(&asked, &[], &doubts, true, now());
         assert_eq!(view.process.as_deref(), Some("node\\u{202e}\\u{a}"));
         assert_eq!(view.reason, "no rule names it");
         assert_eq!((view.times.as_str(), view.last.near.as_str()), ("3 times", "10 s ago"));
         assert_eq!(view.warnings.len(), 1);
-        assert!(view.of_run && view.pending);
+        assert!(view.of_run);
     }
 
     #[test]

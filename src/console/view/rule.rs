@@ -63,7 +63,8 @@ pub(in crate::console) fn rule(entry: &Entry, root: &Path, now: SystemTime) -> R
 pub(in crate::console) fn key(entry: &Entry) -> String {
     let rule = &entry.rule;
     let target = target::of(&rule.host, rule.ports, rule.effect);
-    let says = (rule.effect, target, &rule.tool, &rule.connector, &rule.run, rule.once, &rule.request);
+    let says =
+        (rule.effect, target, &rule.tool, &rule.connector, &rule.run, rule.once, &rule.request);
     let mut key = Digest::of(format!("{says:?} {rule} {:?}", rule.expires).as_bytes()).to_string();
     key.truncate(16);
     key
@@ -86,15 +87,12 @@ fn whom(entry: &Entry) -> String {
 
 fn conditions(entry: &Entry) -> Vec<String> {
     let rule = &entry.rule;
-    let flags = [
-        ("once", rule.once),
-        ("raw", rule.raw),
-        ("private", rule.private),
-        ("ech", rule.ech),
-    ];
+    let flags =
+        [("once", rule.once), ("raw", rule.raw), ("private", rule.private), ("ech", rule.ech)];
     let set = flags.into_iter().filter(|(_, set)| *set).map(|(name, _)| name.to_owned());
     let inject = rule.inject.as_ref();
-    let inject = inject.map(|it| format!("{} from {}", show::text(&it.header), show::text(&it.secret)));
+    let inject =
+        inject.map(|it| format!("{} from {}", show::text(&it.header), show::text(&it.secret)));
     set.chain(inject).collect()
 }
 

@@ -5,6 +5,7 @@ use super::{Tag, Tone};
 use crate::audit::{Applied, Network, RunStart, Sandbox, Verdict};
 use crate::egress::Counters;
 use crate::plan::human;
+use crate::runs::Confinement;
 use std::time::SystemTime;
 
 /// What is known of a run that goes on.
@@ -13,6 +14,8 @@ pub(in crate::console) struct RunFacts {
     pub(in crate::console) since: SystemTime,
     pub(in crate::console) start: RunStart,
     pub(in crate::console) applied: Option<Applied>,
+    /// `None` of a run that could have no entry.
+    pub(in crate::console) confinement: Option<Confinement>,
     /// `None` where there is no way out, or where they cannot be read.
     pub(in crate::console) counters: Option<Counters>,
     /// As the kernel has them: name and value.
@@ -32,6 +35,7 @@ pub(in crate::console) struct RunView {
     pub(in crate::console) pid: u32,
     pub(in crate::console) since: When,
     pub(in crate::console) sandbox: Tag,
+    pub(in crate::console) walls: Option<String>,
     pub(in crate::console) network: Tag,
     pub(in crate::console) proof: Tag,
     pub(in crate::console) stages: Vec<String>,
@@ -63,6 +67,7 @@ pub(in crate::console) fn run(facts: &RunFacts, now: SystemTime) -> RunView {
         pid: start.pid,
         since: When::new(facts.since, now),
         sandbox: sandbox(start.backend),
+        walls: facts.confinement.as_ref().and_then(walls),
         network: network(start.network),
         proof: proof(facts.applied.as_ref()),
         stages: facts.applied.iter().flat_map(|it| it.stages.iter().map(text)).collect(),
@@ -82,6 +87,20 @@ fn sandbox(sandbox: Sandbox) -> Tag {
         Sandbox::Container => Tag::new("container", Tone::Plain),
         Sandbox::None => Tag::new("not confined", Tone::Bad),
     }
+}
+
+/// In short: `mnt, net, pid; Landlock 7; seccomp default`.
+fn walls(it: &Confinement) -> Option<String> {
+    let namespaces: Vec<String> =
+        it.namespaces.iter().map(|name| show::text(name.as_str())).collect();
+    let parts = [
+        (!namespaces.is_empty()).then(|| namespaces.join(", ")),
+        it.landlock_abi.map(|abi| format!("Landlock {abi}")),
+        it.seccomp.as_ref().map(|name| format!("seccomp {}", show::text(name.as_str()))),
+        it.cgroup.then(|| "cgroup".to_owned()),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 fn network(network: Option<Network>) -> Tag {
