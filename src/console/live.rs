@@ -23,6 +23,8 @@ pub(super) async fn live(visit: Visit) -> Response {
     };
     // One that is not fetched is enough: it says that there is something new.
     let (tell, told) = mpsc::channel::<Result<Event, Infallible>>(1);
+    // The head of the answer goes out with the first bytes of its body.
+    drop(tell.try_send(Ok(Event::default().comment("live"))));
     tokio::spawn(async move {
         let mut last = None;
         while let Some(mark) = look(&visit).await {
