@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the parts of the suite that are named, shows what each counted, and the sum.
 #
-#   scripts/test.sh lint unit escapes tier network ports lifecycle faults connectors console demo
+#   scripts/test.sh lint unit escapes tier network ports api lifecycle faults connectors console demo
 #   scripts/test.sh planted
 #
 # As root, the parts that run a jail are run a second time as an ordinary user: the same policy must
@@ -148,6 +148,13 @@ ports() {
     build_programs ports '^integration/ports/' && run_programs ports env JAIL="$(built)/jail"
 }
 
+api() {
+    local status=0
+    build_programs api '^integration/api/' && run_programs api env JAIL="$(built)/jail" || status=$?
+    tests/api/install.sh && tests/api/run.sh "$(built)/jail" "$root/build/api" || status=$?
+    return "$status"
+}
+
 lifecycle() {
     build_programs lifecycle '^tests/lifecycle/' && run_programs lifecycle env JAIL="$(built)/jail"
 }
@@ -257,6 +264,8 @@ network_as_user() { give clients && programs_as_user network; }
 
 ports_as_user() { programs_as_user ports; }
 
+api_as_user() { programs_as_user api; }
+
 lifecycle_as_user() { programs_as_user lifecycle; }
 
 faults_as_user() { programs_as_user faults; }
@@ -281,12 +290,12 @@ demo_as_user() {
 
 # === in order
 
-[ "$#" -gt 0 ] || set -- lint unit escapes tier network ports lifecycle faults connectors console demo
+[ "$#" -gt 0 ] || set -- lint unit escapes tier network ports api lifecycle faults connectors console demo
 jailing=()
 for name in "$@"; do
     case $name in
     lint | unit | console | planted) ;;
-    escapes | network | ports | lifecycle | faults | connectors | demo) jailing+=("$name") ;;
+    escapes | network | ports | api | lifecycle | faults | connectors | demo) jailing+=("$name") ;;
     tier)
         jailing+=("$name")
         [ "$(id -u)" -ne 0 ] || continue

@@ -14,6 +14,7 @@ pub mod api;
 pub mod approvals;
 pub mod audit;
 pub mod cli;
+pub mod compose;
 pub mod confine;
 pub mod console;
 pub mod container;

@@ -11,12 +11,15 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Its name in `.cloned`.
 pub const NAME: &str = "state.db";
 /// How long a writer waits for another one.
 pub const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a writer sleeps before it looks again whether the other one is done.
+const GAP: Duration = Duration::from_millis(1);
 
 /// Each brings the database from the version that is its place to the next. What was released is never
 /// changed: a new one is added.
@@ -26,6 +29,7 @@ const MIGRATIONS: [&str; 1] = [include_str!("state/0001.sql")];
 pub struct State {
     connection: Connection,
     path: PathBuf,
+    patience: Duration,
 }
 
 /// `.cloned/state.db`; it need not exist.
@@ -52,7 +56,7 @@ impl State {
             Ok(connection)
         };
         let connection = open().map_err(|error| cannot("open", &path, &error))?;
-        let mut state = Self { connection, path };
+        let mut state = Self { connection, path, patience };
         state.migrate()?;
         Ok(state)
     }
@@ -74,10 +78,9 @@ impl State {
     ) -> Result<T, Failure> {
         let path = self.path.clone();
         let failed = |error: rusqlite::Error| cannot("write", &path, &error);
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(failed)?;
+        self.connection.busy_timeout(Duration::ZERO).map_err(failed)?;
+        let transaction = begin(&self.connection, self.patience).map_err(failed)?;
+        transaction.busy_timeout(self.patience).map_err(failed)?;
         let result = act(&transaction)?;
         transaction.commit().map_err(failed)?;
         Ok(result)
@@ -116,6 +119,23 @@ impl State {
             }
             change.pragma_update(None, "user_version", newest).map_err(failed)
         })
+    }
+}
+
+/// Takes the write lock. SQLite's own waiting sleeps longer and longer, up to a tenth of a second: among many
+/// writers one can then miss every gap between two others.
+fn begin(connection: &Connection, patience: Duration) -> rusqlite::Result<Transaction<'_>> {
+    let end = Instant::now() + patience;
+    let busy = |error: &rusqlite::Error| {
+        error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
+    };
+    loop {
+        // Not nested: `change` has the only way to a transaction, and holds the connection meanwhile.
+        match Transaction::new_unchecked(connection, TransactionBehavior::Immediate) {
+            Ok(transaction) => return Ok(transaction),
+            Err(error) if busy(&error) && Instant::now() < end => std::thread::sleep(GAP),
+            Err(error) => return Err(error),
+        }
     }
 }
 

@@ -37,6 +37,9 @@ _jail() {
             jail,init)
                 cmd="jail__subcmd__init"
                 ;;
+            jail,logs)
+                cmd="jail__subcmd__logs"
+                ;;
             jail,ports)
                 cmd="jail__subcmd__ports"
                 ;;
@@ -51,6 +54,9 @@ _jail() {
                 ;;
             jail,seccomp)
                 cmd="jail__subcmd__seccomp"
+                ;;
+            jail,stop)
+                cmd="jail__subcmd__stop"
                 ;;
             jail,why)
                 cmd="jail__subcmd__why"
@@ -119,7 +125,7 @@ _jail() {
 
     case "${cmd}" in
         jail)
-            opts="-h -V --help --version run explain audit check firewall ports why ps init schema doctor seccomp completions"
+            opts="-h -V --help --version run explain audit check firewall ports why ps stop logs init schema doctor seccomp completions"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -606,6 +612,24 @@ _jail() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        jail__subcmd__logs)
+            opts="-f -h -V --follow --tail --raw --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --tail)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         jail__subcmd__ports)
             opts="-h -V --help --version list add remove allocate request"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -775,7 +799,7 @@ _jail() {
             return 0
             ;;
         jail__subcmd__ps)
-            opts="-h -V --json --help --version"
+            opts="-h -V --all-workspaces --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -953,6 +977,24 @@ _jail() {
             case "${prev}" in
                 --arch)
                     COMPREPLY=($(compgen -W "x86_64 aarch64" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        jail__subcmd__stop)
+            opts="-h -V --all --timeout --kill --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)

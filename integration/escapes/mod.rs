@@ -99,6 +99,8 @@ attacks! {
     redial_mptcp,
     redial_stdin,
     reopen_stdout,
+    runs_granted,
+    runs_read,
     schedule_io,
     schedule_realtime,
     sctp,

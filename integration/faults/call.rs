@@ -27,8 +27,8 @@ pub fn look(pid: Pid, spot: Spot, registers: &libc::user_regs_struct, after: boo
     let name = name(spot.call);
     let args = [registers.rdi, registers.rsi, registers.rdx, registers.r10];
     let object = match name.as_str() {
-        "access" | "readlink" | "statfs" | "mkdir" | "chdir" | "chroot" | "unlink" | "execve"
-        | "rmdir" | "fsopen" | "pivot_root" => text(pid, args[0]),
+        "access" | "readlink" | "rename" | "statfs" | "mkdir" | "chdir" | "chroot" | "unlink"
+        | "execve" | "rmdir" | "fsopen" | "pivot_root" => text(pid, args[0]),
         "openat" | "openat2" | "mkdirat" | "mknodat" | "statx" | "newfstatat" | "mount"
         | "move_mount" | "readlinkat" | "unlinkat" => {
             let path = text(pid, args[1]);

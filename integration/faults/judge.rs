@@ -81,7 +81,22 @@ const HARMLESS: &[Known] = &[
         "/run/user/",
         "no cgroup: limits are gaps, or a refusal where asked for",
     ),
-    (Role::Supervisor, "", FILE, "boot_id", "for jail ps only"),
+    (
+        Role::Supervisor,
+        "",
+        FILE,
+        "/run/bus",
+        "no cgroup: limits are gaps, or a refusal where asked for",
+    ),
+    (
+        Role::Supervisor,
+        "",
+        &[],
+        "/run/cloned",
+        "the run's entry, for jail ps, stop and logs: the run goes on without",
+    ),
+    (Role::Supervisor, "", &["statx"], "/run", "the place of the entry: as above"),
+    (Role::Supervisor, "", FILE, "boot_id", "for jail ps and stop only"),
     (Role::Supervisor, "", FILE, "/proc/#/stat", "for jail ps only"),
     (
         Role::Supervisor,

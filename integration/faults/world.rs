@@ -47,7 +47,7 @@ impl World {
     pub fn new(kind: Kind) -> Self {
         let dir = tempfile::Builder::new().prefix("faults-").tempdir_in("/var/tmp").unwrap();
         let at = |name: &str| dir.path().join(name);
-        for name in ["home", "tmp", "work", "project/.git/hooks", "read", "write"] {
+        for name in ["home", "run", "tmp", "work", "project/.git/hooks", "read", "write"] {
             fs::create_dir_all(at(name)).unwrap();
         }
         fs::write(at("secret"), "hush\n").unwrap();
@@ -72,6 +72,7 @@ impl World {
             .env("PATH", "/usr/bin:/bin")
             .env("HOME", self.path("home"))
             .env("XDG_STATE_HOME", self.path("home/state"))
+            .env("XDG_RUNTIME_DIR", self.path("run"))
             .env("TMPDIR", self.path("tmp"))
             .current_dir(self.path("work"))
             .stdin(Stdio::null())

@@ -3,6 +3,7 @@
 use super::devices::now;
 use super::input::{Json, Path, Query};
 use super::problem::Problem;
+use super::record::recorded;
 use super::{App, Caller};
 use crate::approvals::{
     self as store, Answer, Decision, Filter, Lifetime, Request, RequestId, Scope, Standing, Verdict,
@@ -173,13 +174,19 @@ pub(super) async fn revoke(
 )]
 pub(super) async fn dismiss(
     State(app): State<App>,
-    _: Caller,
+    caller: Caller,
     Path(id): Path<RequestId>,
 ) -> Result<Sent<Request>, Problem> {
     app.work(move |app| {
-        find(app, &id)?;
-        let dismissed = store::dismiss(&mut app.state()?, &id);
-        dismissed.map(Sent).map_err(|failure| told(app, &id, failure, Standing::Pending))
+        let (request, _) = find(app, &id)?;
+        if request.standing != Standing::Pending {
+            let what = format!("request {id} does not wait");
+            return Err(Problem::new(StatusCode::CONFLICT, what));
+        }
+        let object = format!("{id} ({})", request.subject);
+        let act = ["approvals dismiss", object.as_str()];
+        let mut state = app.state()?;
+        recorded(app, &caller, act, || store::dismiss(&mut state, &id)).map(Sent)
     })
     .await
 }

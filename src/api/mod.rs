@@ -8,17 +8,23 @@
 //!
 //! `listen` says who may connect at all, `guard` what a request has to look like, `token` who asks. All of
 //! it is before the first handler. A handler reads and writes what the command line does, with the same
-//! functions; what it changes is its owner's act, and recorded as such.
+//! functions; what it changes is its owner's act, and recorded as such (`record`).
 
 pub mod approvals;
+mod audit;
 pub mod devices;
+mod events;
+mod firewall;
 mod guard;
 mod input;
 pub mod listen;
 mod openapi;
+mod paired;
 pub mod pairing;
 mod peer;
+mod ports;
 mod problem;
+pub(crate) mod record;
 pub mod runs;
 mod schema;
 mod serve;

@@ -1,6 +1,6 @@
 //! All that can be asked for, and its description (OpenAPI 3.1), made from the handlers.
 
-use super::{App, approvals, pairing, problem, runs};
+use super::{App, approvals, audit, events, firewall, paired, pairing, ports, problem, runs};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
@@ -51,6 +51,19 @@ pub(super) fn routes() -> (Router<App>, Document) {
         .routes(routes!(approvals::dismiss))
         .routes(routes!(runs::list))
         .routes(routes!(runs::get))
+        .routes(routes!(runs::stop))
+        .routes(routes!(firewall::list))
+        .routes(routes!(firewall::put, firewall::remove))
+        .routes(routes!(firewall::check))
+        .routes(routes!(firewall::unlisted))
+        .routes(routes!(ports::list))
+        .routes(routes!(ports::put, ports::remove))
+        .routes(routes!(ports::pending))
+        .routes(routes!(audit::list))
+        .routes(routes!(audit::verify))
+        .routes(routes!(events::watch))
+        .routes(routes!(paired::list))
+        .routes(routes!(paired::revoke))
         .routes(routes!(pairing::pair))
         .split_for_parts();
     refusals(&mut document);
@@ -75,7 +88,8 @@ fn refusals(document: &mut Document) {
 /// The description, as `docs/openapi.json` has it.
 pub fn document() -> serde_json::Result<String> {
     let (_, document) = routes();
-    Ok(document.to_pretty_json()? + "\n")
+    // Sorted, so that it is the same each time that it is made.
+    Ok(serde_json::to_string_pretty(&serde_json::to_value(document)?)? + "\n")
 }
 
 /// The description, where it is asked for. It holds nothing of this workspace.

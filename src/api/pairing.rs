@@ -226,7 +226,7 @@ pub(super) struct Pairing {
     #[schema(min_length = 1, max_length = 64)]
     code: String,
     /// What its owner shall call it.
-    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9 ._-]+$")]
+    #[schema(min_length = 1, max_length = 256)]
     name: String,
     /// The token comes as a cookie, for a browser, and is not in the answer.
     #[serde(default)]

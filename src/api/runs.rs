@@ -1,52 +1,41 @@
-//! What runs now, and what confines it.
+//! What runs now, what confines it, and its end.
 
-use super::input::Path;
+use super::input::{Json, Path};
 use super::problem::Problem;
+use super::record::recorded;
 use super::{App, Caller};
-use crate::audit::{
-    Applied, AuditError, Event, Network, Reader, RunEnd, RunId, RunStart, Sandbox, Text,
-};
-use crate::egress::Counters;
-use crate::failure::Failure;
-use crate::session::running::{self, lives};
-use crate::supervise::gauge;
+use crate::audit::{Applied, AuditError, Event, Reader, RunEnd, RunId, RunStart, Text};
+use crate::failure::{Failure, Kind};
+use crate::runs::{self, Outcome, Running, Stopping};
+use crate::session::running::lives;
 use axum::Json as Sent;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::Serialize;
-use std::time::SystemTime;
+use serde::{Deserialize, Serialize};
+use std::time::{Duration, SystemTime};
 use utoipa::ToSchema;
+
+/// A request is answered within the guard's time, with what `runs::stop` adds.
+const MOST_PATIENCE: u64 = 15;
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Runs {
     /// Oldest first.
-    pub runs: Vec<Run>,
+    pub runs: Vec<Running>,
     /// Lines of the audit log that could not be read.
     pub damaged: u64,
-}
-
-/// One running jail.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Run {
-    pub run: RunId,
-    pub connector: Text,
-    pub tool: Option<Text>,
-    /// The supervisor's.
-    pub pid: u32,
-    pub since: String,
-    /// The program alone.
-    pub command: Text,
-    pub sandbox: Sandbox,
-    /// What went through the proxy; `null` where there is no way out, or where that cannot be read.
-    pub network: Option<Counters>,
 }
 
 /// A run as the audit log has it.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RunDetail {
-    #[serde(flatten)]
-    pub run: Run,
+    pub run: RunId,
+    pub connector: Text,
+    pub tool: Option<Text>,
+    pub since: String,
     pub lives: bool,
+    /// As `GET /v1/runs` has it, while it runs.
+    pub now: Option<Running>,
     /// What confines it, once that is proven.
     pub applied: Option<Applied>,
     /// Controls that its owner allowed to be missing and that are missing.
@@ -70,30 +59,8 @@ pub(super) async fn list(State(app): State<App>, _: Caller) -> Result<Sent<Runs>
 
 /// Those of this workspace that its owner started.
 pub fn living(app: &App) -> Result<Runs, Failure> {
-    let found = running::running(app.log())?;
-    let own = nix::unistd::getuid().as_raw();
-    let starts = found.starts.into_iter().filter(|(_, start)| start.uid == own);
-    let runs = starts.filter_map(|(since, start)| look(since, &start)).collect();
-    Ok(Runs { runs, damaged: found.damaged })
-}
-
-/// `None` where it has ended meanwhile.
-fn look(since: SystemTime, start: &RunStart) -> Option<Run> {
-    let network = match start.network {
-        Some(Network::Proxy) => match gauge::read(start.pid, start.run.as_str()) {
-            Ok(counters) => Some(counters.unwrap_or_default()),
-            Err(_) if !lives(start) => return None,
-            Err(_) => None,
-        },
-        _ => None,
-    };
-    Some(of(since, start, network))
-}
-
-fn of(since: SystemTime, start: &RunStart, network: Option<Counters>) -> Run {
-    let RunStart { run, connector, tool, pid, command, backend, .. } = start.clone();
-    let since = humantime::format_rfc3339_seconds(since).to_string();
-    Run { run, connector, tool, pid, since, command, sandbox: backend, network }
+    let now = runs::now(app.log(), false)?;
+    Ok(Runs { runs: now.running, damaged: now.damaged })
 }
 
 /// Show a run, also one that has ended, and what confines it.
@@ -117,7 +84,7 @@ pub(super) async fn get(
     .await
 }
 
-/// The run of this id. `None`: the log has none.
+/// The run of this id, or the last one whose id begins so. `None`: the log has none.
 pub fn detail(app: &App, run: &str) -> Result<Option<RunDetail>, Failure> {
     let path = app.log();
     if run.is_empty() || !path.exists() {
@@ -130,7 +97,7 @@ pub fn detail(app: &App, run: &str) -> Result<Option<RunDetail>, Failure> {
         if !entry.run.as_str().starts_with(run) {
             continue;
         }
-        let same = found.as_ref().is_some_and(|one| one.run.run == entry.run);
+        let same = found.as_ref().is_some_and(|one| one.run == entry.run);
         match (entry.event, found.as_mut().filter(|_| same)) {
             (Some(Event::RunStart(start)), _) => found = Some(begun(entry.time, start)),
             (Some(Event::Applied(applied)), Some(run)) => run.applied = Some(applied),
@@ -141,13 +108,91 @@ pub fn detail(app: &App, run: &str) -> Result<Option<RunDetail>, Failure> {
             _ => {}
         }
     }
+    if let Some(found) = found.as_mut().filter(|found| found.lives) {
+        let id = found.run.as_str().to_owned();
+        found.now = living(app)?.runs.into_iter().find(|one| one.run.as_str() == id);
+    }
     Ok(found)
 }
 
 fn begun(time: SystemTime, start: RunStart) -> RunDetail {
     let lives = lives(&start);
-    let now = look(time, &start).filter(|_| lives);
-    let run = now.unwrap_or_else(|| of(time, &start, None));
-    let RunStart { gaps, kernel, jail_version, traced, .. } = start;
-    RunDetail { run, lives, applied: None, gaps, kernel, jail_version, traced, ended: None }
+    let RunStart { run, connector, tool, gaps, kernel, jail_version, traced, .. } = start;
+    RunDetail {
+        run,
+        connector,
+        tool,
+        since: humantime::format_rfc3339_seconds(time).to_string(),
+        lives,
+        now: None,
+        applied: None,
+        gaps,
+        kernel,
+        jail_version,
+        traced,
+        ended: None,
+    }
+}
+
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Stop {
+    /// How many seconds the connector may take to end by itself; 10 without this.
+    #[schema(maximum = 15)]
+    seconds: Option<u64>,
+    /// Kill it at once. It has no chance to write what it has in memory.
+    #[serde(default)]
+    kill: bool,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Stopped {
+    run: String,
+    connector: String,
+    outcome: Outcome,
+}
+
+/// End a run of this workspace. Ending what listens ends its connections.
+#[utoipa::path(
+    post, path = "/v1/runs/{run}/stop", tag = "runs", request_body = Stop,
+    params(("run" = RunId, Path)),
+    responses(
+        (status = 200, description = "How it ended.", body = Stopped),
+        (status = 404, description = "Nothing with this id runs here.", body = super::problem::Sent),
+    )
+)]
+pub(super) async fn stop(
+    State(app): State<App>,
+    caller: Caller,
+    Path(run): Path<String>,
+    Json(how): Json<Stop>,
+) -> Result<Sent<Stopped>, Problem> {
+    let seconds = how.seconds.unwrap_or(10);
+    if seconds > MOST_PATIENCE {
+        let what = format!("`seconds` is a number up to {MOST_PATIENCE}");
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, what));
+    }
+    app.work(move |app| {
+        let here = runs::bucket(app.log());
+        let mut living = runs::living().into_iter();
+        let found = living.find(|it| it.bucket == here && it.record.run.as_str() == run);
+        let Some(found) = found else {
+            let problem = Problem::new(StatusCode::NOT_FOUND, "nothing with this id runs here");
+            return Err(problem.hint("GET /v1/runs lists what runs now"));
+        };
+        let (run, connector) = (found.record.run.to_string(), found.record.connector.to_string());
+        let object = format!("{run} ({connector})");
+        let outcome = recorded(app, &caller, ["stop", &object], || {
+            let mut all = [Stopping::new(found.record.pid, found.record.born.as_ref())?];
+            runs::stop(&mut all, Duration::from_secs(seconds), how.kill)?;
+            let [one] = all;
+            match one.outcome {
+                Outcome::Runs => Err(Failure::new(Kind::Io, format!("{run} still runs"))
+                    .because("the kernel has not let it end yet")),
+                outcome => Ok(outcome),
+            }
+        })?;
+        Ok(Sent(Stopped { run, connector, outcome }))
+    })
+    .await
 }

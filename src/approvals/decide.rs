@@ -1,7 +1,7 @@
 //! One answer, from the words of its owner to the files that count.
 
 use super::answer::{Answer, Decision, Lifetime, Verdict};
-use super::request::{Request, RequestId, Subject};
+use super::request::{Request, RequestId, Standing, Subject};
 use super::{apply, store};
 use crate::audit;
 use crate::failure::{Failure, Kind};
@@ -24,7 +24,9 @@ pub fn decide(
     let decision = match answer.verdict {
         Verdict::Revoke => store::revoke(state, id, answer)?,
         Verdict::Approve | Verdict::Deny => {
-            if let Some((request, _)) = store::find(state, id)? {
+            // One that does not wait is told so below.
+            let waits = |(request, _): &(Request, _)| request.standing == Standing::Pending;
+            if let Some((request, _)) = store::find(state, id)?.filter(waits) {
                 possible(root, &request, &answer)?;
             }
             store::answer(state, id, answer)?

@@ -3,6 +3,7 @@
 //! An event is a JSON object with a `kind`; a reader must ignore fields that it does not know. No
 //! event holds an argument, an environment value or a secret: only the name of the program is kept.
 
+use super::act::Act;
 use super::asked::{Asked, Decided};
 use super::text::{Digest, RunId, Text};
 use crate::plan::Stage;
@@ -25,6 +26,7 @@ pub enum Event {
     Firewall(Firewall),
     Asked(Asked),
     Decision(Decided),
+    Act(Act),
 }
 
 impl Event {
@@ -38,6 +40,7 @@ impl Event {
             Self::Firewall(event) => &event.run,
             Self::Asked(event) => &event.run,
             Self::Decision(event) => &event.run,
+            Self::Act(event) => &event.run,
         }
     }
 
@@ -51,6 +54,7 @@ impl Event {
             Self::Firewall(_) => "firewall",
             Self::Asked(_) => "asked",
             Self::Decision(_) => "decision",
+            Self::Act(_) => "act",
         }
     }
 }

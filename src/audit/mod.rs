@@ -57,6 +57,7 @@
 //! run whose `run-start` cannot be written is refused: an unlogged run is a control that failed
 //! quietly. Nothing written before is harmed, and the log goes on when there is space.
 
+mod act;
 mod asked;
 mod chain;
 mod error;
@@ -75,6 +76,7 @@ mod writer;
 #[cfg(test)]
 mod testing;
 
+pub use act::Act;
 pub use asked::{Asked, Decided};
 pub use error::AuditError;
 pub use event::{

@@ -80,7 +80,15 @@ pub(super) fn one_of_each() -> Vec<Event> {
         jail_version: "0.1.0".into(),
         failed: None,
     }));
-    events.extend(approval(run));
+    events.extend(approval(run.clone()));
+    events.push(Event::Act(Act {
+        run,
+        act: "firewall allow".into(),
+        object: "api.example.com".into(),
+        by: "device 0123456789ab (phone)".into(),
+        via: crate::approvals::Via::Console,
+        failed: None,
+    }));
     events
 }
 

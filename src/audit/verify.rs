@@ -12,7 +12,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// What was found; `jail audit verify --json` prints it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = AuditReport)]
 pub struct Report {
     /// How many records have a right hash.
     pub records: u64,
@@ -37,7 +38,7 @@ impl Report {
 }
 
 /// One sign of tampering or loss.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Finding {
     /// Where, from 1. For what is missing: the line before which it is missing; for a missing end
     /// one more than the lines there are.
@@ -48,7 +49,7 @@ pub struct Finding {
 }
 
 /// What was done to the log, as far as it can be told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum What {
     /// A record was changed in its place.

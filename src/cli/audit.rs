@@ -92,6 +92,7 @@ pub enum KindArg {
     Firewall,
     Asked,
     Decision,
+    Act,
 }
 
 impl KindArg {
@@ -104,6 +105,7 @@ impl KindArg {
             Self::Firewall => "firewall",
             Self::Asked => "asked",
             Self::Decision => "decision",
+            Self::Act => "act",
         }
     }
 }

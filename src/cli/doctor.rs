@@ -1,6 +1,8 @@
 //! `jail doctor`: looks at the machine and says what is wrong and how to fix it.
 
 mod all;
+mod compose;
+mod containers;
 mod ports;
 
 use super::ui;
@@ -9,7 +11,7 @@ use crate::exit;
 use crate::failure::{Failure, Kind};
 use clap::{Args, Subcommand};
 
-/// Look at everything, and say what is wrong and how to fix it: this machine, its ports, the policy, the record of runs
+/// Look at everything, and say what is wrong and how to fix it: this machine, its ports, the policy, the record of runs, compose files
 ///
 /// Exit code: 0 clean, 1 findings at or above `--fail-on`, 2 something could not be looked at.
 #[derive(Debug, Args)]
@@ -32,6 +34,10 @@ pub enum What {
     /// Exit code: 0 clean, 1 findings at or above `--fail-on`, 2 could not look. Without root some
     /// holders cannot be seen; it says which, and judges the rest.
     Ports(ports::PortsArgs),
+    /// Judge the containers that run here, by `inspect` and by what the kernel says of them
+    ///
+    /// Exit code: 0 clean, 1 findings at or above `--fail-on`, 2 could not look.
+    Containers(containers::ContainersArgs),
 }
 
 #[derive(Debug, Args)]
@@ -51,6 +57,7 @@ pub fn run(args: &DoctorArgs) -> Result<u8, Failure> {
         Some(What::Host(args)) if args.apparmor => apparmor(),
         Some(What::Host(args)) => examine(args),
         Some(What::Ports(args)) => ports::run(args),
+        Some(What::Containers(args)) => containers::run(args),
     }
 }
 

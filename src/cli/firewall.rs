@@ -14,8 +14,8 @@ use super::ui;
 use crate::failure::{Failure, Kind};
 use crate::firewall::store::{Folder, target};
 use crate::firewall::{Effect, Ports, Rule};
+use crate::policy::Origin;
 use crate::policy::load::{self, Sources, WorkspaceRoot};
-use crate::policy::{ConnectorName, Origin, ToolId};
 use serde::Serialize;
 use std::path::Path;
 use std::time::SystemTime;
@@ -64,15 +64,6 @@ fn place() -> Result<(Sources, Folder), Failure> {
         WorkspaceRoot::find(&sources.cwd)?.ok_or_else(|| load::no_workspace(&sources.cwd))?;
     let folder = Folder::new(&root, sources.home.as_deref());
     Ok((sources, folder))
-}
-
-/// The rules of a connector's manifest, and the tool that it stands behind.
-fn manifest(
-    name: &ConnectorName,
-    sources: &Sources,
-) -> Result<(Vec<Rule>, Option<ToolId>), Failure> {
-    let policy = load::connector(name, sources, &crate::policy::Overrides::default())?;
-    Ok((policy.network.rules, policy.tool.map(|tool| tool.value)))
 }
 
 /// A rule in words: `allow api.example.com for a.b@v1`.

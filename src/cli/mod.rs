@@ -5,6 +5,7 @@ pub mod approvals;
 pub mod audit;
 pub mod check;
 pub mod completions;
+pub mod compose;
 pub mod console;
 pub mod doctor;
 pub mod explain;
@@ -12,6 +13,7 @@ pub mod firewall;
 pub mod init;
 pub mod logs;
 pub mod ports;
+pub mod proxy;
 pub mod ps;
 pub mod run;
 pub mod schema;
@@ -44,17 +46,19 @@ pub struct Cli {
 pub enum Verb {
     Run(Box<run::RunArgs>),
     Explain(Box<explain::ExplainArgs>),
+    Approvals(approvals::ApprovalsArgs),
     Api(api::ApiArgs),
     Console(console::ConsoleArgs),
-    Approvals(approvals::ApprovalsArgs),
     Audit(audit::AuditArgs),
     Check(check::CheckArgs),
+    Compose(compose::ComposeArgs),
     Firewall(firewall::FirewallArgs),
     Ports(ports::PortsArgs),
     Why(why::WhyArgs),
     Ps(ps::PsArgs),
     Stop(stop::StopArgs),
     Logs(logs::LogsArgs),
+    Proxy(Box<proxy::ProxyArgs>),
     Init(init::InitArgs),
     Schema(schema::SchemaArgs),
     Doctor(doctor::DoctorArgs),
@@ -89,17 +93,19 @@ pub fn dispatch(cli: Cli) -> Result<u8, Failure> {
     match cli.verb {
         Verb::Run(args) => run::run(&args),
         Verb::Explain(args) => explain::run(&args),
+        Verb::Approvals(args) => approvals::run(&args),
         Verb::Api(args) => api::run(&args),
         Verb::Console(args) => console::run(&args),
-        Verb::Approvals(args) => approvals::run(&args),
         Verb::Audit(args) => audit::run(&args),
         Verb::Check(args) => check::run(&args),
+        Verb::Compose(args) => compose::run(&args),
         Verb::Firewall(args) => firewall::run(&args),
         Verb::Ports(args) => ports::run(&args),
         Verb::Why(args) => why::run(&args),
         Verb::Ps(args) => ps::run(&args),
         Verb::Stop(args) => stop::run(&args),
         Verb::Logs(args) => logs::run(&args),
+        Verb::Proxy(args) => proxy::run(&args),
         Verb::Init(args) => init::run(&args),
         Verb::Schema(args) => schema::run(&args),
         Verb::Doctor(args) => doctor::run(&args),

@@ -2,17 +2,11 @@
 
 use super::audit::{log_path, warn_damaged};
 use super::ui;
-use crate::audit::{Network, RunStart, Sandbox, Text};
-use crate::egress::Counters;
+use crate::audit::{Sandbox, Text};
 use crate::exit;
 use crate::failure::{Failure, Kind};
 use crate::plan::human;
-use crate::runs::{self, Confinement, Kind as RunKind, Record, Run};
-use crate::session::running::{self, lives};
-use crate::supervise::gauge;
-use serde::Serialize;
-use std::collections::BTreeSet;
-use std::time::SystemTime;
+use crate::runs::{self, Now, Running};
 
 /// List your connectors that run now in this workspace, oldest first.
 ///
@@ -32,40 +26,13 @@ pub struct PsArgs {
     json: bool,
 }
 
-/// One running jail.
-#[derive(Debug, Serialize)]
-struct Running {
-    run: Text,
-    kind: RunKind,
-    connector: Text,
-    tool: Option<Text>,
-    workspace: Option<Text>,
-    pid: u32,
-    since: Text,
-    command: Text,
-    sandbox: Sandbox,
-    /// `null` of a run that has no entry.
-    confinement: Option<Confinement>,
-    listen: Option<Text>,
-    of: Option<Text>,
-    network: Option<Counters>,
-}
-
 pub fn run(args: &PsArgs) -> Result<u8, Failure> {
     let path = log_path(None)?;
-    let here = runs::bucket(&path);
-    let entries = runs::living();
-    let known: BTreeSet<String> = entries.iter().map(|run| run.record.run.to_string()).collect();
-    let shown = entries.iter().filter(|run| args.all_workspaces || run.bucket == here);
-    let mut running: Vec<Running> = shown.filter_map(of_entry).collect();
-    let found = running::running(&path)?;
-    warn_damaged(found.damaged);
-    for (since, start) in found.starts {
-        if start.uid == nix::unistd::getuid().as_raw() && !known.contains(start.run.as_str()) {
-            running.extend(of_log(since, start));
-        }
+    let Now { running, damaged, unread } = runs::now(&path, args.all_workspaces)?;
+    warn_damaged(damaged);
+    for what in unread {
+        ui::line(&format!("jail: {what}"));
     }
-    running.sort_by(|a, b| (&a.since, &a.run).cmp(&(&b.since, &b.run)));
     let text = if args.json {
         let text = serde_json::to_string_pretty(&running)
             .map_err(|error| Failure::new(Kind::Io, "cannot write JSON").because(error))?;
@@ -76,75 +43,15 @@ pub fn run(args: &PsArgs) -> Result<u8, Failure> {
     ui::data(&text)
         .map_err(|error| Failure::new(Kind::Io, "cannot print the result").because(error))?;
     if running.is_empty() && !args.json {
-        let more =
-            if args.all_workspaces { "" } else { "; --all-workspaces shows those of others" };
-        ui::line(&format!("nothing of yours runs here, says {}{more}", path.display()));
+        let path = path.display();
+        ui::line(&match args.all_workspaces {
+            true => "nothing of yours runs".to_owned(),
+            false => {
+                format!("nothing of yours runs here, says {path} (--all-workspaces for others)")
+            }
+        });
     }
     Ok(exit::OK)
-}
-
-/// `None` where it has ended meanwhile.
-fn of_entry(entry: &Run) -> Option<Running> {
-    let record = entry.record.clone();
-    let proxied = record.network == Some(Network::Proxy) && record.kind == RunKind::Run;
-    let network = match proxied {
-        true => counters(record.pid, record.run.as_str(), || entry.lives())?,
-        false => None,
-    };
-    let Record { run, kind, connector, tool, workspace, pid, started, command, sandbox, .. } =
-        record;
-    let Record { confinement, listen, of, .. } = entry.record.clone();
-    Some(Running {
-        run,
-        kind,
-        connector,
-        tool,
-        workspace,
-        pid,
-        since: started,
-        command,
-        sandbox,
-        confinement: Some(confinement),
-        listen,
-        of,
-        network,
-    })
-}
-
-/// A run that could have no entry, or one of an older version.
-fn of_log(since: SystemTime, start: RunStart) -> Option<Running> {
-    let network = match start.network {
-        Some(Network::Proxy) => counters(start.pid, start.run.as_str(), || lives(&start))?,
-        _ => None,
-    };
-    let RunStart { run, backend, connector, tool, pid, command, .. } = start;
-    Some(Running {
-        run: run.as_str().into(),
-        kind: RunKind::Run,
-        connector,
-        tool,
-        workspace: None,
-        pid,
-        since: humantime::format_rfc3339_seconds(since).to_string().into(),
-        command,
-        sandbox: backend,
-        confinement: None,
-        listen: None,
-        of: None,
-        network,
-    })
-}
-
-/// `None` where the run has ended meanwhile, `Some(None)` where they cannot be read.
-fn counters(pid: u32, run: &str, lives: impl Fn() -> bool) -> Option<Option<Counters>> {
-    match gauge::read(pid, run) {
-        Ok(counters) => Some(Some(counters.unwrap_or_default())),
-        Err(_) if !lives() => None,
-        Err(error) => {
-            ui::line(&format!("jail: the counters of run {run} cannot be read: {error}"));
-            Some(None)
-        }
-    }
 }
 
 fn table(running: &[Running], workspaces: bool) -> String {
@@ -192,8 +99,12 @@ fn table(running: &[Running], workspaces: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::{Born, Digest};
+    use crate::audit::{Born, Digest, Network, RunStart};
+    use crate::egress::Counters;
     use crate::host::process;
+    use crate::runs::of_log;
+    use crate::session::running::lives;
+    use std::time::SystemTime;
 
     fn start(pid: u32, born: Option<Born>) -> RunStart {
         RunStart {
@@ -232,14 +143,14 @@ mod tests {
         let proxied = Running {
             network: Some(counters),
             workspace: Some("/w".into()),
-            ..of_log(SystemTime::UNIX_EPOCH, start(4242, None)).unwrap()
+            ..of_log(SystemTime::UNIX_EPOCH, start(4242, None), &mut Vec::new()).unwrap()
         };
         let bare = Running {
             run: "ba9876543210".into(),
             connector: "sh".into(),
             sandbox: Sandbox::None,
             listen: Some("unix:s".into()),
-            ..of_log(SystemTime::UNIX_EPOCH, start(1, None)).unwrap()
+            ..of_log(SystemTime::UNIX_EPOCH, start(1, None), &mut Vec::new()).unwrap()
         };
         let both = [proxied, bare];
         assert_eq!(

@@ -4,12 +4,10 @@
 use super::follow::{Follow, Started};
 use super::limits;
 use super::view::{self, RunFacts, Verified};
-use crate::approvals::{
-    self, Answer, Decision, Doubt, Filter, Request, RequestId, Standing, Verdict,
-};
-use crate::audit::{self, Entry, Network, Report};
+use crate::approvals::{self, Answer, Decision, Doubt, Filter, Request, RequestId, Standing};
+use crate::audit::{self, Network, Report, RunStart};
 use crate::failure::{Failure, Kind};
-use crate::firewall::store::{self, Folder, Overlay};
+use crate::firewall::store::{self, Entry, Folder, Overlay};
 use crate::firewall::{Effect, HostPattern, Rule, Unlisted, Who};
 use crate::policy::load::{self, Sources, WorkspaceRoot};
 use crate::policy::{ConnectorName, Overrides};
@@ -215,7 +213,7 @@ impl Desk {
             kind: wanted.kind.clone(),
         };
         let follow = self.follow()?;
-        let rows = follow.last().rev().filter(|entry: &&Entry| filter.wants(entry));
+        let rows = follow.last().rev().filter(|entry: &&audit::Entry| filter.wants(entry));
         Ok(rows.take(most).map(|entry| view::audit_row(entry, now)).collect())
     }
 
@@ -277,39 +275,51 @@ impl Desk {
         approvals::dismiss(&mut self.state()?, id)
     }
 
-    /// Ends a run of this workspace, as `jail stop` does.
-    pub(super) fn stop(&self, run: &str) -> Result<(), Failure> {
+    /// The run of this name that goes on.
+    pub(super) fn running(&self, run: &str) -> Result<RunStart, Failure> {
         let running = self.follow()?.running();
         let own = nix::unistd::getuid().as_raw();
-        let found = running.iter().find(|it| it.start.run.as_str() == run && it.start.uid == own);
-        let Some(found) = found else {
-            return Err(Failure::new(Kind::Usage, "this run has ended already"));
-        };
-        let mut all = [Stopping::new(found.start.pid, found.start.born.as_ref())?];
+        let mut starts = running.into_iter().map(|it| it.start);
+        let found = starts.find(|it| it.run.as_str() == run && it.uid == own);
+        found.ok_or_else(|| Failure::new(Kind::Usage, "this run has ended already"))
+    }
+
+    /// Ends a run, as `jail stop` does.
+    pub(super) fn stop(start: &RunStart) -> Result<(), Failure> {
+        let mut all = [Stopping::new(start.pid, start.born.as_ref())?];
         runs::stop(&mut all, ENDING, false)?;
         if all.iter().any(|it| it.outcome == Outcome::Runs) {
             return Err(Failure::new(Kind::Io, "the run goes on, although it was killed")
-                .hint(format!("jail stop {run}")));
+                .hint(format!("jail stop {}", start.run)));
         }
         Ok(())
     }
 
-    /// Takes rules away. One that answers a request is taken back there, so that both say the same.
-    pub(super) fn remove_rule(&self, key: &str, answer: Answer) -> Result<(), Failure> {
-        let overlay = self.overlay()?;
-        let found = overlay.entries.iter().find(|entry| view::key(entry) == key);
-        let entry = found.ok_or_else(|| {
+    fn rule(&self, key: &str) -> Result<Entry, Failure> {
+        let found = self.overlay()?.entries.into_iter().find(|entry| view::key(entry) == key);
+        found.ok_or_else(|| {
             Failure::new(Kind::Usage, "this rule is not there any more")
                 .hint("somebody changed it meanwhile: look again")
-        })?;
-        let request = entry.rule.request.as_deref().and_then(|id| id.parse::<RequestId>().ok());
-        if let Some(id) = request
-            && let Some((request, _)) = approvals::find(&self.state()?, &id)?
-            && matches!(request.standing, Standing::Approved | Standing::Denied)
-        {
-            self.decide(&id, Answer { verdict: Verdict::Revoke, ..answer })?;
-            return Ok(());
-        }
+        })
+    }
+
+    /// The request whose answer this rule is. To remove it is to take the answer back, so that both say the
+    /// same.
+    pub(super) fn answered_by(&self, key: &str) -> Result<Option<RequestId>, Failure> {
+        let request = self.rule(key)?.rule.request;
+        let Some(Ok(id)) = request.map(|id| id.parse::<RequestId>()) else { return Ok(None) };
+        let found = approvals::find(&self.state()?, &id)?;
+        let answered =
+            |(it, _): &(Request, _)| matches!(it.standing, Standing::Approved | Standing::Denied);
+        Ok(found.is_some_and(|it| answered(&it)).then_some(id))
+    }
+
+    /// What this rule is about.
+    pub(super) fn target(&self, key: &str) -> Result<String, Failure> {
+        Ok(view::rule(&self.rule(key)?, self.root(), SystemTime::now()).target)
+    }
+
+    pub(super) fn remove_rule(&self, key: &str) -> Result<(), Failure> {
         store::remove(&self.folder, |entry| view::key(entry) == key).map(drop)
     }
 }

@@ -5,7 +5,7 @@ use super::forms::{Act, ActForm, AnswerForm, AuditForm, PairForm};
 use super::pages::{self, DeviceView};
 use super::show::{self, When};
 use super::view;
-use super::visit::{Console, Visit, trouble, unpaired};
+use super::visit::{Acts, Console, Visit, trouble, unpaired};
 use super::{assets, live};
 use crate::api::token::Bearer;
 use crate::api::{App, Caller, Connection, Problem, devices, pairing, token};
@@ -27,8 +27,8 @@ pub(super) const WHERE: &str = "/console/address";
 const ROWS: usize = 200;
 /// Requests that were answered, on their page.
 const ANSWERED: usize = 30;
-const KINDS: [&str; 7] =
-    ["run-start", "applied", "denial", "asked", "decision", "run-end", "firewall"];
+const KINDS: [&str; 8] =
+    ["run-start", "applied", "denial", "asked", "decision", "act", "run-end", "firewall"];
 
 /// All pages, for [`crate::api::with_pages`].
 pub(super) fn routes(console: Console) -> Router<App> {
@@ -170,19 +170,23 @@ async fn answer(visit: Visit, Path(id): Path<String>, form: Filled<AnswerForm>) 
     };
     let by = visit.by();
     let token = form.token.clone();
-    let act = move |desk: &Desk| {
+    let act = move |desk: &Desk, acts: &Acts<'_>| {
         let id: RequestId = id.parse().map_err(|why| Failure::new(Kind::NotFound, why))?;
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let act = form.read(by, desk.runs_still(&id)?, now.as_secs())?;
         match act {
-            Act::Dismiss => desk.dismiss(&id).map(|_| "dismissed"),
+            Act::Dismiss => {
+                acts.record("approvals dismiss", id.as_str(), || desk.dismiss(&id))?;
+                Ok("dismissed")
+            }
             Act::Answer(answer) => {
                 let done = match answer.verdict {
                     Verdict::Approve => "approved",
                     Verdict::Deny => "denied",
                     Verdict::Revoke => "revoked",
                 };
-                desk.decide(&id, *answer).map(|_| done)
+                desk.decide(&id, *answer)?;
+                Ok(done)
             }
         }
     };
@@ -196,7 +200,15 @@ async fn remove(visit: Visit, form: Filled<ActForm>) -> Response {
     };
     let answer = taken_back(visit.by());
     let token = form.token.clone();
-    let act = move |desk: &Desk| desk.remove_rule(&form.key, answer).map(|()| "removed");
+    let act = move |desk: &Desk, acts: &Acts<'_>| {
+        if let Some(id) = desk.answered_by(&form.key)? {
+            desk.decide(&id, answer)?;
+        } else {
+            let target = desk.target(&form.key)?;
+            acts.record("firewall remove", &target, || desk.remove_rule(&form.key))?;
+        }
+        Ok("removed")
+    };
     visit.act(&token, "/rules", act).await
 }
 
@@ -205,7 +217,13 @@ async fn stop(visit: Visit, Path(run): Path<String>, form: Filled<ActForm>) -> R
         Ok(form) => form,
         Err(response) => return response,
     };
-    visit.act(&form.token, "/runs", move |desk| desk.stop(&run).map(|()| "stopped")).await
+    let act = move |desk: &Desk, acts: &Acts<'_>| {
+        let found = desk.running(&run)?;
+        let object = format!("{run} ({})", found.connector);
+        acts.record("stop", &object, || Desk::stop(&found))?;
+        Ok("stopped")
+    };
+    visit.act(&form.token, "/runs", act).await
 }
 
 fn taken_back(by: Text) -> Answer {
@@ -225,7 +243,11 @@ async fn verify(visit: Visit, form: Filled<ActForm>) -> Response {
         Ok(form) => form,
         Err(response) => return response,
     };
-    visit.act(&form.token, "/audit", |desk| desk.verified(true).map(|_| "checked")).await
+    let act = |desk: &Desk, _: &Acts<'_>| {
+        desk.verified(true)?;
+        Ok("checked")
+    };
+    visit.act(&form.token, "/audit", act).await
 }
 
 async fn revoke(visit: Visit, Path(id): Path<String>, form: Filled<ActForm>) -> Response {
@@ -233,9 +255,15 @@ async fn revoke(visit: Visit, Path(id): Path<String>, form: Filled<ActForm>) -> 
         Ok(form) => form,
         Err(response) => return response,
     };
-    let act = move |desk: &Desk| match devices::revoke(&mut desk.state()?, &id)? {
-        Some(_) => Ok("device"),
-        None => Err(Failure::new(Kind::NotFound, "there is no such device")),
+    let act = move |desk: &Desk, acts: &Acts<'_>| {
+        let mut state = desk.state()?;
+        let all = devices::list(&state)?;
+        let device = all.into_iter().find(|device| device.id == id);
+        let device =
+            device.ok_or_else(|| Failure::new(Kind::NotFound, "there is no such device"))?;
+        let object = format!("{} ({})", device.id, device.name);
+        acts.record("api devices revoke", &object, || devices::revoke(&mut state, &device.id))?;
+        Ok("device")
     };
     visit.act(&form.token, "/devices", act).await
 }

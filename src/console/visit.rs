@@ -4,6 +4,7 @@ use super::desk::{self, Desk};
 use super::forms;
 use super::pages::{Frame, Notice, PLACES, Pair, Trouble};
 use super::show;
+use crate::api::record::recorded;
 use crate::api::token::Who;
 use crate::api::{App, Caller, Problem};
 use crate::audit::Text;
@@ -32,6 +33,24 @@ pub(super) struct Visit {
     pub(super) console: Arc<Console>,
     pub(super) caller: Caller,
     notice: Option<Notice>,
+}
+
+/// What is changed otherwise than by an answer, which is on record by itself.
+pub(super) struct Acts<'a> {
+    app: &'a App,
+    caller: &'a Caller,
+}
+
+impl Acts<'_> {
+    /// Does it after it was recorded, as the API does. `act` is as the command line calls it.
+    pub(super) fn record<T>(
+        &self,
+        act: &str,
+        object: &str,
+        what: impl FnOnce() -> Result<T, Failure>,
+    ) -> Result<T, Problem> {
+        recorded(self.app, self.caller, [act, object], what)
+    }
 }
 
 impl FromRequestParts<App> for Visit {
@@ -132,13 +151,14 @@ impl Visit {
         self,
         token: &str,
         back: &'static str,
-        act: impl FnOnce(&Desk) -> Result<&'static str, Failure> + Send + 'static,
+        act: impl FnOnce(&Desk, &Acts<'_>) -> Result<&'static str, Problem> + Send + 'static,
     ) -> Response {
         if let Err(problem) = self.check(token) {
             return trouble(&problem, back);
         }
-        let Self { app, console, .. } = self;
-        match app.work(move |_| act(&console.desk)).await {
+        let Self { app, console, caller, .. } = self;
+        let act = move |app: &App| act(&console.desk, &Acts { app, caller: &caller });
+        match app.work(act).await {
             Ok(done) => Redirect::to(&format!("{back}?done={done}")).into_response(),
             Err(problem) => trouble(&problem, back),
         }

@@ -47,6 +47,9 @@ const ENTRY: &[&str] = &[
     "wait4",
 ];
 
+/// The flags of clone(2) that make namespaces.
+const NAMESPACES: u64 = 0x7e02_0000;
+
 /// The profile of this choice as engines read it.
 pub fn for_engine(choice: &SeccompChoice) -> Result<String, Failure> {
     let failed = |why: &dyn std::fmt::Display| {
@@ -86,6 +89,19 @@ fn widened(mut profile: Value) -> Value {
         }
         rules.retain(|rule| rule["names"].as_array().is_none_or(|names| !names.is_empty()));
         rules.push(json!({ "names": missing, "action": "SCMP_ACT_ALLOW" }));
+    }
+    // A narrow profile lets threads be made and no processes: the entry makes one, without namespaces.
+    let plain = json!([{
+        "index": 0, "value": NAMESPACES, "valueTwo": 0, "op": "SCMP_CMP_MASKED_EQ"
+    }]);
+    let same = |rule: &Value| {
+        let names = rule["names"].as_array().into_iter().flatten();
+        names.clone().any(|name| name == "clone")
+            && rule["action"] == "SCMP_ACT_ALLOW"
+            && (rule["args"].is_null() || rule["args"] == plain)
+    };
+    if !rules.iter().any(same) {
+        rules.push(json!({ "names": ["clone"], "action": "SCMP_ACT_ALLOW", "args": plain }));
     }
     profile
 }

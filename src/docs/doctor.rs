@@ -2,13 +2,13 @@
 
 use super::markdown::{head, row};
 use crate::doctor::all::catalogue;
-use crate::doctor::finding::Severity;
+use crate::doctor::finding::{Rule, Severity};
 
 /// What stands before the tables.
 const ABOUT: &str = "# What `jail doctor` finds
 
-`jail doctor` looks at this machine, at what listens on it, at the policy of the workspace and at the record of runs.
-`jail doctor host` and `jail doctor ports` look at one of these. Each finding has an id of the tables below, a severity,
+`jail doctor` looks at this machine, at what listens on it, at the policy of the workspace, at the record of runs and
+at the compose files of the workspace. `jail doctor host` and `jail doctor ports` look at one of these. Each finding has an id of the tables below, a severity,
 what was seen, and what to do.
 
 - Exit code 0: nothing at or above `--fail-on`; 1: something; 2: it could not look. `--fail-on` is `error` where you say
@@ -16,6 +16,12 @@ what was seen, and what to do.
 - `--json` prints `jail.doctor/1`, `jail.doctor.host/1` or `jail.doctor.ports/1`; `jail doctor ports --sarif` prints SARIF 2.1.0.
 - `jail doctor --fix` does what is safe: it takes the right to write to files of `.cloned` from other users, and removes
   the cgroups of runs that were killed. It ends no process and changes no policy.
+
+## Which compose files are judged
+
+Those that docker compose would take in the top folder of the workspace, merged; and each file `*compose*.y*ml` of its
+folder `docker/`, alone, with `docker/.env`, else `docker/.env.example`, for the variables. [containers.md](containers.md#compose-files)
+says how a finding is allowed with a reason; `jail compose check` looks at any file, and has `--fix` and `--sarif`.
 
 ## How ports are judged
 
@@ -51,15 +57,20 @@ jails, which are listed and not judged: nobody but the jail reaches them. The re
 pub(super) fn page() -> String {
     let mut out = ABOUT.to_owned();
     for (doctor, rules) in catalogue() {
-        out += &format!("\n## {doctor}\n\n{}", head(&["id", "severity", "what", "why"]));
-        for rule in rules {
-            let severity = match rule.severity {
-                Severity::Info => "info",
-                Severity::Warning => "warning",
-                Severity::Error => "error",
-            };
-            out += &row(&[&format!("`{}`", rule.id), severity, rule.title, rule.why]);
-        }
+        out += &format!("\n## {doctor}\n\n{}", table(rules));
+    }
+    out
+}
+
+fn table(rules: &[&Rule]) -> String {
+    let mut out = head(&["id", "severity", "what", "why"]);
+    for rule in rules {
+        let severity = match rule.severity {
+            Severity::Info => "info",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        };
+        out += &row(&[&format!("`{}`", rule.id), severity, rule.title, rule.why]);
     }
     out
 }

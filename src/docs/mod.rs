@@ -17,7 +17,7 @@ mod stages;
 /// One generated file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
-    /// Below `docs/`.
+    /// From `docs/`.
     pub path: String,
     pub contents: Vec<u8>,
 }
@@ -39,6 +39,12 @@ impl Document {
     }
 }
 
+/// The profile that the compose files of `docker/` name.
+fn seccomp_of_compose() -> Document {
+    let profile = crate::seccomp::built_in_json("default").unwrap_or_default();
+    Document::new("../docker/seccomp/default.json", profile)
+}
+
 /// Every generated file.
 ///
 /// # Errors
@@ -52,6 +58,8 @@ pub fn all() -> std::io::Result<Vec<Document>> {
         Document::page("probes.md", &probes::page()),
         Document::page("stages.md", &stages::page()),
     ];
+    documents.push(Document::new("openapi.json", crate::api::document()?));
+    documents.push(seccomp_of_compose());
     documents.extend(schema::files()?);
     documents.extend(man::pages()?);
     documents.extend(completions::files());

@@ -1,6 +1,7 @@
 //! Looks at things and says what is wrong with them, what it costs and how to fix it.
 
 pub mod all;
+pub mod containers;
 pub mod finding;
 pub mod host;
 pub mod ports;

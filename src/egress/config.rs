@@ -43,6 +43,9 @@ pub struct Sockets {
     pub knocks: Vec<OwnedFd>,
     /// Unconnected TCP sockets of the *jail's* namespace, for published ports.
     pub inward: Vec<OwnedFd>,
+    /// Listening sockets of `jail proxy`: each is one door, whatever its address is.
+    pub http: Vec<OwnedFd>,
+    pub socks: Vec<OwnedFd>,
 }
 
 /// Bounds of one connector's traffic.

@@ -25,7 +25,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Where a connection arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Arrived {
+pub(super) enum Arrived {
     Http,
     Socks,
     Dns,
@@ -74,11 +74,16 @@ impl Doors {
 
     /// Serves a socket that listens already.
     pub(super) fn serve(&self, listener: OwnedFd) -> io::Result<()> {
+        self.serve_as(listener, None)
+    }
+
+    /// One that is this door alone, or that its address tells.
+    pub(super) fn serve_as(&self, listener: OwnedFd, door: Option<Arrived>) -> io::Result<()> {
         let listener = std::net::TcpListener::from(listener);
         listener.set_nonblocking(true)?;
         self.open.borrow_mut().insert(listener.local_addr()?.port());
         let listener = TcpListener::from_std(listener)?;
-        tokio::task::spawn_local(accept(Rc::clone(&self.gate), listener));
+        tokio::task::spawn_local(accept(Rc::clone(&self.gate), listener, door));
         Ok(())
     }
 
@@ -123,13 +128,13 @@ pub(super) fn is_v6(socket: &impl AsFd) -> io::Result<bool> {
     Ok(address.family() == Some(AddressFamily::Inet6))
 }
 
-async fn accept(gate: Rc<Gate>, listener: TcpListener) {
+async fn accept(gate: Rc<Gate>, listener: TcpListener, door: Option<Arrived>) {
     let mut said = false;
     loop {
         match listener.accept().await {
             Ok((client, _)) => {
                 said = false;
-                tokio::task::spawn_local(admit(Rc::clone(&gate), client));
+                tokio::task::spawn_local(admit(Rc::clone(&gate), client, door));
             }
             Err(error) if is_clients(&error) => {}
             Err(error) => {
@@ -150,7 +155,7 @@ fn is_clients(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted | TimedOut)
 }
 
-async fn admit(gate: Rc<Gate>, client: TcpStream) {
+async fn admit(gate: Rc<Gate>, client: TcpStream, only: Option<Arrived>) {
     let Ok(local) = client.local_addr() else {
         return refuse(client);
     };
@@ -159,7 +164,7 @@ async fn admit(gate: Rc<Gate>, client: TcpStream) {
         let host = Host::Address(local.ip().to_canonical());
         gate.denied(&Denial::new(&gate.config.who, &host, local.port(), door, reason));
     };
-    let arrived = arrived(local);
+    let arrived = only.unwrap_or_else(|| arrived(local));
     let Some(permit) = gate.admit() else {
         let what = format!("{} connections at one time", gate.config.limits.connections);
         return deny(client, Reason::Limit { what }, door(arrived));

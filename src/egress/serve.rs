@@ -1,6 +1,6 @@
 //! The egress process from its first door to its end.
 
-use super::doors::Doors;
+use super::doors::{Arrived, Doors};
 use super::gate::Gate;
 use super::{Config, Event, Sockets, dns, knocks, publish};
 use crate::failure::{Failure, Kind};
@@ -104,10 +104,17 @@ pub fn run(
 
 /// Takes all sockets into service.
 fn open(gate: &Rc<Gate>, sockets: Sockets) -> Result<Rc<Server>, Failure> {
-    let Sockets { listeners, spare_v4, spare_v6, dns, knocks: raw, inward } = sockets;
+    let Sockets { listeners, spare_v4, spare_v6, dns, knocks: raw, inward, http, socks } = sockets;
     let doors = Doors::new(Rc::clone(gate), spare_v4, spare_v6);
     for listener in listeners {
         doors.serve(listener).map_err(|error| failed("serve a listening socket", error))?;
+    }
+    for (sockets, door) in [(http, Arrived::Http), (socks, Arrived::Socks)] {
+        for listener in sockets {
+            doors
+                .serve_as(listener, Some(door))
+                .map_err(|error| failed("serve a listening socket", error))?;
+        }
     }
     for socket in dns {
         dns::udp::start(gate, socket).map_err(|error| failed("serve the resolver", error))?;

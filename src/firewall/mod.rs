@@ -4,12 +4,14 @@
 //! line asks the same function, so that `jail firewall check` says what the proxy will do.
 
 pub mod address;
+pub mod check;
 pub mod command;
 pub mod decide;
 pub mod denial;
 pub mod export;
 pub mod host;
 pub mod pattern;
+pub mod report;
 pub mod rule;
 pub mod store;
 #[cfg(test)]

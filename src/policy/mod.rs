@@ -35,6 +35,7 @@ pub use layer::WORKSPACE_SIZE;
 pub use origin::{Origin, Setting};
 pub use overrides::{Overrides, WorkspaceArg};
 pub use package::{Package, Registry};
+pub use parse::endpoint;
 pub use problem::Problem;
 pub use raw::schema;
 pub use types::{

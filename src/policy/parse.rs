@@ -178,7 +178,7 @@ pub(super) fn hold(text: &str) -> Result<Duration, Malformed> {
 }
 
 /// `HOST[:PORT]` of a rule; the firewall reads it.
-pub(super) fn endpoint(text: &str) -> Result<Endpoint, Malformed> {
+pub fn endpoint(text: &str) -> Result<Endpoint, Malformed> {
     text.parse().map_err(|error: NotAnEndpoint| {
         let expected = "`host:port` such as `api.github.com:443`, `*.example.com`, \
                         `10.0.0.7:5432` or `[::1]:443`";

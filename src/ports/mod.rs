@@ -17,6 +17,7 @@ pub mod allocate;
 pub mod apply;
 pub mod export;
 pub mod registry;
+pub mod report;
 pub mod requests;
 pub mod store;
 

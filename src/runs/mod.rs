@@ -23,6 +23,7 @@ mod find;
 mod frame;
 mod list;
 mod log;
+mod now;
 mod place;
 mod record;
 mod stop;
@@ -34,6 +35,9 @@ pub use find::{found, newest, top};
 pub use frame::{Frame, Source};
 pub use list::{Kept, New, Run, ended, living};
 pub use log::{Log, PART};
+#[cfg(test)]
+pub(crate) use now::of_log;
+pub use now::{Now, Running, now};
 pub use place::hidden;
 pub use record::{Confinement, End, Kind, Record};
 pub use stop::{Outcome, Stopping, stop};

@@ -23,7 +23,7 @@ pub struct Record {
     pub pid: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub born: Option<Born>,
-    /// RFC 3339.
+    /// RFC 3339, with milliseconds.
     pub started: Text,
     /// The program alone: arguments can hold secrets.
     pub command: Text,
@@ -39,8 +39,9 @@ pub struct Record {
     pub of: Option<Text>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schema(as = RunKind)]
 pub enum Kind {
     /// One connector.
     Run,
@@ -49,7 +50,7 @@ pub enum Kind {
 }
 
 /// What keeps it in, in short; `jail explain` and the audit log have the whole.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Confinement {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub namespaces: Vec<Text>,
@@ -88,7 +89,7 @@ impl Record {
             workspace: None,
             pid,
             born: crate::host::process::born(pid),
-            started: humantime::format_rfc3339_seconds(SystemTime::now()).to_string().into(),
+            started: humantime::format_rfc3339_millis(SystemTime::now()).to_string().into(),
             command: "".into(),
             sandbox,
             confinement: Confinement::default(),

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 const ORDERED: Duration = Duration::from_secs(5);
 
 /// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// It was gone before anybody asked.

@@ -87,6 +87,21 @@ impl Audit {
         self.workspace.as_deref()
     }
 
+    /// The same for the proxy alone: whoever reaches its doors is confined by somebody else, or not.
+    pub(super) fn start_proxy(&self, policy: &Policy, id: RunId) -> Result<Run, Failure> {
+        let run = self.open(id)?;
+        let gaps = vec!["the proxy alone: its clients are not confined by jail".into()];
+        let network = Some(Network::Proxy);
+        let start = run.started(policy, Digest::of(b""), "jail proxy");
+        run.append(&Event::RunStart(RunStart { gaps, network, ..start }))?;
+        Ok(run)
+    }
+
+    /// A log elsewhere.
+    pub(super) fn at(path: PathBuf) -> Self {
+        Self { path: Some(path), workspace: None }
+    }
+
     fn open(&self, id: RunId) -> Result<Run, Failure> {
         let Some(path) = &self.path else {
             return Err(Failure::new(Kind::Refused, "there is no place for the audit log")

@@ -7,8 +7,8 @@ use crate::failure::{Failure, Kind};
 use crate::firewall::store::{self, Folder, UpstreamRef};
 use crate::firewall::{Rules, Unlisted, Who};
 use crate::plan::{FirewallFacts, Plan, Proxied, human};
-use crate::policy::Backend;
 use crate::policy::load::{Sources, WorkspaceRoot};
+use crate::policy::{Backend, Policy};
 use crate::spawn::egress::{self, Egress};
 use crate::spawn::secrets;
 use crate::supervise;
@@ -31,7 +31,7 @@ pub(super) fn start(plan: &Plan, proxied: &Proxied, sockets: OwnedFd) -> Result<
     egress::start(config, proxied.firewall.rules.clone(), landlock, sockets)
 }
 
-fn upstream_of(upstream: &UpstreamRef) -> Result<Upstream, Failure> {
+pub(super) fn upstream_of(upstream: &UpstreamRef) -> Result<Upstream, Failure> {
     let credentials = upstream.credentials.as_ref();
     Ok(Upstream {
         kind: upstream.kind.clone(),
@@ -43,7 +43,14 @@ fn upstream_of(upstream: &UpstreamRef) -> Result<Upstream, Failure> {
 
 /// Without what is read after the plan.
 fn config(plan: &Plan, proxied: &Proxied) -> Config {
-    let policy = &plan.policy;
+    let publish = plan.published.iter().map(|port| (port.at, port.listen)).collect();
+    let asks = proxied.unlisted.value == Unlisted::Ask;
+    let hold = asks.then_some(plan.policy.network.hold.value);
+    Config { publish, hold, ..config_of(&plan.policy, &proxied.firewall, &plan.run_id) }
+}
+
+/// Without published ports, secrets and an upstream proxy; nobody is asked.
+pub(super) fn config_of(policy: &Policy, firewall: &FirewallFacts, run: &str) -> Config {
     let tool = policy.tool.as_ref().map(|tool| tool.value.clone());
     let network = &policy.network;
     let limits = Limits {
@@ -52,14 +59,14 @@ fn config(plan: &Plan, proxied: &Proxied) -> Config {
         ..Limits::default()
     };
     Config {
-        who: Who { connector: policy.name.clone(), tool, run: Some(plan.run_id.to_string()) },
+        who: Who { connector: policy.name.clone(), tool, run: Some(run.to_owned()) },
         fixed: Rules(network.rules.clone()),
-        firewall: proxied.firewall.folder.clone(),
+        firewall: firewall.folder.clone(),
         limits,
-        hold: (proxied.unlisted.value == Unlisted::Ask).then_some(network.hold.value),
+        hold: None,
         upstream: None,
         secrets: BTreeMap::new(),
-        publish: plan.published.iter().map(|port| (port.at, port.listen)).collect(),
+        publish: Vec::new(),
     }
 }
 
@@ -92,7 +99,7 @@ impl supervise::Ear for Ear<'_> {
 
 /// One line for the person, one record for the log; an error ends the run. The supervisor prints the
 /// line, which must not wait for whoever reads it.
-fn heard(log: &audit::Run, event: &Event) -> Result<Option<String>, Failure> {
+pub(super) fn heard(log: &audit::Run, event: &Event) -> Result<Option<String>, Failure> {
     Ok(Some(match event {
         Event::Denied { denial, more } => {
             log.egress_denied(denial, *more)?;

@@ -8,6 +8,7 @@ mod entry;
 mod folder;
 pub mod listen;
 mod ports;
+pub mod proxy;
 mod quarantine;
 mod refusals;
 mod report;

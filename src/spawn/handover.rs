@@ -21,18 +21,23 @@ pub enum Kind {
     SpareV4,
     SpareV6,
     Inward,
+    /// A listening socket that is one door, whatever its address is.
+    HttpDoor,
+    SocksDoor,
     /// No socket: all have been sent.
     Complete,
 }
 
 impl Kind {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 9] = [
         Self::Listener,
         Self::Dns,
         Self::Knocks,
         Self::SpareV4,
         Self::SpareV6,
         Self::Inward,
+        Self::HttpDoor,
+        Self::SocksDoor,
         Self::Complete,
     ];
 
@@ -62,6 +67,8 @@ pub fn receive(from: BorrowedFd<'_>) -> Result<Option<Sockets>, Failure> {
                     Kind::Knocks => &mut sockets.knocks,
                     Kind::SpareV4 => &mut sockets.spare_v4,
                     Kind::SpareV6 => &mut sockets.spare_v6,
+                    Kind::HttpDoor => &mut sockets.http,
+                    Kind::SocksDoor => &mut sockets.socks,
                     Kind::Inward | Kind::Complete => &mut sockets.inward,
                 };
                 list.push(socket.ok_or_else(|| cannot("a message without a socket"))?);

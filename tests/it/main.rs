@@ -1,8 +1,10 @@
 //! Tests that need no privileges, in one binary. One module per subject.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it fails")]
 
+mod approvals;
 mod audit;
 mod client_hello;
+mod compose_guard;
 mod doctor;
 mod exports;
 mod firewall;

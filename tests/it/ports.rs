@@ -167,7 +167,7 @@ fn a_request_waits_and_grants_nothing() {
     let dir = dir.path();
     says(dir, &["list", "--pending"], 0, &["nobody waits"]);
     let ask = ["request", "web", "--port", "3000", "--connector", "web", "--reason", "a preview"];
-    let fix = "jail ports add web --port 3000 --connector web";
+    let fix = "jail approvals approve ";
     says(dir, &ask, 0, &["nothing is granted yet", fix]);
     says(dir, &ask, 0, &["was asked for already", fix]);
     assert!(!dir.join(".cloned/ports.yaml").exists());
@@ -175,14 +175,30 @@ fn a_request_waits_and_grants_nothing() {
     says(dir, &["list", "--pending"], 0, &["web: tcp 127.0.0.1:3000", "(a preview)", fix]);
     let pending = json(dir, &["list", "--pending", "--json"]);
     assert_eq!(pending["pending"].as_array().unwrap().len(), 1);
-    assert_eq!(pending["pending"][0]["change"], fix);
-    let words: Vec<&str> = fix.split(' ').skip(2).collect();
-    says(dir, &words, 0, &["this grants the request"]);
+    let request = &pending["pending"][0];
+    assert_eq!(request["change"], format!("{fix}{}", request["id"].as_str().unwrap()));
+    assert_eq!((&request["times"], &request["connector"]), (&2.into(), &"web".into()));
+    let add = ["add", "web", "--port", "3000", "--connector", "web"];
+    says(dir, &add, 0, &["this grants the request"]);
     says(dir, &["list", "--pending"], 0, &["nobody waits"]);
     says(dir, &ask, 0, &["is registered already"]);
-    says(dir, &["request", "dns", "--port", "53", "--proto", "udp"], 0, &["--proto udp"]);
-    says(dir, &["remove", "--pending", "dns"], 0, &["removed the request"]);
+    says(dir, &["request", "dns", "--port", "53", "--proto", "udp"], 0, &[fix]);
+    says(dir, &["list", "--pending"], 0, &["dns: udp 127.0.0.1:53"]);
+    says(dir, &["remove", "--pending", "dns"], 0, &["denied: port 127.0.0.1:53/udp for dns"]);
     says(dir, &["remove", "--pending", "dns"], 1, &["nobody asked"]);
+}
+
+/// The entry is made, whatever becomes of the request.
+#[test]
+fn a_broken_database_keeps_nobody_from_registering() {
+    let dir = workspace();
+    let dir = dir.path();
+    let state = dir.join(".cloned/state.db");
+    fs::write(&state, "no database").unwrap();
+    fs::set_permissions(&state, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    says(dir, &["add", "web", "--port", "3000"], 0, &["it is registered", "state.db"]);
+    assert!(file(dir).contains("3000"));
+    says(dir, &["request", "other", "--port", "3001"], 2, &["state.db"]);
 }
 
 fn start(dir: &Path, args: &[&str]) -> Child {

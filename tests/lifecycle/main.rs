@@ -10,6 +10,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it fails")]
 #![allow(clippy::print_stdout, reason = "a test tells its result")]
 
+mod approvals;
 mod ends;
 mod faults;
 mod inherited;
@@ -19,6 +20,7 @@ mod nothing_left;
 mod places;
 mod refused;
 mod report;
+mod runs;
 mod secrets;
 mod signals;
 mod status;
@@ -34,12 +36,17 @@ use libtest_mimic::Arguments;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if let Some(code) = approvals::worker() {
+        return code;
+    }
     let mut arguments = Arguments::from_args();
     // Most tests wait for something: more of them at once than there are processors is faster.
     arguments.test_threads.get_or_insert(3);
     let trials = [
         nothing_left::trials(),
         killed::trials(),
+        approvals::trials(),
+        runs::trials(),
         faults::trials(),
         listen::trials(),
         ends::trials(),

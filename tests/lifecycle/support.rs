@@ -56,7 +56,7 @@ impl Case {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         // Not in /tmp: some tests mount another one.
         let dir = tempfile::Builder::new().prefix("lifecycle-").tempdir_in("/var/tmp").unwrap();
-        for name in ["home", "tmp", "work"] {
+        for name in ["home", "run", "tmp", "work"] {
             fs::create_dir(dir.path().join(name)).unwrap();
         }
         Self { dir, mark: format!("JAILMARK{}x{number}x", std::process::id()) }
@@ -87,6 +87,8 @@ impl Case {
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
             .env("HOME", self.path("home"))
             .env("XDG_STATE_HOME", self.path("home/state"))
+            .env("XDG_RUNTIME_DIR", self.path("run"))
+            .envs(bus().map(|bus| ("DBUS_SESSION_BUS_ADDRESS", bus)))
             .env("TMPDIR", self.path("tmp"))
             .env("MARK", &self.mark)
             .current_dir(self.path("work"))
@@ -135,6 +137,12 @@ impl Case {
         let ours = self.dir.path().to_str().unwrap();
         assert!(!mounts.contains(ours), "mounts are left:\n{mounts}");
     }
+}
+
+/// systemd's, by which cgroups are delegated: XDG_RUNTIME_DIR is the test's own.
+fn bus() -> Option<String> {
+    let usual = format!("/run/user/{}/bus", nix::unistd::getuid());
+    Path::new(&usual).exists().then(|| format!("unix:path={usual}"))
 }
 
 /// Every living process with this mark in its arguments or its environment.

@@ -104,7 +104,7 @@ fn granted() -> Check {
         let refused = fixture.jail(&[]).arg("server").output().expect("jail");
         let text = String::from_utf8_lossy(&refused.stderr).into_owned();
         let told = text.contains("jail ports add server --port 4000 --connector server")
-            && text.contains("jail ports list --pending");
+            && text.contains("jail approvals approve ");
         must(refused.status.code() == Some(125) && told, || text)?;
     }
     let pending = ports(&fixture, &["list", "--pending", "--json"]);

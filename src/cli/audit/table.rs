@@ -2,8 +2,8 @@
 
 use crate::approvals::Verdict;
 use crate::audit::{
-    Applied, Asked, Change, Decided, Denial, Entry, Event, Firewall, How, RunEnd, RunStart, Text,
-    Verdict as Proof,
+    Act, Applied, Asked, Change, Decided, Denial, Entry, Event, Firewall, How, RunEnd, RunStart,
+    Text, Verdict as Proof,
 };
 use std::time::Duration;
 
@@ -43,7 +43,17 @@ fn told(entry: &Entry) -> (&'static str, String) {
         Some(Event::Firewall(event)) => firewall(event),
         Some(Event::Asked(event)) => (YELLOW, asked(event)),
         Some(Event::Decision(event)) => decision(event),
+        Some(Event::Act(event)) => act(event),
         None => (DIM, "written by a later version of jail".to_owned()),
+    }
+}
+
+fn act(event: &Act) -> (&'static str, String) {
+    let Act { act, object, by, via, failed, .. } = event;
+    let what = format!("{act} {object}, by {by} ({})", via.name());
+    match failed {
+        Some(why) => (RED, format!("{what}: DID NOT TAKE PLACE: {why}")),
+        None => ("", what),
     }
 }
 

@@ -1,5 +1,6 @@
 //! `jail doctor` without a subject: everything in one report.
 
+use super::compose;
 use super::ports::Context;
 use crate::audit;
 use crate::cli::check;
@@ -37,12 +38,13 @@ pub(super) fn run(args: &AllArgs) -> Result<u8, Failure> {
             }
         }
     }
-    // Compose files get a section here when there is a checker of them.
     let sections = vec![
         host_section(),
         ports(),
         policy(&sources, root.as_ref()),
         audit_section(&sources, root.as_ref()),
+        super::containers::section(),
+        compose::section(root.as_ref().map_or(&sources.cwd, |root| &root.path)),
     ];
     let report = Report::new(sections, args.fail_on, fixed);
     let text = match args.json {

@@ -1,8 +1,9 @@
 //! `jail firewall export`.
 
-use super::{host, manifest, place, print};
+use super::{host, place, print};
 use crate::exit;
 use crate::failure::{Failure, Kind};
+use crate::firewall::check::manifest;
 use crate::firewall::export::{Format as OfRules, export};
 use crate::firewall::{Effect, Rule, Rules, store};
 use crate::policy::ConnectorName;

@@ -1,14 +1,15 @@
 //! `jail doctor`: every doctor in one report.
 //!
-//! Each section turns what one checker says into findings; a new one (compose files) is a section more, in
-//! the list of `cli::doctor::all`.
+//! Each section turns what one checker says into findings; a new one is a section more, in the list of
+//! `cli::doctor::all`.
 
 pub mod files;
 pub mod rules;
 pub mod sections;
 
 use super::finding::{Finding, Rule, Severity};
-use super::ports;
+use super::{containers, ports};
+use crate::compose;
 use serde::Serialize;
 
 /// The name and version of the JSON form. A change that a reader could stumble over gets a new number.
@@ -126,6 +127,8 @@ pub fn catalogue() -> Vec<(&'static str, &'static [&'static Rule])> {
         ("ports", ports::rules::ALL),
         ("policy", rules::POLICY),
         ("audit", rules::AUDIT),
+        ("containers", containers::rules::ALL),
+        ("compose", &compose::rules::ALL),
     ]
 }
 

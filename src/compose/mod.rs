@@ -1,0 +1,26 @@
+//! Compose files: what they set up, judged.
+//!
+//! ```text
+//! files ─► yaml ─► interpolate ─► extends, include, merge ─► canonical ─► model ─► rules ─► allow ─► findings
+//!          trees with places      project                    long forms            one file a family
+//! ```
+//!
+//! Everything is pure but `disk`, which finds and reads files. `fix` edits them.
+
+mod allow;
+mod canonical;
+pub mod check;
+pub mod disk;
+mod dotenv;
+mod fields;
+pub mod fix;
+pub mod interpolate;
+mod merge;
+pub mod model;
+pub mod node;
+mod paths;
+pub mod ports;
+pub mod project;
+pub mod report;
+pub mod rules;
+pub mod yaml;

@@ -1,0 +1,451 @@
+//! A project out of its files: variables, `extends`, `include`, and the merge of all. Pure but for the
+//! reader that is given.
+
+use super::interpolate::{self, Variables};
+use super::node::{Entry, Node, Spot, Value};
+use super::yaml::{self, Comment};
+use super::{dotenv, merge, paths};
+use crate::failure::{Failure, Kind};
+use crate::policy::Problem;
+use crate::policy::expect::quoted;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Files that one project may be made of.
+const MAX_FILES: usize = 100;
+/// Services that extend one another, files that include one another.
+const MAX_CHAIN: usize = 32;
+/// Keys and values of all services that extend others.
+const MAX_NODES: usize = 300_000;
+
+/// Reads at most so many bytes of a file, and one more where there are more.
+pub type Reader<'a> = &'a dyn Fn(&Path, usize) -> io::Result<Vec<u8>>;
+
+/// What is to be read.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// In the order of the merge.
+    pub files: Vec<PathBuf>,
+    /// In the place of `.env`.
+    pub env_files: Vec<PathBuf>,
+    /// The environment.
+    pub variables: Variables,
+    pub home: Option<PathBuf>,
+}
+
+/// What the files say together.
+#[derive(Debug)]
+pub struct Loaded {
+    pub root: Node,
+    /// The folder that relative paths start from.
+    pub folder: PathBuf,
+    pub comments: Vec<Comment>,
+    /// Every file that was read.
+    pub files: Vec<PathBuf>,
+    /// Variables that were not set.
+    pub unset: BTreeSet<String>,
+}
+
+/// Why there is nothing to judge.
+#[derive(Debug, Clone)]
+pub enum Rejection {
+    Unreadable(Failure),
+    Wrong(Vec<Problem>),
+}
+
+impl From<Problem> for Rejection {
+    fn from(problem: Problem) -> Self {
+        Self::Wrong(vec![problem])
+    }
+}
+
+/// Reads and merges.
+pub fn load(request: &Request, reader: Reader<'_>) -> Result<Loaded, Rejection> {
+    let folder = request.files.first().and_then(|file| file.parent()).unwrap_or(Path::new("."));
+    let mut loader = Loader {
+        reader,
+        home: request.home.clone(),
+        comments: Vec::new(),
+        files: Vec::new(),
+        unset: BTreeSet::new(),
+        nodes: 0,
+        including: Vec::new(),
+    };
+    let variables = loader.variables(folder, &request.env_files, &request.variables)?;
+    let mut root = loader.project(&request.files, folder, &variables)?;
+    merge::settle(&mut root);
+    super::canonical::canonical(&mut root)?;
+    loader.env_files(&mut root, folder, &variables)?;
+    paths::absolute(&mut root, folder, request.home.as_deref());
+    let Loader { comments, files, unset, .. } = loader;
+    Ok(Loaded { root, folder: folder.to_owned(), comments, files, unset })
+}
+
+struct Loader<'a> {
+    reader: Reader<'a>,
+    home: Option<PathBuf>,
+    comments: Vec<Comment>,
+    files: Vec<PathBuf>,
+    unset: BTreeSet<String>,
+    nodes: usize,
+    including: Vec<PathBuf>,
+}
+
+/// A file's services while `extends` is followed.
+struct Extending<'a> {
+    file: &'a Path,
+    variables: &'a Variables,
+    /// What is being resolved: file and service.
+    chain: Vec<(PathBuf, String)>,
+    /// Files that services are taken from.
+    others: BTreeMap<PathBuf, Node>,
+}
+
+impl Loader<'_> {
+    fn read(&self, path: &Path, most: usize) -> Result<Vec<u8>, Rejection> {
+        (self.reader)(path, most).map_err(|error| {
+            let what = format!("cannot read {}", path.display());
+            Rejection::Unreadable(Failure::new(Kind::Io, what).because(error))
+        })
+    }
+
+    /// The environment, and below it the files of variables.
+    fn variables(
+        &self,
+        folder: &Path,
+        files: &[PathBuf],
+        known: &Variables,
+    ) -> Result<Variables, Rejection> {
+        let own = folder.join(".env");
+        let mut found = Variables::new();
+        for (file, wanted) in
+            files.iter().map(|file| (file, true)).chain(files.is_empty().then_some((&own, false)))
+        {
+            let bytes = match (self.reader)(file, dotenv::MAX_BYTES) {
+                Err(error) if !wanted && error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => {
+                    let what = format!("cannot read {}", file.display());
+                    return Err(Rejection::Unreadable(Failure::new(Kind::Io, what).because(error)));
+                }
+                Ok(bytes) => bytes,
+            };
+            found.extend(dotenv::read(file, &bytes, known)?);
+        }
+        found.extend(known.clone());
+        if !found.contains_key("COMPOSE_PROJECT_NAME") {
+            let name = folder.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+            let fits = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+            let name = name.chars().filter(fits).collect();
+            found.insert("COMPOSE_PROJECT_NAME".to_owned(), name);
+        }
+        Ok(found)
+    }
+
+    /// Files that belong together, merged.
+    fn project(
+        &mut self,
+        files: &[PathBuf],
+        folder: &Path,
+        variables: &Variables,
+    ) -> Result<Node, Rejection> {
+        let start = Spot { file: Arc::from(folder), line: 1, column: 1 };
+        let mut whole = Node::new(Value::Null, &start);
+        for file in files {
+            for mut document in self.documents(file, variables)? {
+                if document.is_null() {
+                    continue;
+                }
+                self.extends(&mut document, file, variables)?;
+                self.include(&mut document, folder, variables)?;
+                merge::merge(&mut whole, document, &mut Vec::new())?;
+            }
+        }
+        Ok(whole)
+    }
+
+    /// A file's documents with their variables put in.
+    fn documents(&mut self, path: &Path, variables: &Variables) -> Result<Vec<Node>, Rejection> {
+        let bytes = self.read(path, yaml::MAX_BYTES)?;
+        if self.files.len() >= MAX_FILES {
+            let what = format!("a project has at most {MAX_FILES} files");
+            return Err(start_of(path).problem("", what).into());
+        }
+        let file = yaml::read(path, &bytes)?;
+        // A file that is read again, for `extends`, says nothing new.
+        if !self.files.iter().any(|known| known == path) {
+            self.comments.extend(file.comments);
+        }
+        self.files.push(path.to_owned());
+        let mut documents = file.documents;
+        if documents.iter().all(Node::is_null) {
+            return Err(start_of(path).problem("", "the file is empty").into());
+        }
+        for document in &mut documents {
+            if !document.is_null() && !matches!(document.value, Value::Map(_)) {
+                let what = format!("a compose file is a mapping, not {}", document.kind());
+                return Err(document.spot.problem("", what).into());
+            }
+            interpolate::tree(document, "", variables, &mut self.unset)?;
+        }
+        Ok(documents)
+    }
+
+    /// Follows every `extends` of a document.
+    fn extends(
+        &mut self,
+        document: &mut Node,
+        file: &Path,
+        variables: &Variables,
+    ) -> Result<(), Rejection> {
+        let Some(services) = document.get("services") else { return Ok(()) };
+        let extending = |entry: &&Entry| entry.value.get("extends").is_some();
+        let names: Vec<String> =
+            services.entries().iter().filter(extending).map(|entry| entry.key.clone()).collect();
+        let mut state = Extending { file, variables, chain: Vec::new(), others: BTreeMap::new() };
+        for name in names {
+            let resolved = self.extended(document, file, &name, &mut state)?;
+            if let Some(service) = document.get_mut("services").and_then(|all| all.get_mut(&name)) {
+                *service = resolved;
+            }
+        }
+        Ok(())
+    }
+
+    /// A service with what it extends.
+    fn extended(
+        &mut self,
+        document: &Node,
+        file: &Path,
+        name: &str,
+        state: &mut Extending<'_>,
+    ) -> Result<Node, Rejection> {
+        let service = document.get("services").and_then(|services| services.get(name));
+        let Some(service) = service else {
+            let what = format!("there is no service {} to extend", quoted(name));
+            return Err(start_of(file).problem("services", what).into());
+        };
+        self.afford(service)?;
+        let mut own = service.clone();
+        let Some(Entry { value: extends, .. }) = own.remove("extends") else { return Ok(own) };
+        let field = format!("services.{name}.extends");
+        let this = (file.to_owned(), name.to_owned());
+        if state.chain.contains(&this) || state.chain.len() >= MAX_CHAIN {
+            let what = match state.chain.contains(&this) {
+                true => "the service extends itself".to_owned(),
+                false => format!("more than {MAX_CHAIN} services extend one another"),
+            };
+            return Err(extends.spot.problem(&field, what).into());
+        }
+        let base_name = extends.text().or_else(|| extends.get("service")?.text());
+        let Some(base_name) = base_name else {
+            let what = "expected the name of a service, or `service` and `file`";
+            return Err(extends.spot.problem(&field, what).into());
+        };
+        state.chain.push(this);
+        let other = extends.get("file").and_then(Node::text);
+        let base = match other.map(|other| paths::join(file.parent(), other, self.home.as_deref()))
+        {
+            Some(other) if other != state.file => self.foreign(&other, base_name, state)?,
+            _ => {
+                let known = document.get("services").and_then(|services| services.get(base_name));
+                if known.is_none() {
+                    let what = format!("there is no service {} to extend", quoted(base_name));
+                    return Err(extends.spot.problem(&field, what).into());
+                }
+                self.extended(document, file, base_name, state)?
+            }
+        };
+        state.chain.pop();
+        let mut merged = base;
+        self.afford(&merged)?;
+        merge::merge(&mut merged, own, &mut vec!["services".to_owned(), name.to_owned()])?;
+        Ok(merged)
+    }
+
+    /// A service of another file, whose relative paths start there.
+    fn foreign(
+        &mut self,
+        file: &Path,
+        name: &str,
+        state: &mut Extending<'_>,
+    ) -> Result<Node, Rejection> {
+        let document = match state.others.get(file) {
+            Some(document) => document.clone(),
+            None => {
+                let mut whole = Node::new(Value::Null, &start_of(file));
+                for document in self.documents(file, state.variables)? {
+                    merge::merge(&mut whole, document, &mut Vec::new())?;
+                }
+                state.others.insert(file.to_owned(), whole.clone());
+                whole
+            }
+        };
+        self.afford(&document)?;
+        let mut service = self.extended(&document, file, name, state)?;
+        let folder = file.parent().unwrap_or(Path::new("."));
+        paths::service(&mut service, folder, self.home.as_deref());
+        Ok(service)
+    }
+
+    /// Copies are made of what a service extends: bounded before.
+    fn afford(&mut self, node: &Node) -> Result<(), Problem> {
+        self.nodes += count(node);
+        if self.nodes > MAX_NODES {
+            let what = format!("services that extend others have more than {MAX_NODES} values");
+            return Err(node.spot.problem("services", what));
+        }
+        Ok(())
+    }
+
+    /// Takes in what a document includes.
+    fn include(
+        &mut self,
+        document: &mut Node,
+        folder: &Path,
+        variables: &Variables,
+    ) -> Result<(), Rejection> {
+        let Some(Entry { value: include, .. }) = document.remove("include") else { return Ok(()) };
+        for (number, item) in include.items().iter().enumerate() {
+            let field = format!("include[{number}]");
+            let texts = |node: &Node| -> Vec<String> {
+                let all = node.items().iter().chain(node.text().is_some().then_some(node));
+                all.filter_map(Node::text).map(str::to_owned).collect()
+            };
+            let home = self.home.clone();
+            let place = |path: &String| paths::join(Some(folder), path, home.as_deref());
+            let files = item.get("path").map_or_else(|| texts(item), texts);
+            let files: Vec<PathBuf> = files.iter().map(place).collect();
+            let Some(first) = files.first() else {
+                return Err(item.spot.problem(&field, "expected a path").into());
+            };
+            if self.including.contains(first) || self.including.len() >= MAX_CHAIN {
+                return Err(item.spot.problem(&field, "the file includes itself").into());
+            }
+            let own = item.get("project_directory").and_then(Node::text).map(str::to_owned);
+            let own = own.as_ref().map(place);
+            let own = own.as_deref().or(first.parent()).unwrap_or(Path::new("."));
+            let env: Vec<PathBuf> =
+                item.get("env_file").map(texts).unwrap_or_default().iter().map(place).collect();
+            let variables = self.variables(own, &env, variables)?;
+            self.including.push(first.clone());
+            let mut included = self.project(&files, own, &variables)?;
+            self.including.pop();
+            merge::settle(&mut included);
+            super::canonical::align(&mut included, &mut Vec::new());
+            paths::project(&mut included, own, self.home.as_deref());
+            import(document, included, &field)?;
+        }
+        Ok(())
+    }
+
+    /// Puts what `env_file` names below `environment`.
+    fn env_files(
+        &mut self,
+        root: &mut Node,
+        folder: &Path,
+        variables: &Variables,
+    ) -> Result<(), Rejection> {
+        let Some(Value::Map(services)) = root.get_mut("services").map(|all| &mut all.value) else {
+            return Ok(());
+        };
+        for service in services {
+            let service = &mut service.value;
+            let mut below: BTreeMap<String, (String, Spot)> = BTreeMap::new();
+            for item in service.get("env_file").map(Node::items).unwrap_or_default() {
+                let path = item.text().or_else(|| item.get("path")?.text()).unwrap_or_default();
+                let required = item.get("required").and_then(Node::text) != Some("false");
+                let path = paths::join(Some(folder), path, self.home.as_deref());
+                let found = match (self.reader)(&path, dotenv::MAX_BYTES) {
+                    Ok(bytes) => dotenv::read(&path, &bytes, variables)?,
+                    Err(error) if !required && error.kind() == io::ErrorKind::NotFound => continue,
+                    Err(error) => {
+                        let what = format!("cannot read {}: {error}", path.display());
+                        let hint = "`required: false` beside `path` allows that it is missing";
+                        return Err(item.spot.problem("env_file", what).hint(hint).into());
+                    }
+                };
+                below.extend(found.into_iter().map(|(k, v)| (k, (v, item.spot.clone()))));
+            }
+            if below.is_empty() {
+                continue;
+            }
+            let spot = service.spot.clone();
+            if service.get("environment").is_none() {
+                service.put("environment", &spot, Node::new(Value::Map(Vec::new()), &spot));
+            }
+            let Some(environment) = service.get_mut("environment") else { continue };
+            for (name, (value, spot)) in below {
+                if environment.get(&name).is_none() {
+                    let mut value = Node::scalar(value, &spot);
+                    if let Value::Scalar(scalar) = &mut value.value {
+                        // It does not stand in the compose file.
+                        scalar.fallback = Some(String::new());
+                    }
+                    environment.put(&name, &spot, value);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is included must not be there already, unless it is the same.
+fn import(document: &mut Node, included: Node, field: &str) -> Result<(), Problem> {
+    let Value::Map(sections) = included.value else { return Ok(()) };
+    for section in sections {
+        if !matches!(section.value.value, Value::Map(_)) {
+            continue;
+        }
+        let Value::Map(entries) = section.value.value else { continue };
+        if document.get(&section.key).is_none_or(Node::is_null) {
+            let empty = Node::new(Value::Map(Vec::new()), &section.at);
+            document.put(&section.key, &section.at, empty);
+        }
+        let Some(into) = document.get_mut(&section.key) else { continue };
+        for entry in entries {
+            match into.get(&entry.key) {
+                None => into.put(&entry.key, &entry.at, entry.value),
+                Some(known) if same(known, &entry.value) => {}
+                Some(known) => {
+                    let what = format!(
+                        "{} is in the file that includes and, otherwise, at {}",
+                        quoted(&format!("{}.{}", section.key, entry.key)),
+                        entry.at.origin()
+                    );
+                    return Err(known.spot.problem(field, what));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Equal but for where it stands.
+fn same(one: &Node, two: &Node) -> bool {
+    match (&one.value, &two.value) {
+        (Value::Null, Value::Null) => true,
+        (Value::Scalar(one), Value::Scalar(two)) => one.text == two.text,
+        (Value::List(one), Value::List(two)) => {
+            one.len() == two.len() && one.iter().zip(two).all(|(one, two)| same(one, two))
+        }
+        (Value::Map(entries), Value::Map(others)) => {
+            let has = |it: &Entry| two.get(&it.key).is_some_and(|other| same(&it.value, other));
+            entries.len() == others.len() && entries.iter().all(has)
+        }
+        _ => false,
+    }
+}
+
+fn count(node: &Node) -> usize {
+    match &node.value {
+        Value::Null | Value::Scalar(_) => 1,
+        Value::List(items) => 1 + items.iter().map(count).sum::<usize>(),
+        Value::Map(entries) => 1 + entries.iter().map(|it| count(&it.value)).sum::<usize>(),
+    }
+}
+
+fn start_of(path: &Path) -> Spot {
+    Spot { file: Arc::from(path), line: 1, column: 1 }
+}

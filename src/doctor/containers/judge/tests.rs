@@ -1,0 +1,185 @@
+//! A hardened container is clean, and each loosened knob is one finding: no more, no less.
+
+use super::*;
+use crate::doctor::containers::Live;
+use serde_json::{Value, json};
+
+const STATUS: &str = "Uid:\t65532\t65532\t65532\t65532\nCapPrm:\t0000000000000000\n\
+    CapEff:\t0000000000000000\nCapBnd:\t0000000000000000\nCapAmb:\t0000000000000000\n\
+    NoNewPrivs:\t1\nSeccomp:\t2\n";
+const MOUNTS: &str = "\
+    96 71 0:39 / / ro,relatime - overlay overlay rw,lowerdir=x\n\
+    97 96 0:42 / /proc rw,nosuid,nodev,noexec - proc proc rw\n\
+    98 96 0:43 / /dev rw,nosuid - tmpfs tmpfs rw,size=65536k,mode=755\n\
+    113 96 0:48 / /tmp rw,nosuid,nodev,noexec,relatime - tmpfs tmpfs rw,size=16384k\n\
+    114 96 254:0 /x /etc/hosts ro,relatime - ext4 /dev/vda rw\n";
+
+fn hardened() -> Container {
+    let inspect = json!({
+        "Name": "/cloned-localai", "Id": "0123456789abcdef",
+        "State": {"Running": true, "Pid": 7, "Health": {"Status": "healthy"}},
+        "RestartCount": 0,
+        "Config": {
+            "User": "65532:65532", "Env": ["PATH=/bin", "KEY_FILE=/run/secrets/key"],
+            "Healthcheck": {"Test": ["CMD", "/probe"]},
+        },
+        "HostConfig": {
+            "NetworkMode": "internal", "Privileged": false, "ReadonlyRootfs": true,
+            "CapDrop": ["ALL"], "SecurityOpt": ["no-new-privileges:true"],
+            "Memory": 8u64 << 30, "NanoCpus": 4_000_000_000u64, "PidsLimit": 256,
+            "PidMode": "", "IpcMode": "private", "UTSMode": "", "CgroupnsMode": "host",
+            "MaskedPaths": ["/proc/kcore"], "Tmpfs": {"/tmp": "rw"},
+            "PortBindings": {"8080/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8080"}]},
+            "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m"}},
+        },
+        "NetworkSettings": {
+            "Ports": {"8080/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8080"}]},
+            "Networks": {"internal": {"Gateway": ""}},
+        },
+        "Mounts": [{"Type": "bind", "Source": "/srv/models", "Destination": "/models", "RW": false}],
+    });
+    let live = Live {
+        status: STATUS.to_owned(),
+        mountinfo: MOUNTS.to_owned(),
+        uid_map: "0 0 4294967295\n".to_owned(),
+    };
+    Container { engine: "docker", rootless: false, inspect, live: Some(live) }
+}
+
+fn ids(container: &Container) -> Vec<&'static str> {
+    let expected = Expected { uid: Some(65532) };
+    judge(container, expected).iter().map(|finding| finding.rule.id).collect()
+}
+
+#[test]
+fn a_hardened_container_is_clean() {
+    assert_eq!(ids(&hardened()), [""; 0]);
+}
+
+#[test]
+fn each_loosened_option_is_one_finding() {
+    let bind = |source: &str, write: bool| json!([{"Type": "bind", "Source": source, "Destination": "/x", "RW": write}]);
+    let cases: [(&str, Value, &str); 20] = [
+        ("/HostConfig/NetworkMode", json!("host"), "containers.host-network"),
+        ("/HostConfig/Privileged", json!(true), "containers.privileged"),
+        ("/HostConfig/PidMode", json!("host"), "containers.host-namespace"),
+        ("/HostConfig/IpcMode", json!("host"), "containers.host-namespace"),
+        (
+            "/HostConfig/SecurityOpt",
+            json!(["apparmor=unconfined"]),
+            "containers.security-module-off",
+        ),
+        ("/HostConfig/SecurityOpt", json!(["label:disable"]), "containers.security-module-off"),
+        ("/HostConfig/MaskedPaths", json!([]), "containers.unmasked-paths"),
+        ("/HostConfig/Memory", json!(0), "containers.memory-limit"),
+        ("/HostConfig/NanoCpus", json!(0), "containers.cpu-limit"),
+        ("/HostConfig/PidsLimit", json!(null), "containers.pids-limit"),
+        ("/HostConfig/LogConfig/Config", json!({}), "containers.log-rotation"),
+        (
+            "/NetworkSettings/Networks/internal/Gateway",
+            json!("172.17.0.1"),
+            "containers.open-egress",
+        ),
+        ("/Config/Healthcheck", json!(null), "containers.healthcheck"),
+        ("/State/Health/Status", json!("unhealthy"), "containers.unhealthy"),
+        ("/RestartCount", json!(9), "containers.restart-loop"),
+        ("/Config/Env", json!(["API_TOKEN=abc"]), "containers.secret-in-environment"),
+        ("/Mounts", bind("/var/run/docker.sock", false), "containers.engine-socket"),
+        ("/Mounts", bind("/etc", false), "containers.sensitive-bind"),
+        ("/Mounts", bind("/home/me/.ssh", false), "containers.sensitive-bind"),
+        ("/Mounts", bind("/srv/models", true), "containers.writable-bind"),
+    ];
+    for (path, value, id) in cases {
+        let mut container = hardened();
+        *container.inspect.pointer_mut(path).unwrap() = value.clone();
+        assert_eq!(ids(&container), [id], "{path} = {value}");
+    }
+}
+
+#[test]
+fn every_address_but_loopback_is_told() {
+    let cases = [
+        ("127.0.0.1", 0),
+        ("127.9.9.9", 0),
+        ("::1", 0),
+        ("::ffff:127.0.0.1", 0),
+        ("", 1),
+        ("0.0.0.0", 1),
+        ("::", 1),
+        ("192.168.1.2", 1),
+        ("localhost", 1),
+    ];
+    for (ip, findings) in cases {
+        for path in ["/HostConfig/PortBindings", "/NetworkSettings/Ports"] {
+            let mut container = hardened();
+            let binding = json!({"8080/tcp": [{"HostIp": ip, "HostPort": "8080"}]});
+            *container.inspect.pointer_mut(path).unwrap() = binding;
+            assert_eq!(ids(&container), vec!["containers.published-everywhere"; findings], "{ip}");
+        }
+    }
+}
+
+#[test]
+fn the_kernel_has_the_last_word() {
+    let cases = [
+        ("Uid:\t65532\t65532", "Uid:\t0\t0", "containers.user-differs"),
+        ("CapBnd:\t0000000000000000", "CapBnd:\t00000000a80425fb", "containers.capabilities"),
+        ("NoNewPrivs:\t1", "NoNewPrivs:\t0", "containers.new-privileges"),
+        ("Seccomp:\t2", "Seccomp:\t0", "containers.seccomp-off"),
+        (" / / ro,relatime", " / / rw,relatime", "containers.writable-root"),
+        (" /etc/hosts ro", " /etc/hosts rw", "containers.writable-root"),
+        (" /tmp rw,nosuid,nodev,noexec", " /tmp rw,nosuid,nodev", "containers.tmpfs-options"),
+        (" /tmp rw,", " /tmp ro,", "containers.tmp-not-writable"),
+        ("rw,size=16384k", "rw", "containers.tmpfs-options"),
+        (" /tmp rw", " /elsewhere rw", "containers.tmp-not-writable"),
+    ];
+    for (from, to, id) in cases {
+        let mut container = hardened();
+        let live = container.live.as_mut().unwrap();
+        assert!(live.status.contains(from) || live.mountinfo.contains(from), "{from}");
+        live.status = live.status.replace(from, to);
+        live.mountinfo = live.mountinfo.replace(from, to);
+        assert_eq!(ids(&container), [id], "{to}");
+    }
+}
+
+#[test]
+fn a_user_is_counted_as_inside() {
+    let mut container = hardened();
+    let live = container.live.as_mut().unwrap();
+    live.status = live.status.replace("65532", "165531");
+    live.uid_map = "0 1001 1\n1 100000 65536\n".to_owned();
+    assert_eq!(ids(&container), [""; 0]);
+    let root = Live { status: live.status.replace("165531", "1001"), ..live.clone() };
+    container.live = Some(root);
+    let any = judge(&container, Expected::default());
+    assert_eq!(any[0].rule.id, "containers.root-user");
+}
+
+#[test]
+fn what_does_not_run_is_judged_by_its_options() {
+    let mut container = hardened();
+    container.live = None;
+    assert_eq!(ids(&container), ["containers.unverified"]);
+    container.inspect["State"]["Running"] = json!(false);
+    assert_eq!(ids(&container), [""; 0]);
+    for (path, value, id) in [
+        ("/Config/User", json!(""), "containers.user-differs"),
+        ("/HostConfig/ReadonlyRootfs", json!(false), "containers.writable-root"),
+        ("/HostConfig/CapDrop", json!(["NET_RAW"]), "containers.capabilities"),
+        (
+            "/HostConfig/SecurityOpt",
+            json!(["no-new-privileges:false"]),
+            "containers.new-privileges",
+        ),
+        (
+            "/HostConfig/SecurityOpt",
+            json!(["no-new-privileges", "seccomp=unconfined"]),
+            "containers.seccomp-off",
+        ),
+    ] {
+        let mut container = container.clone();
+        *container.inspect.pointer_mut(path).unwrap() = value;
+        assert_eq!(ids(&container), [id], "{path}");
+    }
+}

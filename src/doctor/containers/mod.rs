@@ -1,0 +1,43 @@
+//! `jail doctor containers`: judges what really runs. `look` asks the engines and the kernel, `judge` is pure.
+//!
+//! `inspect` says what an engine was told, /proc what it did: where both are there, /proc counts.
+
+mod judge;
+pub mod look;
+pub mod rules;
+
+pub use judge::{Expected, judge};
+
+use serde_json::Value;
+
+/// One container as it was found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Container {
+    pub engine: &'static str,
+    /// Processes of a rootless engine are no root of this machine.
+    pub rootless: bool,
+    pub inspect: Value,
+    /// Of its first process; none where it does not run, or /proc does not show it.
+    pub live: Option<Live>,
+}
+
+/// What /proc says of its first process.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Live {
+    pub status: String,
+    pub mountinfo: String,
+    pub uid_map: String,
+}
+
+impl Container {
+    pub fn name(&self) -> String {
+        let name = self.inspect["Name"].as_str().unwrap_or_default().trim_start_matches('/');
+        let id = self.inspect["Id"].as_str().unwrap_or_default();
+        let short = id.get(..12).unwrap_or(id);
+        format!("{} {}", self.engine, if name.is_empty() { short } else { name })
+    }
+
+    pub fn runs(&self) -> bool {
+        self.inspect["State"]["Running"].as_bool().unwrap_or(false)
+    }
+}
