@@ -12,15 +12,20 @@ const say = (text) => { const at = $('#say'); if (at) at.textContent = text; };
 // === pairing: the code is in the fragment of the link, which a browser sends to nobody
 
 if (page === '/pair') {
-  const code = decodeURIComponent(location.hash.slice(1));
-  if (/^[0-9A-Za-z-]{4,32}$/.test(code)) {
-    $('#code').value = code;
-    // Not in the history, not in a screenshot, not in what is copied from the address bar.
-    history.replaceState(null, '', location.pathname);
-    $('button.main').focus();
-  }
+  fill();
+  // The link was opened where this page is already.
+  addEventListener('hashchange', fill);
 } else {
   start();
+}
+
+function fill() {
+  const code = decodeURIComponent(location.hash.slice(1));
+  if (!/^[0-9A-Za-z-]{4,32}$/.test(code)) return;
+  $('#code').value = code;
+  // Not in the history, not in a screenshot, not in what is copied from the address bar.
+  history.replaceState(null, '', location.pathname);
+  $('button.main').focus();
 }
 
 function start() {
