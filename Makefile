@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help bench demo fuzz integration planted test test-unit test-escapes test-tier test-network \
 	test-ports test-api test-lifecycle test-faults \
-	test-connectors test-demo lint gen build install \
+	test-connectors test-console test-demo lint gen build install \
 	setup clean
 
 CARGO := scripts/cargo.sh
@@ -57,6 +57,9 @@ planted: setup ## Leave out each control in turn, and show which test notices
 
 test-connectors: setup-test ## Published MCP servers with the official clients
 	@scripts/test.sh connectors
+
+test-console: setup-test ## The console in a real browser; pictures are in build/console-shots
+	@scripts/test.sh console
 
 test-demo: setup ## The demo, as a test
 	@scripts/test.sh demo

@@ -50,6 +50,8 @@ testing() {
     if ! /usr/bin/python3 -c 'import venv, ensurepip' 2>/dev/null; then
         missing+=(python3 python3-venv)
     fi
+    # By whatever name this system has it.
+    have chromium || have chromium-browser || have google-chrome || missing+=(chromium)
     need_squid
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the parts of the suite that are named, shows what each counted, and the sum.
 #
-#   scripts/test.sh lint unit escapes tier network ports api lifecycle faults connectors demo
+#   scripts/test.sh lint unit escapes tier network ports api lifecycle faults connectors console demo
 #   scripts/test.sh planted
 #
 # As root, the parts that run a jail are run a second time as an ordinary user: the same policy must
@@ -182,6 +182,13 @@ connectors() {
         JAIL="$(built)/jail" timeout "$patience" node tests/connectors/run.mjs
 }
 
+# A real browser against the real `jail console`, in a network namespace of its own.
+console() {
+    tests/console/install.sh && "$cargo" build --locked --quiet --bin jail &&
+        JAIL="$(built)/jail" CONSOLE="$root/build/console" SHOTS="$root/build/console-shots" \
+            timeout "$patience" node tests/console/run.mjs
+}
+
 demo() {
     local bin
     bin=$(built)
@@ -284,11 +291,11 @@ demo_as_user() {
 
 # === in order
 
-[ "$#" -gt 0 ] || set -- lint unit escapes tier network ports api lifecycle faults connectors demo
+[ "$#" -gt 0 ] || set -- lint unit escapes tier network ports api lifecycle faults connectors console demo
 jailing=()
 for name in "$@"; do
     case $name in
-    lint | unit | planted) ;;
+    lint | unit | console | planted) ;;
     escapes | network | ports | api | lifecycle | faults | connectors | demo) jailing+=("$name") ;;
     tier)
         jailing+=("$name")

@@ -16,6 +16,7 @@ pub mod audit;
 pub mod cli;
 pub mod compose;
 pub mod confine;
+pub mod console;
 pub mod container;
 pub mod docs;
 pub mod doctor;

@@ -24,7 +24,7 @@ pub mod pairing;
 mod peer;
 mod ports;
 mod problem;
-mod record;
+pub(crate) mod record;
 pub mod runs;
 mod schema;
 mod serve;

@@ -6,7 +6,7 @@ use crate::audit::{Act, AuditError, Event, Log, RunId, Text};
 use crate::failure::{Failure, Kind};
 
 /// Does `what`, after it was recorded. An act that cannot be recorded does not take place.
-pub(super) fn recorded<T>(
+pub(crate) fn recorded<T>(
     app: &App,
     caller: &Caller,
     [act, object]: [&str; 2],

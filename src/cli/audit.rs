@@ -1,6 +1,6 @@
 //! `jail audit`: read and check the log of runs.
 
-mod table;
+pub(crate) mod table;
 
 use super::ui;
 use crate::audit::{self, AuditError, Entry, Filter, Reader, Report};

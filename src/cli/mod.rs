@@ -6,6 +6,7 @@ pub mod audit;
 pub mod check;
 pub mod completions;
 pub mod compose;
+pub mod console;
 pub mod doctor;
 pub mod explain;
 pub mod firewall;
@@ -47,6 +48,7 @@ pub enum Verb {
     Explain(Box<explain::ExplainArgs>),
     Approvals(approvals::ApprovalsArgs),
     Api(api::ApiArgs),
+    Console(console::ConsoleArgs),
     Audit(audit::AuditArgs),
     Check(check::CheckArgs),
     Compose(compose::ComposeArgs),
@@ -93,6 +95,7 @@ pub fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Verb::Explain(args) => explain::run(&args),
         Verb::Approvals(args) => approvals::run(&args),
         Verb::Api(args) => api::run(&args),
+        Verb::Console(args) => console::run(&args),
         Verb::Audit(args) => audit::run(&args),
         Verb::Check(args) => check::run(&args),
         Verb::Compose(args) => compose::run(&args),

@@ -24,7 +24,18 @@ pub(super) fn row(entry: &Entry, colour: bool) -> String {
     let run = entry.run.as_str();
     let connector = entry.connector.as_ref().map_or("-", Text::as_str);
     let kind = &entry.kind;
-    let (paint, what) = match &entry.event {
+    let (paint, what) = told(entry);
+    let (paint, off) = if colour && !paint.is_empty() { (paint, OFF) } else { ("", "") };
+    format!("{time:<20}  {run:<12}  {connector:<16}  {paint}{kind:<9}{off}  {what}\n")
+}
+
+/// What happened, in words.
+pub(crate) fn what(entry: &Entry) -> String {
+    told(entry).1
+}
+
+fn told(entry: &Entry) -> (&'static str, String) {
+    match &entry.event {
         Some(Event::RunStart(event)) => ("", start(event)),
         Some(Event::Applied(event)) => applied(event),
         Some(Event::Denial(event)) => (RED, denial(event)),
@@ -34,9 +45,7 @@ pub(super) fn row(entry: &Entry, colour: bool) -> String {
         Some(Event::Decision(event)) => decision(event),
         Some(Event::Act(event)) => act(event),
         None => (DIM, "written by a later version of jail".to_owned()),
-    };
-    let (paint, off) = if colour && !paint.is_empty() { (paint, OFF) } else { ("", "") };
-    format!("{time:<20}  {run:<12}  {connector:<16}  {paint}{kind:<9}{off}  {what}\n")
+    }
 }
 
 fn act(event: &Act) -> (&'static str, String) {

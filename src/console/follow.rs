@@ -1,0 +1,111 @@
+//! The audit log as pages need it: its end, and what runs. Read once and followed from then on.
+
+use crate::audit::{Applied, AuditError, Entry, Event, Reader, RunId, RunStart};
+use crate::session::running::lives;
+use std::collections::{HashMap, VecDeque};
+use std::fs::File;
+use std::io::BufReader;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// Records of the end that are kept.
+const KEPT: usize = 2000;
+
+/// What is known of the log now.
+pub(super) struct Follow {
+    path: PathBuf,
+    reader: Option<Reader<BufReader<File>>>,
+    /// Which file it is, and how long it was at the last look.
+    file: Option<(u64, u64, u64)>,
+    last: VecDeque<Entry>,
+    runs: HashMap<RunId, Started>,
+}
+
+/// A run whose end is not in the log.
+#[derive(Debug, Clone)]
+pub(super) struct Started {
+    pub(super) since: SystemTime,
+    pub(super) start: RunStart,
+    pub(super) applied: Option<Applied>,
+    pub(super) refused: u64,
+}
+
+impl Follow {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path, reader: None, file: None, last: VecDeque::new(), runs: HashMap::new() }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads what was written since the last look. A log that is not there yet is empty.
+    pub(super) fn catch_up(&mut self) -> Result<(), AuditError> {
+        let now = std::fs::metadata(&self.path).ok().map(|it| (it.dev(), it.ino(), it.len()));
+        let Some((dev, ino, len)) = now else {
+            *self = Self::new(std::mem::take(&mut self.path));
+            return Ok(());
+        };
+        let same = |old: (u64, u64, u64)| (old.0, old.1) == (dev, ino) && old.2 <= len;
+        if !self.file.is_some_and(same) {
+            *self = Self::new(std::mem::take(&mut self.path));
+        }
+        self.file = now;
+        let mut reader = match self.reader.take() {
+            Some(reader) => reader,
+            None => Reader::open(&self.path, true)?,
+        };
+        let path = &self.path;
+        let failed = |source| AuditError::Io { call: "read", path: path.clone(), source };
+        let mut read = Vec::new();
+        while let Some(entry) = reader.next_entry().map_err(failed)? {
+            read.push(entry);
+            if read.len() == KEPT {
+                read.drain(..).for_each(|entry| keep(&mut self.last, &mut self.runs, entry));
+            }
+        }
+        read.into_iter().for_each(|entry| keep(&mut self.last, &mut self.runs, entry));
+        self.reader = Some(reader);
+        Ok(())
+    }
+
+    /// The last records, oldest first.
+    pub(super) fn last(&self) -> impl DoubleEndedIterator<Item = &Entry> {
+        self.last.iter()
+    }
+
+    /// What runs, oldest first. Those that were killed are forgotten.
+    pub(super) fn running(&mut self) -> Vec<Started> {
+        self.runs.retain(|_, run| lives(&run.start));
+        let mut runs: Vec<Started> = self.runs.values().cloned().collect();
+        runs.sort_by(|a, b| (a.since, a.start.pid).cmp(&(b.since, b.start.pid)));
+        runs
+    }
+}
+
+fn keep(last: &mut VecDeque<Entry>, runs: &mut HashMap<RunId, Started>, entry: Entry) {
+    match &entry.event {
+        Some(Event::RunStart(start)) => {
+            let run =
+                Started { since: entry.time, start: start.clone(), applied: None, refused: 0 };
+            runs.insert(start.run.clone(), run);
+        }
+        Some(Event::Applied(applied)) => {
+            if let Some(run) = runs.get_mut(&applied.run) {
+                run.applied = Some(applied.clone());
+            }
+        }
+        Some(Event::Denial(denial)) => {
+            if let Some(run) = runs.get_mut(&denial.run) {
+                run.refused += u64::from(denial.times);
+            }
+        }
+        Some(Event::RunEnd(end)) => drop(runs.remove(&end.run)),
+        _ => {}
+    }
+    if last.len() == KEPT {
+        last.pop_front();
+    }
+    last.push_back(entry);
+}
