@@ -67,7 +67,7 @@ pub struct Grant {
 
 /// What the rules say.
 pub(super) enum Judged {
-    Allow(Grant),
+    Allow(Box<Grant>),
     /// Nothing; the owner can be asked.
     Ask(Denial),
     Deny(Denial),
@@ -165,7 +165,7 @@ impl Gate {
     /// Asks; a refusal is not yet reported, see [`Gate::denied`].
     pub fn ask(&self, host: &Host, port: u16, door: Door) -> Result<Grant, Denial> {
         match self.judge(host, port, door) {
-            Judged::Allow(grant) => Ok(grant),
+            Judged::Allow(grant) => Ok(*grant),
             Judged::Ask(denial) | Judged::Deny(denial) => Err(denial),
         }
     }
@@ -178,7 +178,7 @@ impl Gate {
         match decide(&self.config.who, rules, host, port, door, SystemTime::now()) {
             Decision::Allow(rule) => {
                 let (host, rule) = (host.clone(), rule.clone());
-                Judged::Allow(Grant { host, port, door, rule, used: false })
+                Judged::Allow(Box::new(Grant { host, port, door, rule, used: false }))
             }
             Decision::Ask(denial) => Judged::Ask(denial),
             Decision::Deny(denial) => Judged::Deny(denial),
@@ -192,7 +192,7 @@ impl Gate {
             false => self.rules(),
         };
         match self.judge_by(&rules, &grant.host, grant.port, grant.door) {
-            Judged::Allow(now) => Ok(Grant { used: grant.used, ..now }),
+            Judged::Allow(now) => Ok(Grant { used: grant.used, ..*now }),
             Judged::Ask(denial) | Judged::Deny(denial) => Err(denial),
         }
     }

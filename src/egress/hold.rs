@@ -26,6 +26,14 @@ pub(super) enum Client<'a> {
     Datagram(Option<SocketAddr>),
 }
 
+/// Where a connection wants to go.
+#[derive(Clone, Copy)]
+struct Aim<'a> {
+    host: &'a Host,
+    port: u16,
+    door: Door,
+}
+
 /// A place among what is held.
 struct Held<'a> {
     gate: &'a Gate,
@@ -42,9 +50,9 @@ impl Gate {
         client: Client<'_>,
     ) -> Result<Grant, Denial> {
         match self.judge(host, port, door) {
-            Judged::Allow(grant) => Ok(grant),
+            Judged::Allow(grant) => Ok(*grant),
             Judged::Deny(denial) => Err(denial),
-            Judged::Ask(denial) => self.hold(host, port, door, client, denial).await,
+            Judged::Ask(denial) => self.hold(Aim { host, port, door }, client, denial).await,
         }
     }
 
@@ -54,22 +62,20 @@ impl Gate {
         if grant.used {
             return self.again(grant);
         }
+        let Grant { host, port, door, .. } = grant;
+        let aim = Aim { host, port: *port, door: *door };
         loop {
-            match self.judge(&grant.host, grant.port, grant.door) {
-                Judged::Allow(now) => return Ok(self.use_up(now)),
+            match self.judge(host, *port, *door) {
+                Judged::Allow(now) => return Ok(self.use_up(*now)),
                 Judged::Deny(denial) => return Err(denial),
-                Judged::Ask(denial) => {
-                    self.hold(&grant.host, grant.port, grant.door, client, denial).await?;
-                }
+                Judged::Ask(denial) => drop(self.hold(aim, client, denial).await?),
             }
         }
     }
 
     async fn hold(
         &self,
-        host: &Host,
-        port: u16,
-        door: Door,
+        Aim { host, port, door }: Aim<'_>,
         client: Client<'_>,
         denial: Denial,
     ) -> Result<Grant, Denial> {
@@ -100,7 +106,7 @@ impl Gate {
                 () = &mut deadline => break patience,
             }
             match self.judge(host, port, door) {
-                Judged::Allow(grant) => return Ok(grant),
+                Judged::Allow(grant) => return Ok(*grant),
                 Judged::Deny(denial) => return Err(denial),
                 Judged::Ask(_) if self.asks.borrow().is_denied(&request, since) => {
                     let rule = format!("the answer to {request}");

@@ -35,9 +35,8 @@ fn wait(gate: &Rc<Gate>, text: &str) -> tokio::task::JoinHandle<Result<Grant, De
 /// The next question; there has to be one.
 async fn asked(world: &mut World) -> (Ask, u64) {
     loop {
-        match world.events.recv().await.unwrap() {
-            Event::Asked { ask, times } => return (ask, times),
-            _ => {}
+        if let Event::Asked { ask, times } = world.events.recv().await.unwrap() {
+            return (ask, times);
         }
     }
 }

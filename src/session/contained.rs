@@ -1,6 +1,6 @@
 //! `--sandbox=container`: from policy to exit code, by an engine.
 
-use super::{Session, asks, audit, egress, folder, mask, pipe, report, streams};
+use super::{Session, audit, egress, folder, mask, pipe, report, streams};
 use crate::confine::cgroup::Usage;
 use crate::container::backend::{self, Streams};
 use crate::container::engine::{self, Engine};
@@ -170,8 +170,7 @@ impl Session {
             Supervisor::new(plan, jail, Relay::new(Some(relay), kept), None, &mask)?;
         let log = log.insert(self.audit.start_as(plan, &contained.json(plan))?);
         if let Some(egress) = egress {
-            let asks = asks::Asks::new(log, plan, started.pid, self.root.clone());
-            supervisor.with_egress(egress, egress::Ear { log, asks });
+            supervisor.with_egress(egress, self.ear(log, started.pid));
         }
         supervisor.let_start(door)?;
         supervisor.on_confined(|_| log.applied_in_container(&checked));

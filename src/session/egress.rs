@@ -72,8 +72,19 @@ pub(super) fn config_of(policy: &Policy, firewall: &FirewallFacts, run: &str) ->
 
 /// What is made of what the egress process tells.
 pub(super) struct Ear<'a> {
-    pub(super) log: &'a audit::Run,
-    pub(super) asks: Asks<'a>,
+    log: &'a audit::Run,
+    asks: Asks<'a>,
+}
+
+impl<'a> Ear<'a> {
+    pub(super) fn new(
+        log: &'a audit::Run,
+        plan: &Plan,
+        init: i32,
+        root: Option<WorkspaceRoot>,
+    ) -> Self {
+        Self { log, asks: Asks::new(log, plan, init, root) }
+    }
 }
 
 impl supervise::Ear for Ear<'_> {

@@ -188,6 +188,11 @@ impl Session {
         }
     }
 
+    /// `init`: the pid of the jail's first process.
+    fn ear<'a>(&self, log: &'a audit::Run, init: i32) -> egress::Ear<'a> {
+        egress::Ear::new(log, &self.plan, init, self.root.clone())
+    }
+
     /// What was answered for this run alone ends with it.
     fn forget_rules(&self) {
         if let Some(folder) = asking(&self.plan).and_then(|asking| asking.firewall.folder.as_ref())
@@ -271,12 +276,10 @@ impl Session {
         drop(prepared);
         // Starts beside the jail, which hands its sockets over when it has made them.
         let egress = sockets.map(|(proxied, to)| egress::start(plan, proxied, to)).transpose()?;
-        let init = jail.pid;
         let mut supervisor = Supervisor::new(plan, jail, Relay::new(relay, kept), master, &mask)?;
         let log = log.insert(self.audit.start(plan)?);
         if let Some(egress) = egress {
-            let asks = asks::Asks::new(log, plan, init, self.root.clone());
-            supervisor.with_egress(egress, egress::Ear { log, asks });
+            supervisor.with_egress(egress, self.ear(log, supervisor.init()));
         }
         if let Some(heard) = heard {
             supervisor.with_refusals(heard, refusals::heard(log, plan, self.options.quiet));

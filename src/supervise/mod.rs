@@ -139,6 +139,11 @@ impl<'a> Supervisor<'a> {
         })
     }
 
+    /// The pid of the jail's first process.
+    pub fn init(&self) -> i32 {
+        self.jail.pid
+    }
+
     /// What to do when the jail is confined and proven; an error ends it before the connector starts
     /// to matter.
     pub fn on_confined(&mut self, act: impl FnOnce(&Told) -> Result<(), Failure> + 'a) {

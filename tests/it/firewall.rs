@@ -41,6 +41,33 @@ fn file(dir: &Path) -> String {
 }
 
 #[test]
+fn what_no_rule_names_is_denied_or_asked_for() {
+    let dir = workspace();
+    let dir = dir.path();
+    says(dir, &["unlisted"], 0, &["deny"]);
+    says(dir, &["unlisted", "ask"], 0, &["unlisted: ask, from now on"]);
+    says(dir, &["unlisted", "ask"], 0, &["as before"]);
+    says(dir, &["unlisted"], 0, &["ask"]);
+    says(dir, &["list"], 0, &["unlisted ask"]);
+    let rule = "rules:\n  - allow: a.example.com\n    connector: search\n    run: 0123456789ab\n    \
+                once: true\n    request: k3v4x2abcd\n";
+    let text = file(dir);
+    fs::write(dir.join(".cloned/policy/firewall.yaml"), text + rule).unwrap();
+    says(
+        dir,
+        &["list"],
+        0,
+        &["connector search, one connection of run 0123456789ab", "answers k3v4x2abcd"],
+    );
+    let list: Value = serde_json::from_slice(&firewall(dir, &["list", "--json"]).stdout).unwrap();
+    let rule = &list["rules"][0];
+    assert_eq!((&list["unlisted"], &rule["once"]), (&"ask".into(), &true.into()));
+    assert_eq!((&rule["run"], &rule["request"]), (&"0123456789ab".into(), &"k3v4x2abcd".into()));
+    assert_eq!(rule["connector"], "search");
+    says(dir, &["unlisted", "no"], 2, &["`deny` or `ask`"]);
+}
+
+#[test]
 fn the_words_of_the_application_work() {
     let dir = workspace();
     let dir = dir.path();

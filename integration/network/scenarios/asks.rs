@@ -363,7 +363,7 @@ fn nonsense() -> Check {
 fn locked() -> Check {
     let fixture = fixture();
     let mut owner = Owner::of(&fixture);
-    let mut client = asking(&fixture, "30s", "  allow: [\"allowed.test:8080\"]\n")?;
+    let mut client = asking(&fixture, "30s", "")?;
     let mut other = State::open(&owner.root, FOR_LOCKS).expect("a database");
     let (begun, has_begun) = mpsc::channel();
     let writing = std::thread::spawn(move || {
