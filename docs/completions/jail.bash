@@ -166,7 +166,7 @@ _jail() {
                     return 0
                     ;;
                 --kind)
-                    COMPREPLY=($(compgen -W "run-start applied denial run-end firewall asked decision" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "run-start applied denial run-end firewall" -- "${cur}"))
                     return 0
                     ;;
                 --file)

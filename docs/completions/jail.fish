@@ -107,9 +107,7 @@ complete -c jail -n "__fish_jail_using_subcommand audit; and __fish_seen_subcomm
 applied\t''
 denial\t''
 run-end\t''
-firewall\t''
-asked\t''
-decision\t''"
+firewall\t''"
 complete -c jail -n "__fish_jail_using_subcommand audit; and __fish_seen_subcommand_from show" -l file -d 'The log; that of the workspace without this' -r -F
 complete -c jail -n "__fish_jail_using_subcommand audit; and __fish_seen_subcommand_from show" -l json -d 'Print the records as they stand in the log, one JSON object per line'
 complete -c jail -n "__fish_jail_using_subcommand audit; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'

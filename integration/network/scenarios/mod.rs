@@ -6,6 +6,7 @@ mod doors;
 mod ends;
 mod inject;
 mod many;
+mod owner;
 mod ports;
 mod published;
 mod replaced;
@@ -58,6 +59,7 @@ pub fn all() -> Vec<Scenario> {
     all.extend(inject::all());
     all.extend(published::all());
     all.extend(ports::all());
+    all.extend(owner::all());
     all.extend(replaced::all());
     all.extend(many::all());
     all.extend(soak::all());
