@@ -8,6 +8,7 @@ use crate::failure::{Failure, Kind};
 use crate::policy::load::WorkspaceRoot;
 use crate::session::running;
 use crate::state::State;
+use std::collections::HashSet;
 use std::path::Path;
 
 /// Answers a request, or takes the answer back, and sees to it that the files say so. What comes back was
@@ -68,12 +69,19 @@ fn not_applied(id: &RequestId, decision: &Decision, all: Result<(), Failure>) ->
     }
 }
 
+/// The runs of this workspace that go on.
+pub fn running(root: &WorkspaceRoot) -> Result<HashSet<String>, Failure> {
+    let Some(log) = audit::path_for(Some(&root.path), None, None) else {
+        return Ok(HashSet::new());
+    };
+    let found = running::running(&log)?;
+    Ok(found.starts.into_iter().map(|(_, start)| start.run.to_string()).collect())
+}
+
 /// Does the run that asked last still go on? False where no run asked.
 pub fn runs_still(root: &WorkspaceRoot, request: &Request) -> Result<bool, Failure> {
     let Some(run) = &request.latest.run else { return Ok(false) };
-    let Some(log) = audit::path_for(Some(&root.path), None, None) else { return Ok(false) };
-    let found = running::running(&log)?;
-    Ok(found.starts.iter().any(|(_, start)| start.run.as_str() == run.as_str()))
+    Ok(running(root)?.contains(run.as_str()))
 }
 
 /// An answer for a run that is over would count for nothing; a port that another has cannot be given.

@@ -24,7 +24,7 @@ mod tests;
 
 pub use answer::{Answer, Decision, Lifetime, Scope, Verdict, Via};
 pub use apply::apply;
-pub use decide::{decide, runs_still};
+pub use decide::{decide, running, runs_still};
 pub use doubts::{Doubt, doubts};
 pub use ports::{granted_by, pending_ports, port};
 pub use request::{Asker, Occurrence, Request, RequestId, Standing, Subject};

@@ -59,6 +59,9 @@ pub fn record(
                 count(change).map_err(failed)?;
                 return Ok(Recorded::Again(id));
             }
+            Some(_) if came_late(change, &id, subject, latest).map_err(failed)? => {
+                return Ok(Recorded::Again(id));
+            }
             _ if is_full(change, asker).map_err(failed)? => return Ok(Recorded::Full),
             Some(_) => {
                 let sql = "UPDATE requests SET state = 'pending', first_at = ?2, last_at = ?2, \
@@ -74,6 +77,27 @@ pub fn record(
         count(change).map_err(failed)?;
         Ok(Recorded::New(id))
     })
+}
+
+/// How long after an answer a run may still report what it asked for before, in seconds.
+const LATE: u64 = 2;
+
+/// Was this asked for before the answer that counts for it, and comes only now? It needs no other one.
+fn came_late(
+    change: &Connection,
+    id: &RequestId,
+    subject: &Subject,
+    latest: &Occurrence,
+) -> rusqlite::Result<bool> {
+    let Some(Decision { at, answer, .. }) = last_decision(change, id)? else { return Ok(false) };
+    let counts = match (answer.verdict, answer.lifetime) {
+        (Verdict::Revoke, _) | (_, Lifetime::Once) => false,
+        (_, Lifetime::Session) => answer.run == latest.run,
+        (_, Lifetime::Until { end }) => latest.at < end,
+        (_, Lifetime::Always) => true,
+    };
+    let is_egress = matches!(subject, Subject::Egress { .. });
+    Ok(is_egress && counts && latest.at <= at.saturating_add(LATE))
 }
 
 fn is_full(change: &Transaction<'_>, asker: &Asker) -> rusqlite::Result<bool> {
@@ -122,6 +146,12 @@ fn get(connection: &Connection, id: &RequestId) -> rusqlite::Result<Option<Reque
     connection.query_row(sql, [id.as_str()], one).optional()
 }
 
+fn last_decision(connection: &Connection, id: &RequestId) -> rusqlite::Result<Option<Decision>> {
+    let sql = "SELECT number, request, at, answer, applied, failed FROM decisions \
+               WHERE request = ?1 ORDER BY number DESC LIMIT 1";
+    connection.query_row(sql, [id.as_str()], decision).optional()
+}
+
 /// Writes the answer down; [`super::apply`] has to follow. An error where the request does not wait, so that
 /// of two who answer one is told.
 pub fn answer(state: &mut State, id: &RequestId, answer: Answer) -> Result<Decision, Failure> {
@@ -151,6 +181,10 @@ fn checked(request: &Request, mut answer: Answer) -> Result<Answer, Failure> {
     }
     let of_run = matches!(answer.lifetime, Lifetime::Once | Lifetime::Session);
     match (&request.subject, of_run) {
+        (Subject::Port { .. }, _) if answer.scope == Scope::Global => {
+            return Err(wrong("a port is for the connector that asks for it, not for all")
+                .hint("--scope connector"));
+        }
         (Subject::Port { .. }, _) if answer.lifetime != Lifetime::Always => {
             return Err(wrong("a port is registered for good, or not at all").hint("--always"));
         }
@@ -186,7 +220,9 @@ pub fn revoke(state: &mut State, id: &RequestId, answer: Answer) -> Result<Decis
     state.change(|change| {
         let request = get(change, id).map_err(|e| cannot("read", &path, &e))?;
         let request = request.ok_or_else(|| unknown(id))?;
-        if !matches!(request.standing, Standing::Approved | Standing::Denied) {
+        // One that is asked for again still has the answer before: another run's, perhaps.
+        let last = last_decision(change, id).map_err(|e| cannot("read", &path, &e))?;
+        if last.is_none_or(|last| last.answer.verdict == Verdict::Revoke) {
             return Err(not_answered(&request));
         }
         let answer =

@@ -169,6 +169,29 @@ fn an_answer_that_makes_no_sense_is_refused() {
     assert!(dismiss(&mut rig.state, &agent).is_err());
 }
 
+/// A run reports what it asked for a moment later: that needs no other answer, and can be taken back.
+#[test]
+fn what_was_asked_before_the_answer_opens_nothing() {
+    let mut rig = Rig::new();
+    let id = rig.asked("a.example");
+    answer(&mut rig.state, &id, yes(Lifetime::Always)).unwrap();
+    assert_eq!(rig.ask("search", "a.example"), Recorded::Again(id.clone()));
+    assert_eq!(find(&rig.state, &id).unwrap().unwrap().0.standing, Standing::Approved);
+    let later = Occurrence::now("not-listed".into());
+    let later = Occurrence { at: later.at + 60, ..later };
+    let asked = record(&mut rig.state, &asker("search"), &egress("a.example"), &later, 1).unwrap();
+    assert_eq!(asked, Recorded::New(id.clone()));
+    // It waits again, and the answer before can be taken back.
+    revoke(&mut rig.state, &id, yes(Lifetime::Always)).unwrap();
+    assert_eq!(rig.asked("a.example"), id);
+    assert!(revoke(&mut rig.state, &id, yes(Lifetime::Always)).is_err());
+    answer(&mut rig.state, &id, yes(Lifetime::Session)).unwrap();
+    let run = Some(Text::new("ba9876543210"));
+    let other = Occurrence { run, ..Occurrence::now("not-listed".into()) };
+    let asked = record(&mut rig.state, &asker("search"), &egress("a.example"), &other, 1).unwrap();
+    assert_eq!(asked, Recorded::New(id), "another run's");
+}
+
 #[test]
 fn an_answer_is_on_record() {
     let mut rig = Rig::new();

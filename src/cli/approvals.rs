@@ -16,7 +16,7 @@ use crate::policy::load::{self, Sources, WorkspaceRoot};
 use crate::policy::{ConnectorName, Overrides};
 use crate::state::{PATIENCE, State};
 use serde::Serialize;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::SystemTime;
 
 /// Answer what connectors and agents of this workspace ask for.
@@ -95,20 +95,32 @@ struct Desk<'a> {
     place: &'a Place,
     rules: Vec<Rule>,
     manifests: HashMap<ConnectorName, Vec<Rule>>,
+    /// The runs that go on, where somebody has asked for that.
+    running: Option<HashSet<String>>,
 }
 
 impl<'a> Desk<'a> {
     fn new(place: &'a Place) -> Result<Self, Failure> {
         let rules = firewall::read(&place.folder())?.rules().0;
-        Ok(Self { place, rules, manifests: HashMap::new() })
+        Ok(Self { place, rules, manifests: HashMap::new(), running: None })
     }
 
     fn case(&mut self, state: &State, request: Request) -> Result<Case, Failure> {
         let found = approvals::find(state, &request.id)?;
         let answers = found.map(|(_, answers)| answers).unwrap_or_default();
         let doubts = approvals::doubts(&request, &answers, &self.allowed(&request));
-        let running = approvals::runs_still(&self.place.root, &request)?;
+        let running = match &request.latest.run {
+            Some(run) => self.runs(run)?,
+            None => false,
+        };
         Ok(Case { request, running, doubts, answers })
+    }
+
+    fn runs(&mut self, run: &Text) -> Result<bool, Failure> {
+        if self.running.is_none() {
+            self.running = Some(approvals::running(&self.place.root)?);
+        }
+        Ok(self.running.as_ref().is_some_and(|running| running.contains(run.as_str())))
     }
 
     /// The hosts that the connector may reach already.

@@ -7,6 +7,7 @@ mod doors;
 mod ends;
 mod inject;
 mod many;
+mod owner;
 mod ports;
 mod published;
 mod replaced;
@@ -59,6 +60,7 @@ pub fn all() -> Vec<Scenario> {
     all.extend(inject::all());
     all.extend(published::all());
     all.extend(ports::all());
+    all.extend(owner::all());
     all.extend(replaced::all());
     all.extend(asks::all());
     all.extend(many::all());

@@ -11,7 +11,7 @@ pub fn scenario() -> Scenario {
     }
 }
 
-fn missing_module(module: &str) -> Option<String> {
+pub(super) fn missing_module(module: &str) -> Option<String> {
     let found = venv().join("lib").is_dir()
         && std::fs::read_dir(venv().join("lib"))
             .ok()?

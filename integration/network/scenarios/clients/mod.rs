@@ -3,6 +3,7 @@
 //! Without a jail each must reach both, or its refusal proves nothing. A program that is not installed
 //! is a counted skip.
 
+mod fetch_approved;
 mod fetch_server;
 mod list;
 mod stock;
@@ -37,7 +38,11 @@ pub fn all() -> Vec<Scenario> {
         client: Some(client),
         ..Scenario::BASE
     };
-    list::CLIENTS.iter().map(scenario).chain([fetch_server::scenario()]).collect()
+    list::CLIENTS
+        .iter()
+        .map(scenario)
+        .chain([fetch_server::scenario(), fetch_approved::scenario()])
+        .collect()
 }
 
 /// Where tests/clients/install.sh put them: `CLIENTS`, or below the sources.
