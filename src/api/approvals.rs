@@ -10,6 +10,7 @@ use crate::approvals::{
 };
 use crate::audit::Text;
 use crate::failure::{Failure, Kind};
+use crate::policy::text::plain_text;
 use axum::Json as Sent;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -25,7 +26,6 @@ pub(super) struct Which {
     /// Only those that stand so.
     standing: Option<Standing>,
     /// Only those of this connector.
-    #[param(max_length = 256)]
     connector: Option<String>,
 }
 
@@ -134,7 +134,8 @@ pub(super) async fn answer(
         let what = "the answer would end before it began, or after the year 9999";
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, what));
     }
-    let answer = Answer { scope: new.scope, ..of(&caller, verdict, new.lifetime, new.why) };
+    let why = said(new.why)?;
+    let answer = Answer { scope: new.scope, ..of(&caller, verdict, new.lifetime, why) };
     decide(app, id, answer).await
 }
 
@@ -161,7 +162,8 @@ pub(super) async fn revoke(
     Path(id): Path<RequestId>,
     Json(reason): Json<Reason>,
 ) -> Result<Sent<Decision>, Problem> {
-    decide(app, id, of(&caller, Verdict::Revoke, Lifetime::Always, reason.why)).await
+    let why = said(reason.why)?;
+    decide(app, id, of(&caller, Verdict::Revoke, Lifetime::Always, why)).await
 }
 
 /// Take a request off the list without an answer.
@@ -189,6 +191,13 @@ pub(super) async fn dismiss(
         recorded(app, &caller, act, || store::dismiss(&mut state, &id)).map(Sent)
     })
     .await
+}
+
+/// A reason is kept as it was given, or not taken.
+fn said(why: Option<String>) -> Result<Option<String>, Problem> {
+    let wrong = |error| Failure::new(Kind::Usage, "`why` cannot be kept").because(error);
+    let why = why.filter(|why| !why.is_empty());
+    why.as_deref().map(plain_text).transpose().map_err(|error| wrong(error).into())
 }
 
 /// An answer by whoever asks.

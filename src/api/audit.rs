@@ -17,18 +17,17 @@ use utoipa::{IntoParams, ToSchema};
 /// The most records of one answer.
 const MOST: usize = 1000;
 const USUAL: usize = 100;
+/// The last second that RFC 3339 can say.
+const LAST: u64 = 253_402_300_799;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Which {
     /// Only this run: its id, or the beginning of it.
-    #[param(max_length = 64)]
     run: Option<String>,
     /// Only runs of this connector.
-    #[param(max_length = 64)]
     connector: Option<String>,
     /// Only this kind of event: `run-start`, `denial`, `decision` and so on.
-    #[param(max_length = 64)]
     kind: Option<String>,
     /// Not before, in seconds since 1970.
     #[param(maximum = 253402300799u64)]
@@ -64,6 +63,10 @@ pub(super) async fn list(
     let limit = which.limit.unwrap_or(USUAL);
     if !(1..=MOST).contains(&limit) {
         let what = format!("`limit` is a number from 1 to {MOST}");
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, what));
+    }
+    if which.since.is_some_and(|since| since > LAST) {
+        let what = "`since` is after the year 9999";
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, what));
     }
     app.work(move |app| records(app, &which, limit).map(Sent)).await

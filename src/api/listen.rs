@@ -9,6 +9,7 @@ use crate::audit::Digest;
 use crate::failure::{Failure, Kind};
 use crate::policy::load::WorkspaceRoot;
 use nix::fcntl::{Flock, FlockArg};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::geteuid;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -36,8 +37,12 @@ pub struct Listeners {
 }
 
 impl Listeners {
-    /// Listens for this workspace. A socket that nobody serves any more is replaced.
+    /// Listens for this workspace. A socket that nobody serves any more is replaced. SIGTERM and SIGINT wait
+    /// until [`super::serve`] takes them: from now on there is something to be removed.
     pub fn bind(root: &WorkspaceRoot, tcp: Option<SocketAddr>) -> Result<Self, Failure> {
+        sigprocmask(SigmaskHow::SIG_BLOCK, Some(&ends()), None).map_err(|errno| {
+            Failure::new(Kind::Io, "cannot block signals").because(errno.desc())
+        })?;
         // First, since it leaves nothing where it fails.
         let tcp = tcp.map(self::tcp).transpose()?;
         let at = tcp.as_ref().map(TcpListener::local_addr).transpose();
@@ -64,6 +69,11 @@ impl Drop for Listeners {
         // Before the lock is let go: it is ours until then. Somebody may have removed it; it is gone anyway.
         drop(fs::remove_file(&self.path));
     }
+}
+
+/// What ends the API.
+pub(super) fn ends() -> SigSet {
+    [Signal::SIGTERM, Signal::SIGINT].into_iter().collect()
 }
 
 /// Where the API of this workspace is, if it serves.

@@ -9,10 +9,13 @@ use axum::routing::get;
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-use utoipa::openapi::{Content, OpenApi as Document, Ref, ResponseBuilder};
+use utoipa::openapi::{Content, OpenApi as Document, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+
+/// What a failure is sent as.
+const PROBLEM: &str = "application/problem+json";
 
 #[derive(OpenApi)]
 #[openapi(
@@ -75,11 +78,18 @@ fn refusals(document: &mut Document) {
     let problem = Content::new(Some(Ref::from_schema_name("Problem")));
     let refused = ResponseBuilder::new()
         .description("It was refused, or did not work.")
-        .content("application/problem+json", problem)
+        .content(PROBLEM, problem)
         .build();
     for item in document.paths.paths.values_mut() {
         let all = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
         for operation in all.into_iter().flatten() {
+            for (status, response) in &mut operation.responses.responses {
+                if let (true, RefOr::T(response)) = (status.starts_with(['4', '5']), response) {
+                    let content = std::mem::take(&mut response.content).into_iter();
+                    let content = content.map(|(_, what)| (PROBLEM.to_owned(), what));
+                    response.content = content.collect();
+                }
+            }
             operation.responses.responses.insert("default".to_owned(), refused.clone().into());
         }
     }

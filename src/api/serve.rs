@@ -16,6 +16,7 @@ use axum::http::{Request, Response};
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use nix::sys::signal::{SigmaskHow, sigprocmask};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
@@ -59,6 +60,7 @@ pub fn serve(app: &App, router: Router, listeners: Listeners) -> Result<(), Fail
 
 async fn run(app: &App, router: Router, listeners: &Listeners) -> io::Result<()> {
     let mut ends = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
+    sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&super::listen::ends()), None)?;
     let unix = UnixListener::from_std(listeners.unix.try_clone()?)?;
     let tcp = listeners.tcp.as_ref().map(TcpListeners::of).transpose()?;
     let served =
