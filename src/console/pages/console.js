@@ -11,14 +11,6 @@ const say = (text) => { const at = $('#say'); if (at) at.textContent = text; };
 
 // === pairing: the code is in the fragment of the link, which a browser sends to nobody
 
-if (page === '/pair') {
-  fill();
-  // The link was opened where this page is already.
-  addEventListener('hashchange', fill);
-} else {
-  start();
-}
-
 function fill() {
   const code = decodeURIComponent(location.hash.slice(1));
   if (!/^[0-9A-Za-z-]{4,32}$/.test(code)) return;
@@ -181,4 +173,14 @@ function focusOf(hash) {
   const first = page === '/' ? $('[data-request]') : null;
   // After an answer the next one is at hand.
   (named || first)?.focus({ preventScroll: !named });
+}
+
+// === and now
+
+if (page === '/pair') {
+  fill();
+  // The link was opened where this page is already.
+  addEventListener('hashchange', fill);
+} else {
+  start();
 }
