@@ -9,6 +9,7 @@ pub mod explain;
 pub mod firewall;
 pub mod init;
 pub mod logs;
+pub mod mcp;
 pub mod ports;
 pub mod ps;
 pub mod run;
@@ -51,6 +52,7 @@ pub enum Verb {
     Ps(ps::PsArgs),
     Stop(stop::StopArgs),
     Logs(logs::LogsArgs),
+    Mcp(mcp::McpArgs),
     Init(init::InitArgs),
     Schema(schema::SchemaArgs),
     Doctor(doctor::DoctorArgs),
@@ -94,6 +96,7 @@ pub fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Verb::Ps(args) => ps::run(&args),
         Verb::Stop(args) => stop::run(&args),
         Verb::Logs(args) => logs::run(&args),
+        Verb::Mcp(args) => mcp::run(&args),
         Verb::Init(args) => init::run(&args),
         Verb::Schema(args) => schema::run(&args),
         Verb::Doctor(args) => doctor::run(&args),

@@ -11,6 +11,7 @@ use crate::firewall::{
 };
 use crate::policy::load::{self, Sources};
 use crate::policy::{ConnectorName, ToolId};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::path::Path;
 use std::time::SystemTime;
@@ -38,8 +39,8 @@ pub(super) struct CheckArgs {
     json: bool,
 }
 
-#[derive(Debug, Serialize)]
-struct Answer {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::cli) struct Answer {
     host: String,
     port: u16,
     connector: Option<String>,
@@ -52,6 +53,31 @@ struct Answer {
 }
 
 pub(super) fn run(args: &CheckArgs) -> Result<u8, Failure> {
+    let (answer, line) = decided(args)?;
+    if args.json {
+        print_json(&answer)?;
+    } else {
+        let because = answer.rule.as_ref().and_then(|rule| rule.reason.as_ref());
+        let because = because.map(|text| format!(" ({text})")).unwrap_or_default();
+        print(&format!("{}:{} {line}{because}\n", bracketed(&answer.host), answer.port))?;
+        if let Some(change) = &answer.change {
+            ui::line(&format!("to change that: {change}"));
+        }
+    }
+    Ok(if answer.allowed { exit::OK } else { exit::FINDINGS })
+}
+
+/// The same for a program.
+pub(in crate::cli) fn look(
+    target: Endpoint,
+    tool: Option<ToolId>,
+    connector: Option<ConnectorName>,
+) -> Result<Answer, Failure> {
+    decided(&CheckArgs { target, tool, connector, json: true }).map(|(answer, _)| answer)
+}
+
+/// The answer, and in words.
+fn decided(args: &CheckArgs) -> Result<(Answer, String), Failure> {
     let HostPattern::Exact(host) = &args.target.host else {
         let what = format!("`{}` is many hosts; name one", args.target.host);
         return Err(Failure::new(Kind::Usage, what));
@@ -97,17 +123,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<u8, Failure> {
             format!("refused: {reason}")
         }
     };
-    if args.json {
-        print_json(&answer)?;
-    } else {
-        let because = answer.rule.as_ref().and_then(|rule| rule.reason.as_ref());
-        let because = because.map(|text| format!(" ({text})")).unwrap_or_default();
-        print(&format!("{}:{port} {line}{because}\n", bracketed(&answer.host)))?;
-        if let Some(change) = &answer.change {
-            ui::line(&format!("to change that: {change}"));
-        }
-    }
-    Ok(if answer.allowed { exit::OK } else { exit::FINDINGS })
+    Ok((answer, line))
 }
 
 fn bracketed(host: &str) -> String {
