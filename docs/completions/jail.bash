@@ -52,6 +52,9 @@ _jail() {
             jail,logs)
                 cmd="jail__subcmd__logs"
                 ;;
+            jail,mcp)
+                cmd="jail__subcmd__mcp"
+                ;;
             jail,ports)
                 cmd="jail__subcmd__ports"
                 ;;
@@ -980,6 +983,24 @@ _jail() {
             fi
             case "${prev}" in
                 --tail)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        jail__subcmd__mcp)
+            opts="-h -V --wait --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --wait)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -88,6 +88,10 @@ fn otherwise(path: &Path) -> Failure {
 fn rule(decision: &Decision, request: &Request) -> Option<Wanted> {
     let Subject::Egress { host, port, private } = &request.subject else { return None };
     let answer = &decision.answer;
+    // An agent that asked on its own is told no; a connector that wants the same is asked about for itself.
+    if answer.verdict == Verdict::Deny && request.latest.by.is_some() {
+        return None;
+    }
     let effect = match answer.verdict {
         Verdict::Approve => Effect::Allow,
         Verdict::Deny => Effect::Deny,

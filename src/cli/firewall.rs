@@ -35,6 +35,9 @@ pub struct FirewallArgs {
     act: Act,
 }
 
+pub(super) use check::{Answer, look as check};
+pub(super) use list::{Report, look as list};
+
 #[derive(Debug, clap::Subcommand)]
 enum Act {
     List(list::ListArgs),
@@ -106,7 +109,7 @@ fn shown(origin: &Origin, cwd: &Path) -> String {
 }
 
 /// What `--json` prints of a rule.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 struct RuleJson {
     effect: &'static str,
     host: String,

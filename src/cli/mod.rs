@@ -12,6 +12,7 @@ pub mod explain;
 pub mod firewall;
 pub mod init;
 pub mod logs;
+pub mod mcp;
 pub mod ports;
 pub mod proxy;
 pub mod ps;
@@ -59,6 +60,7 @@ pub enum Verb {
     Stop(stop::StopArgs),
     Logs(logs::LogsArgs),
     Proxy(Box<proxy::ProxyArgs>),
+    Mcp(mcp::McpArgs),
     Init(init::InitArgs),
     Schema(schema::SchemaArgs),
     Doctor(doctor::DoctorArgs),
@@ -106,6 +108,7 @@ pub fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Verb::Stop(args) => stop::run(&args),
         Verb::Logs(args) => logs::run(&args),
         Verb::Proxy(args) => proxy::run(&args),
+        Verb::Mcp(args) => mcp::run(&args),
         Verb::Init(args) => init::run(&args),
         Verb::Schema(args) => schema::run(&args),
         Verb::Doctor(args) => doctor::run(&args),

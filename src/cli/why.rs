@@ -42,13 +42,18 @@ struct Known {
     time: SystemTime,
 }
 
-pub fn run(args: &WhyArgs) -> Result<u8, Failure> {
+/// What is told of this run, named as on the command line.
+pub(super) fn story(run: &str) -> Result<Story, Failure> {
     let path = log_path(None)?;
     let known = runs(&path)?;
-    let run = &choose(&args.run, &known, &path)?.run;
+    let run = &choose(run, &known, &path)?.run;
     let events = events(&path, run)?;
     let (rules, manifest) = rules(&events)?;
-    let story = Story::of(run, &events, &rules, manifest);
+    Ok(Story::of(run, &events, &rules, manifest))
+}
+
+pub fn run(args: &WhyArgs) -> Result<u8, Failure> {
+    let story = story(&args.run)?;
     let text = if args.json {
         let text = serde_json::to_string_pretty(&story)
             .map_err(|error| Failure::new(Kind::Io, "cannot write JSON").because(error))?;

@@ -8,7 +8,9 @@
 import { execFile } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -221,6 +223,37 @@ async function discover() {
   });
 }
 
+// === jail's own tools
+
+async function egress() {
+  const program = (process.env.JAIL ?? '').split(' ').filter(Boolean)[0];
+  if (!program) return; // there is nothing to ask
+  const folder = await mkdtemp(join(tmpdir(), 'jail-egress-'));
+  await check("jail mcp: a request, its answer and what counts then, by Python's client", async () => {
+    await mkdir(join(folder, '.cloned/connectors'), { recursive: true });
+    await writeFile(join(folder, '.cloned/connectors/search.yaml'),
+      'name: search\ncommand: x\ntool: web.search@v1\n');
+    const jail = resolve(program);
+    const session = async (wait) => {
+      const { stdout } = await promisify(execFile)(join(installed, 'venv/bin/python'),
+        [join(here, 'egress.py'), 'web.search@v1', 'api.example.com', jail, 'mcp', '--wait', wait],
+        { cwd: folder });
+      return JSON.parse(stdout);
+    };
+    const first = await session('3s');
+    must(first.tools.length === 4, JSON.stringify(first.tools));
+    must(first.update.status === 'pending' && !first.check.allowed, JSON.stringify(first));
+    must(first.told.length > 0, 'it was not told that it waits');
+    must(first.is_error && first.wrong.includes('web.search@v1'), first.wrong);
+    const [, ...answer] = first.update.answer_with.split(' ');
+    await promisify(execFile)(jail, answer, { cwd: folder });
+    const second = await session('0s');
+    must(second.check.allowed, JSON.stringify(second));
+    return first.update.answer_with;
+  });
+  await rm(folder, { recursive: true, force: true });
+}
+
 // === in order
 
 /** mcp-server-time names the date: sessions on both sides of midnight cannot be the same. */
@@ -236,6 +269,7 @@ try {
   for (const connector of connectors(folders)) await sameSession(connector);
   await syscalls(connectors(folders));
   await discover();
+  await egress();
   await refusals(folders);
   await writes(folders);
   await environment();

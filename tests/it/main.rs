@@ -15,6 +15,7 @@ mod generated;
 mod hosts;
 mod layers;
 mod manifests;
+mod mcp;
 mod network;
 mod pf;
 mod plan;

@@ -7,6 +7,8 @@ use crate::failure::Failure;
 use crate::firewall::Unlisted;
 use crate::firewall::store::{self, Entry, Overlay, target};
 use crate::policy::ToolId;
+use crate::policy::load::Sources;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::path::Path;
 use std::time::SystemTime;
@@ -26,14 +28,14 @@ pub(super) struct ListArgs {
     json: bool,
 }
 
-#[derive(Debug, Serialize)]
-struct Report {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::cli) struct Report {
     rules: Vec<EntryJson>,
     unlisted: &'static str,
     upstream: Option<UpstreamJson>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct EntryJson {
     #[serde(flatten)]
     rule: RuleJson,
@@ -41,19 +43,29 @@ struct EntryJson {
     at: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct UpstreamJson {
     url: String,
     credentials: Option<String>,
 }
 
-pub(super) fn run(args: &ListArgs) -> Result<u8, Failure> {
+/// The rules, for a program.
+pub(in crate::cli) fn look(tool: Option<&ToolId>) -> Result<Report, Failure> {
+    Ok(report(&counting(tool)?.1, SystemTime::now()))
+}
+
+fn counting(tool: Option<&ToolId>) -> Result<(Sources, Overlay), Failure> {
     let (sources, folder) = place()?;
     let mut overlay = store::read(&folder)?;
-    if let Some(tool) = &args.tool {
+    if let Some(tool) = tool {
         let counts = |entry: &Entry| entry.rule.tool.as_ref().is_none_or(|own| own == tool);
         overlay.entries.retain(counts);
     }
+    Ok((sources, overlay))
+}
+
+pub(super) fn run(args: &ListArgs) -> Result<u8, Failure> {
+    let (sources, overlay) = counting(args.tool.as_ref())?;
     let now = SystemTime::now();
     if args.json {
         print_json(&report(&overlay, now))?;
