@@ -14,12 +14,11 @@ pub(super) use put::until;
 use super::ui;
 use crate::failure::{Failure, Kind};
 use crate::firewall::store::{Folder, target};
-use crate::firewall::{Effect, Ports, Rule};
+use crate::firewall::{Effect, Rule};
 use crate::policy::Origin;
 use crate::policy::load::{self, Sources, WorkspaceRoot};
 use serde::Serialize;
 use std::path::Path;
-use std::time::SystemTime;
 
 /// Say which hosts the connectors of this workspace may reach.
 ///
@@ -34,9 +33,6 @@ pub struct FirewallArgs {
     #[command(subcommand)]
     act: Act,
 }
-
-pub(super) use check::{Answer, look as check};
-pub(super) use list::{Report, look as list};
 
 #[derive(Debug, clap::Subcommand)]
 enum Act {
@@ -105,59 +101,6 @@ fn shown(origin: &Origin, cwd: &Path) -> String {
             format!("{}:{line}", path.strip_prefix(cwd).unwrap_or(path).display())
         }
         other => other.to_string(),
-    }
-}
-
-/// What `--json` prints of a rule.
-#[derive(Debug, Serialize, schemars::JsonSchema)]
-struct RuleJson {
-    effect: &'static str,
-    host: String,
-    /// `null`: all ports.
-    port: Option<u16>,
-    /// `null`: every connector.
-    tool: Option<String>,
-    connector: Option<String>,
-    run: Option<String>,
-    once: bool,
-    request: Option<String>,
-    raw: bool,
-    private: bool,
-    ech: bool,
-    expires: Option<String>,
-    expired: bool,
-    reason: Option<String>,
-    file: Option<String>,
-    line: Option<u32>,
-}
-
-impl RuleJson {
-    fn of(rule: &Rule, now: SystemTime) -> Self {
-        let (file, line) = match &rule.origin {
-            Origin::File { path, line, .. } => (Some(path.display().to_string()), Some(*line)),
-            Origin::BuiltIn(_) | Origin::Flag(_) => (None, None),
-        };
-        Self {
-            effect: verb(rule.effect),
-            host: rule.host.to_string(),
-            port: match rule.ports {
-                Ports::One(port) => Some(port),
-                Ports::All => None,
-            },
-            tool: rule.tool.as_ref().map(ToString::to_string),
-            connector: rule.connector.as_ref().map(ToString::to_string),
-            run: rule.run.clone(),
-            once: rule.once,
-            request: rule.request.clone(),
-            raw: rule.raw,
-            private: rule.private,
-            ech: rule.ech,
-            expires: rule.expires.map(crate::firewall::store::write::stamp),
-            expired: rule.expires.is_some_and(|end| end <= now),
-            reason: rule.because.clone(),
-            file,
-            line,
-        }
     }
 }
 

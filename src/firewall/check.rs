@@ -9,6 +9,7 @@ use super::{
 use crate::failure::{Failure, Kind};
 use crate::policy::load::{self, Sources};
 use crate::policy::{ConnectorName, Origin, Overrides, ToolId};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::path::Path;
 use std::time::SystemTime;
@@ -22,7 +23,7 @@ pub struct Question {
     pub tool: Option<ToolId>,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, ToSchema, JsonSchema)]
 #[schema(as = Checked)]
 pub struct Answer {
     pub host: String,

@@ -3,11 +3,12 @@
 use super::store::{self, Entry, Overlay};
 use super::{Effect, Ports, Rule, Unlisted};
 use crate::policy::Origin;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::SystemTime;
 use utoipa::ToSchema;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verb {
     Allow,
@@ -24,7 +25,7 @@ impl From<Effect> for Verb {
 }
 
 /// A rule.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, ToSchema, JsonSchema)]
 #[schema(as = Rule)]
 pub struct RuleJson {
     pub effect: Verb,
@@ -82,7 +83,7 @@ impl RuleJson {
 }
 
 /// A rule of the firewall's files, with who made it.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, ToSchema, JsonSchema)]
 #[schema(as = RuleOfFile)]
 pub struct EntryJson {
     #[serde(flatten)]
@@ -102,7 +103,7 @@ impl EntryJson {
 }
 
 /// The proxy between us and the world.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, ToSchema, JsonSchema)]
 #[schema(as = Upstream)]
 pub struct UpstreamJson {
     pub url: String,
@@ -111,7 +112,7 @@ pub struct UpstreamJson {
 }
 
 /// All that the firewall's files say.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, ToSchema, JsonSchema)]
 #[schema(as = Firewall)]
 pub struct Report {
     pub rules: Vec<EntryJson>,

@@ -23,6 +23,7 @@ pub enum Effect {
     serde::Serialize,
     serde::Deserialize,
     utoipa::ToSchema,
+    schemars::JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Unlisted {

@@ -1,15 +1,14 @@
 //! `jail firewall list`.
 
-use super::{RuleJson, place, print, print_json, shown, verb, whom};
+use super::{place, print, print_json, shown, verb, whom};
 use crate::cli::ui;
 use crate::exit;
 use crate::failure::Failure;
 use crate::firewall::Unlisted;
+use crate::firewall::report::Report;
 use crate::firewall::store::{self, Entry, Overlay, target};
 use crate::policy::ToolId;
 use crate::policy::load::Sources;
-use schemars::JsonSchema;
-use serde::Serialize;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -28,32 +27,6 @@ pub(super) struct ListArgs {
     json: bool,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
-pub(in crate::cli) struct Report {
-    rules: Vec<EntryJson>,
-    unlisted: &'static str,
-    upstream: Option<UpstreamJson>,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-struct EntryJson {
-    #[serde(flatten)]
-    rule: RuleJson,
-    by: Option<String>,
-    at: Option<String>,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-struct UpstreamJson {
-    url: String,
-    credentials: Option<String>,
-}
-
-/// The rules, for a program.
-pub(in crate::cli) fn look(tool: Option<&ToolId>) -> Result<Report, Failure> {
-    Ok(report(&counting(tool)?.1, SystemTime::now()))
-}
-
 fn counting(tool: Option<&ToolId>) -> Result<(Sources, Overlay), Failure> {
     let (sources, folder) = place()?;
     let mut overlay = store::read(&folder)?;
@@ -68,7 +41,7 @@ pub(super) fn run(args: &ListArgs) -> Result<u8, Failure> {
     let (sources, overlay) = counting(args.tool.as_ref())?;
     let now = SystemTime::now();
     if args.json {
-        print_json(&report(&overlay, now))?;
+        print_json(&Report::of(&overlay, now))?;
         return Ok(exit::OK);
     }
     print(&table(&overlay, now, &sources.cwd))?;
@@ -76,20 +49,6 @@ pub(super) fn run(args: &ListArgs) -> Result<u8, Failure> {
         ui::line("no rules; `jail firewall allow HOST` makes one");
     }
     Ok(exit::OK)
-}
-
-fn report(overlay: &Overlay, now: SystemTime) -> Report {
-    let entry = |entry: &Entry| EntryJson {
-        rule: RuleJson::of(&entry.rule, now),
-        by: entry.by.clone(),
-        at: entry.at.map(store::write::stamp),
-    };
-    let upstream = overlay.upstream.as_ref().map(|upstream| UpstreamJson {
-        url: upstream.value.url(),
-        credentials: upstream.value.credentials(),
-    });
-    let unlisted = unlisted(overlay).name();
-    Report { rules: overlay.entries.iter().map(entry).collect(), unlisted, upstream }
 }
 
 fn unlisted(overlay: &Overlay) -> Unlisted {

@@ -2,10 +2,11 @@
 
 use super::update::place;
 use crate::approvals::{self, Filter, Standing, Subject};
-use crate::cli::firewall::{self, Answer, Report};
 use crate::cli::why;
 use crate::failure::{Failure, Kind};
-use crate::firewall::store::target;
+use crate::firewall::check::{self, Answer, Question};
+use crate::firewall::report::Report;
+use crate::firewall::store::{self, Entry, Folder, target};
 use crate::policy::ToolId;
 use crate::runs::shown;
 use crate::state::{PATIENCE, State};
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt::Display;
 use std::str::FromStr;
+use std::time::SystemTime;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -83,7 +85,7 @@ pub(super) fn parsed<T: FromStr<Err: Display>>(name: &str, text: &str) -> Result
 pub(super) fn list(arguments: &ListArguments) -> Result<Listed, Failure> {
     let tool: Option<ToolId> =
         arguments.tool_id.as_deref().map(|text| parsed("tool_id", text)).transpose()?;
-    let (root, _) = place()?;
+    let (root, sources) = place()?;
     let filter = Filter { standing: Some(Standing::Pending), connector: None };
     let mut requests = match State::find(&root, PATIENCE)? {
         Some(state) => approvals::list(&state, &filter)?,
@@ -100,7 +102,12 @@ pub(super) fn list(arguments: &ListArguments) -> Result<Listed, Failure> {
         subject: one.subject.to_string(),
         times: one.times,
     });
-    Ok(Listed { report: firewall::list(tool.as_ref())?, pending: pending.collect() })
+    let mut overlay = store::read(&Folder::new(&root, sources.home.as_deref()))?;
+    let general =
+        |entry: &Entry| entry.rule.tool.as_ref().is_none_or(|own| counts(&Some(own.clone())));
+    overlay.entries.retain(general);
+    let report = Report::of(&overlay, SystemTime::now());
+    Ok(Listed { report, pending: pending.collect() })
 }
 
 pub(super) fn check(arguments: &CheckArguments) -> Result<Answer, Failure> {
@@ -114,7 +121,9 @@ pub(super) fn check(arguments: &CheckArguments) -> Result<Answer, Failure> {
         return Err(Failure::new(Kind::Usage, "who would reach it is not said")
             .hint("give `tool_id` or `connector`"));
     }
-    firewall::check(target, tool, connector)
+    let (root, sources) = place()?;
+    let folder = Folder::new(&root, sources.home.as_deref());
+    check::check(&Question { target, connector, tool }, &sources, &folder).map(|it| it.answer)
 }
 
 pub(super) fn why(arguments: &WhyArguments) -> Result<Told, Failure> {

@@ -2,8 +2,8 @@
 
 use super::look::{self, CheckArguments, ListArguments, Listed, Told, WhyArguments};
 use super::update::{self, Arguments, Updated};
-use crate::cli::firewall::Answer;
 use crate::failure::Failure;
+use crate::firewall::check::Answer;
 use crate::runs::shown;
 use rmcp::handler::server::wrapper::{Json, Parameters};
 use rmcp::service::{RequestContext, ServerInitializeError};
