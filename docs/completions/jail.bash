@@ -91,6 +91,9 @@ _jail() {
             jail__subcmd__firewall,remove)
                 cmd="jail__subcmd__firewall__subcmd__remove"
                 ;;
+            jail__subcmd__firewall,unlisted)
+                cmd="jail__subcmd__firewall__subcmd__unlisted"
+                ;;
             jail__subcmd__ports,add)
                 cmd="jail__subcmd__ports__subcmd__add"
                 ;;
@@ -401,7 +404,7 @@ _jail() {
             return 0
             ;;
         jail__subcmd__firewall)
-            opts="-h -V --help --version list allow deny remove check proxy export"
+            opts="-h -V --help --version list allow deny remove check proxy unlisted export"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -585,6 +588,20 @@ _jail() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        jail__subcmd__firewall__subcmd__unlisted)
+            opts="-h -V --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;
