@@ -16,6 +16,9 @@ _jail() {
             ",$1")
                 cmd="jail"
                 ;;
+            jail,approvals)
+                cmd="jail__subcmd__approvals"
+                ;;
             jail,audit)
                 cmd="jail__subcmd__audit"
                 ;;
@@ -24,6 +27,9 @@ _jail() {
                 ;;
             jail,completions)
                 cmd="jail__subcmd__completions"
+                ;;
+            jail,container-entry)
+                cmd="jail__subcmd__container__subcmd__entry"
                 ;;
             jail,doctor)
                 cmd="jail__subcmd__doctor"
@@ -36,6 +42,9 @@ _jail() {
                 ;;
             jail,init)
                 cmd="jail__subcmd__init"
+                ;;
+            jail,logs)
+                cmd="jail__subcmd__logs"
                 ;;
             jail,ports)
                 cmd="jail__subcmd__ports"
@@ -52,8 +61,29 @@ _jail() {
             jail,seccomp)
                 cmd="jail__subcmd__seccomp"
                 ;;
+            jail,stop)
+                cmd="jail__subcmd__stop"
+                ;;
             jail,why)
                 cmd="jail__subcmd__why"
+                ;;
+            jail__subcmd__approvals,approve)
+                cmd="jail__subcmd__approvals__subcmd__approve"
+                ;;
+            jail__subcmd__approvals,deny)
+                cmd="jail__subcmd__approvals__subcmd__deny"
+                ;;
+            jail__subcmd__approvals,dismiss)
+                cmd="jail__subcmd__approvals__subcmd__dismiss"
+                ;;
+            jail__subcmd__approvals,list)
+                cmd="jail__subcmd__approvals__subcmd__list"
+                ;;
+            jail__subcmd__approvals,revoke)
+                cmd="jail__subcmd__approvals__subcmd__revoke"
+                ;;
+            jail__subcmd__approvals,show)
+                cmd="jail__subcmd__approvals__subcmd__show"
                 ;;
             jail__subcmd__audit,show)
                 cmd="jail__subcmd__audit__subcmd__show"
@@ -119,8 +149,138 @@ _jail() {
 
     case "${cmd}" in
         jail)
-            opts="-h -V --help --version run explain audit check firewall ports why ps init schema doctor seccomp completions"
+            opts="-h -V --help --version run explain approvals audit check firewall ports why ps stop logs init schema doctor seccomp completions container-entry"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        jail__subcmd__approvals)
+            opts="-h -V --help --version list show approve deny revoke dismiss"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        jail__subcmd__approvals__subcmd__approve)
+            opts="-h -V --once --session --until --always --scope --why --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --scope)
+                    COMPREPLY=($(compgen -W "tool connector global" -- "${cur}"))
+                    return 0
+                    ;;
+                --why)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        jail__subcmd__approvals__subcmd__deny)
+            opts="-h -V --once --session --until --always --scope --why --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --scope)
+                    COMPREPLY=($(compgen -W "tool connector global" -- "${cur}"))
+                    return 0
+                    ;;
+                --why)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        jail__subcmd__approvals__subcmd__dismiss)
+            opts="-h -V --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        jail__subcmd__approvals__subcmd__list)
+            opts="-h -V --all --connector --json --watch --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --connector)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        jail__subcmd__approvals__subcmd__revoke)
+            opts="-h -V --why --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --why)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        jail__subcmd__approvals__subcmd__show)
+            opts="-h -V --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -166,7 +326,7 @@ _jail() {
                     return 0
                     ;;
                 --kind)
-                    COMPREPLY=($(compgen -W "run-start applied denial run-end firewall" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "run-start applied denial run-end firewall asked decision" -- "${cur}"))
                     return 0
                     ;;
                 --file)
@@ -248,6 +408,20 @@ _jail() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        jail__subcmd__container__subcmd__entry)
+            opts="-h -V --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         jail__subcmd__doctor)
             opts="-h -V --json --fail-on --fix --help --version host ports"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -303,7 +477,7 @@ _jail() {
             return 0
             ;;
         jail__subcmd__explain)
-            opts="-h -V --json --read --write --env --allow --deny --network --unlisted --publish --memory --cpus --pids --files --nice --timeout --eof-grace --seccomp --sandbox --workspace --system --scratch --allow-missing --help --version"
+            opts="-h -V --json --read --write --env --allow --deny --network --unlisted --publish --memory --cpus --pids --files --nice --timeout --eof-grace --seccomp --sandbox --image --engine --workspace --system --scratch --allow-missing --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -374,6 +548,14 @@ _jail() {
                     return 0
                     ;;
                 --sandbox)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --image)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --engine)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -606,6 +788,24 @@ _jail() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        jail__subcmd__logs)
+            opts="-f -h -V --follow --tail --raw --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --tail)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         jail__subcmd__ports)
             opts="-h -V --help --version list add remove allocate request"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -775,7 +975,7 @@ _jail() {
             return 0
             ;;
         jail__subcmd__ps)
-            opts="-h -V --json --help --version"
+            opts="-h -V --all-workspaces --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -789,7 +989,7 @@ _jail() {
             return 0
             ;;
         jail__subcmd__run)
-            opts="-t -q -h -V --dry-run --json --report --report-file --trace --listen --tty --i-accept-no-sandbox --quiet --read --write --env --allow --deny --network --unlisted --publish --memory --cpus --pids --files --nice --timeout --eof-grace --seccomp --sandbox --workspace --system --scratch --allow-missing --help --version"
+            opts="-t -q -h -V --dry-run --json --report --report-file --trace --listen --tty --i-accept-no-sandbox --quiet --read --write --env --allow --deny --network --unlisted --publish --memory --cpus --pids --files --nice --timeout --eof-grace --seccomp --sandbox --image --engine --workspace --system --scratch --allow-missing --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -875,6 +1075,14 @@ _jail() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --image)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --engine)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --workspace)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -953,6 +1161,24 @@ _jail() {
             case "${prev}" in
                 --arch)
                     COMPREPLY=($(compgen -W "x86_64 aarch64" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        jail__subcmd__stop)
+            opts="-h -V --all --timeout --kill --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)

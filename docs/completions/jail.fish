@@ -28,17 +28,21 @@ complete -c jail -n "__fish_jail_needs_command" -s h -l help -d 'Print help'
 complete -c jail -n "__fish_jail_needs_command" -s V -l version -d 'Print version'
 complete -c jail -n "__fish_jail_needs_command" -f -a "run" -d 'Run a connector in a jail: by name (its manifest is .cloned/connectors/NAME.yaml), or a command after `--`'
 complete -c jail -n "__fish_jail_needs_command" -f -a "explain" -d 'Show what `jail run NAME` would do: every value with who set it, every step in order'
+complete -c jail -n "__fish_jail_needs_command" -f -a "approvals" -d 'Answer what connectors and agents of this workspace ask for'
 complete -c jail -n "__fish_jail_needs_command" -f -a "audit" -d 'See what ran, what was refused and how it ended, and check that nobody changed the record'
 complete -c jail -n "__fish_jail_needs_command" -f -a "check" -d 'Check manifests, and the firewall\'s files and the registry of ports where no name is given: one line per problem. Ends with 1 where there are problems, with 2 where a file cannot be read'
 complete -c jail -n "__fish_jail_needs_command" -f -a "firewall" -d 'Say which hosts the connectors of this workspace may reach'
 complete -c jail -n "__fish_jail_needs_command" -f -a "ports" -d 'Say who may bind which port of this machine'
 complete -c jail -n "__fish_jail_needs_command" -f -a "why" -d 'Say what a run was refused and why, and what would allow it'
 complete -c jail -n "__fish_jail_needs_command" -f -a "ps" -d 'List your connectors that run now in this workspace, oldest first'
+complete -c jail -n "__fish_jail_needs_command" -f -a "stop" -d 'End connectors that run'
+complete -c jail -n "__fish_jail_needs_command" -f -a "logs" -d 'Print what a connector wrote to stderr, and what jail said about it'
 complete -c jail -n "__fish_jail_needs_command" -f -a "init" -d 'Make a `.cloned` folder with an example manifest and a registry of ports. Nothing that exists is changed'
 complete -c jail -n "__fish_jail_needs_command" -f -a "schema" -d 'Print the JSON Schema of a file, for editors'
 complete -c jail -n "__fish_jail_needs_command" -f -a "doctor" -d 'Look at everything, and say what is wrong and how to fix it: this machine, its ports, the policy, the record of runs'
 complete -c jail -n "__fish_jail_needs_command" -f -a "seccomp" -d 'Look at the profiles of system calls'
 complete -c jail -n "__fish_jail_needs_command" -f -a "completions" -d 'Print the completion script for a shell'
+complete -c jail -n "__fish_jail_needs_command" -f -a "container-entry" -d 'The first process of a container that jail runs; of no use elsewhere'
 complete -c jail -n "__fish_jail_using_subcommand run" -l report -d 'Write a report of the run to stderr when it ends: what was applied, proven, used' -r -f -a "json\t''"
 complete -c jail -n "__fish_jail_using_subcommand run" -l report-file -d 'Write the report to this file instead' -r -F
 complete -c jail -n "__fish_jail_using_subcommand run" -l listen -d 'Serve connections on a unix socket, one jailed connector each: unix:PATH' -r
@@ -59,6 +63,8 @@ complete -c jail -n "__fish_jail_using_subcommand run" -l timeout -d 'End it aft
 complete -c jail -n "__fish_jail_using_subcommand run" -l eof-grace -d 'How long it may live on after its standard input ended: a time, or `never`' -r
 complete -c jail -n "__fish_jail_using_subcommand run" -l seccomp -d 'System calls: a built-in profile, or the path of one' -r
 complete -c jail -n "__fish_jail_using_subcommand run" -l sandbox -d 'What confines it: namespace; landlock (weaker, for hosts that forbid user namespaces); container; none' -r
+complete -c jail -n "__fish_jail_using_subcommand run" -l image -d 'With --sandbox=container: the image that it runs in. It must be there; none is fetched' -r
+complete -c jail -n "__fish_jail_using_subcommand run" -l engine -d 'With --sandbox=container: podman or docker; without it the one that is there, rootless before rootful' -r
 complete -c jail -n "__fish_jail_using_subcommand run" -l workspace -d 'What /workspace is: tmpfs[:SIZE], host:PATH or copy:PATH' -r
 complete -c jail -n "__fish_jail_using_subcommand run" -l system -d 'The system\'s programs that it sees: usr or minimal' -r
 complete -c jail -n "__fish_jail_using_subcommand run" -l scratch -d 'Size of its /tmp and of its HOME' -r
@@ -88,6 +94,8 @@ complete -c jail -n "__fish_jail_using_subcommand explain" -l timeout -d 'End it
 complete -c jail -n "__fish_jail_using_subcommand explain" -l eof-grace -d 'How long it may live on after its standard input ended: a time, or `never`' -r
 complete -c jail -n "__fish_jail_using_subcommand explain" -l seccomp -d 'System calls: a built-in profile, or the path of one' -r
 complete -c jail -n "__fish_jail_using_subcommand explain" -l sandbox -d 'What confines it: namespace; landlock (weaker, for hosts that forbid user namespaces); container; none' -r
+complete -c jail -n "__fish_jail_using_subcommand explain" -l image -d 'With --sandbox=container: the image that it runs in. It must be there; none is fetched' -r
+complete -c jail -n "__fish_jail_using_subcommand explain" -l engine -d 'With --sandbox=container: podman or docker; without it the one that is there, rootless before rootful' -r
 complete -c jail -n "__fish_jail_using_subcommand explain" -l workspace -d 'What /workspace is: tmpfs[:SIZE], host:PATH or copy:PATH' -r
 complete -c jail -n "__fish_jail_using_subcommand explain" -l system -d 'The system\'s programs that it sees: usr or minimal' -r
 complete -c jail -n "__fish_jail_using_subcommand explain" -l scratch -d 'Size of its /tmp and of its HOME' -r
@@ -95,6 +103,48 @@ complete -c jail -n "__fish_jail_using_subcommand explain" -l allow-missing -d '
 complete -c jail -n "__fish_jail_using_subcommand explain" -l json -d 'As JSON'
 complete -c jail -n "__fish_jail_using_subcommand explain" -s h -l help -d 'Print help'
 complete -c jail -n "__fish_jail_using_subcommand explain" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and not __fish_seen_subcommand_from list show approve deny revoke dismiss" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and not __fish_seen_subcommand_from list show approve deny revoke dismiss" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and not __fish_seen_subcommand_from list show approve deny revoke dismiss" -f -a "list" -d 'Print what waits for an answer, what was asked for last at the end. A line with `!` says why to look twice'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and not __fish_seen_subcommand_from list show approve deny revoke dismiss" -f -a "show" -d 'Print all that is known of one request: who asks for what, since when, how often, and what was answered'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and not __fish_seen_subcommand_from list show approve deny revoke dismiss" -f -a "approve" -d 'Say yes. A connection that is held goes on at once; one that was refused goes through when it is tried again'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and not __fish_seen_subcommand_from list show approve deny revoke dismiss" -f -a "deny" -d 'Say no. A connection that is held is refused at once'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and not __fish_seen_subcommand_from list show approve deny revoke dismiss" -f -a "revoke" -d 'Take an answer back: what was approved is refused again and its connections are cut, what was denied is asked for again'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and not __fish_seen_subcommand_from list show approve deny revoke dismiss" -f -a "dismiss" -d 'Take requests off the list without an answer. They come back when they are asked for again'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from list" -l connector -d 'Of this connector only' -r
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from list" -l all -d 'What was answered, too'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from list" -l json -d 'Print `{"requests": […]}`. A request has `id`, `connector`, `tool`, `what` (`egress` with `host`, `port`, `private`; or `port` with `service`, `proto`, `at`, `open`), `standing`, `first_at`, `last_at` (seconds since 1970), `times`, `latest`, `running`, `doubts` and `answers`'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from list" -l watch -d 'Go on, and show what changes; with --json a request per line, each time that something of it changes, also when it is answered'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from show" -l json -d 'Print the request as JSON, with the fields of `list --json`'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from show" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from approve" -l until -d 'Until then: a time from now (`2h`, `7days`) or a moment (`2026-12-01T00:00:00Z`)' -r
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from approve" -l scope -d 'For whom: the tool that asked (without this, where there is one), the connector that asked, or every connector of the workspace' -r -f -a "tool\t'The tool that asked'
+connector\t'The connector that asked, whatever tool it stands behind'
+global\t'Every connector of the workspace'"
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from approve" -l why -d 'Why; kept with the answer' -r
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from approve" -l once -d 'For one connection of the run that asked'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from approve" -l session -d 'For the run that asked'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from approve" -l always -d 'For good'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from approve" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from approve" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from deny" -l until -d 'Until then: a time from now (`2h`, `7days`) or a moment (`2026-12-01T00:00:00Z`)' -r
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from deny" -l scope -d 'For whom: the tool that asked (without this, where there is one), the connector that asked, or every connector of the workspace' -r -f -a "tool\t'The tool that asked'
+connector\t'The connector that asked, whatever tool it stands behind'
+global\t'Every connector of the workspace'"
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from deny" -l why -d 'Why; kept with the answer' -r
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from deny" -l once -d 'For one connection of the run that asked'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from deny" -l session -d 'For the run that asked'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from deny" -l always -d 'For good'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from deny" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from deny" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from revoke" -l why -d 'Why; kept with the answer' -r
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from revoke" -s h -l help -d 'Print help'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from revoke" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from dismiss" -s h -l help -d 'Print help'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from dismiss" -s V -l version -d 'Print version'
 complete -c jail -n "__fish_jail_using_subcommand audit; and not __fish_seen_subcommand_from show tail verify" -s h -l help -d 'Print help'
 complete -c jail -n "__fish_jail_using_subcommand audit; and not __fish_seen_subcommand_from show tail verify" -s V -l version -d 'Print version'
 complete -c jail -n "__fish_jail_using_subcommand audit; and not __fish_seen_subcommand_from show tail verify" -f -a "show" -d 'Print events, oldest first'
@@ -107,7 +157,9 @@ complete -c jail -n "__fish_jail_using_subcommand audit; and __fish_seen_subcomm
 applied\t''
 denial\t''
 run-end\t''
-firewall\t''"
+firewall\t''
+asked\t''
+decision\t''"
 complete -c jail -n "__fish_jail_using_subcommand audit; and __fish_seen_subcommand_from show" -l file -d 'The log; that of the workspace without this' -r -F
 complete -c jail -n "__fish_jail_using_subcommand audit; and __fish_seen_subcommand_from show" -l json -d 'Print the records as they stand in the log, one JSON object per line'
 complete -c jail -n "__fish_jail_using_subcommand audit; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
@@ -190,7 +242,7 @@ complete -c jail -n "__fish_jail_using_subcommand ports; and not __fish_seen_sub
 complete -c jail -n "__fish_jail_using_subcommand ports; and not __fish_seen_subcommand_from list add remove allocate request" -f -a "remove" -d 'Remove a service. Its port is nobody\'s then; whoever listens there goes on. Ends with 1 where there is no such service'
 complete -c jail -n "__fish_jail_using_subcommand ports; and not __fish_seen_subcommand_from list add remove allocate request" -f -a "allocate" -d 'Find a free port for a service, register it, and print it: the port alone, on stdout. A service that is registered keeps its port, however often this is called'
 complete -c jail -n "__fish_jail_using_subcommand ports; and not __fish_seen_subcommand_from list add remove allocate request" -f -a "request" -d 'Ask the owner of this workspace to register a port. This grants nothing: it is noted, and waits'
-complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from list" -l pending -d 'Print what was asked for and is not granted instead, each with the command that grants it'
+complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from list" -l pending -d 'Print what was asked for and is not answered instead, each with the command that grants it'
 complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from list" -l json -d 'Print `{"services": […], "reserved": […], "policy": {…}, "pending": NUMBER}`; with --pending `{"pending": […]}`'
 complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
@@ -230,9 +282,22 @@ complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcomm
 complete -c jail -n "__fish_jail_using_subcommand why" -l json -d 'Print `{"run", "connector", "tool", "command", "since", "ended", "refused", "patch", "not_enforced", "not_recorded"}`; `patch` has `commands` and `manifest`'
 complete -c jail -n "__fish_jail_using_subcommand why" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jail -n "__fish_jail_using_subcommand why" -s V -l version -d 'Print version'
-complete -c jail -n "__fish_jail_using_subcommand ps" -l json -d 'Print an array of `{"run", "connector", "tool", "pid", "since", "command", "sandbox", "network"}`: `pid` is the supervisor\'s, `network` its counters, `null` where there is no way out or where they cannot be read'
+complete -c jail -n "__fish_jail_using_subcommand ps" -l all-workspaces -d 'Those of all workspaces'
+complete -c jail -n "__fish_jail_using_subcommand ps" -l json -d 'Print an array of `{"run", "kind", "connector", "tool", "workspace", "pid", "since", "command", "sandbox", "confinement", "listen", "of", "network"}`: `kind` is `run` or `listener`, `of` the listener of a run, `pid` the supervisor\'s, `network` its counters, `null` where there is no way out or where they cannot be read'
 complete -c jail -n "__fish_jail_using_subcommand ps" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jail -n "__fish_jail_using_subcommand ps" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand stop" -l timeout -d 'How long a connector may take to end by itself' -r
+complete -c jail -n "__fish_jail_using_subcommand stop" -l all -d 'All runs of this workspace, or all of the connectors that are named'
+complete -c jail -n "__fish_jail_using_subcommand stop" -l kill -d 'Kill it at once. It has no chance to write what it has in memory'
+complete -c jail -n "__fish_jail_using_subcommand stop" -l json -d 'Print an array of `{"run", "connector", "outcome"}`: `outcome` is `asked` (it ended when it was asked), `killed`, `supervisor-killed` (the audit log has no end then), `gone` (it had just ended) or `runs`'
+complete -c jail -n "__fish_jail_using_subcommand stop" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jail -n "__fish_jail_using_subcommand stop" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand logs" -l tail -d 'The last lines only' -r
+complete -c jail -n "__fish_jail_using_subcommand logs" -s f -l follow -d 'Go on until the run ends'
+complete -c jail -n "__fish_jail_using_subcommand logs" -l raw -d 'The bytes as they came, without bars. To a terminal they do what they say'
+complete -c jail -n "__fish_jail_using_subcommand logs" -l json -d 'Print an object for each line: `{"run", "time", "from", "text"}`, `from` is `connector` or `jail`; the last of a run that has ended has `end` with `code` and `how`'
+complete -c jail -n "__fish_jail_using_subcommand logs" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jail -n "__fish_jail_using_subcommand logs" -s V -l version -d 'Print version'
 complete -c jail -n "__fish_jail_using_subcommand init" -s h -l help -d 'Print help'
 complete -c jail -n "__fish_jail_using_subcommand init" -s V -l version -d 'Print version'
 complete -c jail -n "__fish_jail_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -278,3 +343,5 @@ complete -c jail -n "__fish_jail_using_subcommand seccomp; and __fish_seen_subco
 complete -c jail -n "__fish_jail_using_subcommand seccomp; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
 complete -c jail -n "__fish_jail_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jail -n "__fish_jail_using_subcommand completions" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand container-entry" -s h -l help -d 'Print help'
+complete -c jail -n "__fish_jail_using_subcommand container-entry" -s V -l version -d 'Print version'
