@@ -268,6 +268,9 @@ pub(super) trait Act {
     fn act(&mut self, decision: &Decision, request: &Request) -> Result<(), Failure>;
 }
 
+/// The number of a decision, and what came of it.
+pub(super) type Done = (u64, Result<(), Failure>);
+
 /// Records the next decision after this number that no file says yet, has it acted upon, and notes what came
 /// of it. Nobody else writes meanwhile, so that decisions are applied in their order. `None`: there is no
 /// more.
@@ -275,7 +278,7 @@ pub(super) fn apply_next(
     state: &mut State,
     after: u64,
     by: &mut impl Act,
-) -> Result<Option<(u64, Result<(), Failure>)>, Failure> {
+) -> Result<Option<Done>, Failure> {
     let path = state.path().to_owned();
     state.change(|change| {
         let failed = |error: rusqlite::Error| cannot("write", &path, &error);
