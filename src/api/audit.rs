@@ -17,6 +17,8 @@ use utoipa::{IntoParams, ToSchema};
 /// The most records of one answer.
 const MOST: usize = 1000;
 const USUAL: usize = 100;
+/// What every reader of JSON takes for a whole number.
+const MOST_RECORDS: u64 = (1 << 53) - 1;
 /// The last second that RFC 3339 can say.
 const LAST: u64 = 253_402_300_799;
 
@@ -33,6 +35,7 @@ pub(super) struct Which {
     #[param(maximum = 253402300799u64)]
     since: Option<u64>,
     /// Only records before the one of this number: the next page, backwards.
+    #[param(maximum = 9007199254740991u64)]
     before: Option<u64>,
     /// How many; the last ones. 100 without this.
     #[param(minimum = 1, maximum = 1000)]
@@ -63,6 +66,10 @@ pub(super) async fn list(
     let limit = which.limit.unwrap_or(USUAL);
     if !(1..=MOST).contains(&limit) {
         let what = format!("`limit` is a number from 1 to {MOST}");
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, what));
+    }
+    if which.before.is_some_and(|before| before > MOST_RECORDS) {
+        let what = format!("`before` is a number up to {MOST_RECORDS}");
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, what));
     }
     if which.since.is_some_and(|since| since > LAST) {
