@@ -142,7 +142,7 @@ impl Visit {
         });
         match made.await {
             Ok(text) => html(StatusCode::OK, text),
-            Err(problem) => trouble(&problem, here),
+            Err(problem) => trouble(&problem, "/"),
         }
     }
 

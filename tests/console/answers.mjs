@@ -28,7 +28,7 @@ export async function run(browser) {
   await page.goto(link(place).link);
   await page.getByRole('button', { name: 'Pair' }).click();
   await page.locator('#live.on').waitFor();
-  const card = (port) => page.locator('[data-request]', { hasText: `${HOST}:${port}` });
+  const card = (port, of = page) => of.locator('[data-request]', { has: of.locator('.port', { hasText: `:${port}` }) });
 
   /** Waits until it is asked for, and answers while the connection is held. */
   const answer = async (port, act) => {
@@ -128,7 +128,7 @@ export async function run(browser) {
     await plain.waitForURL('**/?done=paired');
     const it = client(place, PORTS.plain);
     it.next();
-    const at = plain.locator('[data-request]', { hasText: `${HOST}:${PORTS.plain}` });
+    const at = card(PORTS.plain, plain);
     await until('the request', async () => { await plain.reload(); return at.isVisible(); });
     await at.getByLabel('Because').fill('a test');
     await at.getByRole('button', { name: 'Always' }).click();

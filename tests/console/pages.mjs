@@ -24,7 +24,7 @@ rules:
 const PORTS = `version: 1
 services:
   localai: {port: 8080, container: cloned-localai, note: the language model}
-  preview: {port: 3000, bind: 0.0.0.0, connector: web-preview}
+  preview: {port: 3000, bind: 0.0.0.0, program: node}
 reserved:
   web-preview: [3100-3199]
 `;

@@ -24,6 +24,10 @@ function start() {
   // A key that was pressed twice answers one request and not the next, too.
   moved = performance.now();
   follow();
+  addEventListener('pagehide', () => source.close());
+  addEventListener('pageshow', (event) => { if (event.persisted) follow(); });
+  // Times grow older by themselves.
+  setInterval(() => { if (!document.hidden) refresh(); }, 30000);
   $('#help-open').addEventListener('click', () => $('#help').showModal());
   document.addEventListener('keydown', key);
   document.addEventListener('submit', submit);
@@ -38,15 +42,15 @@ let pending = false;
 let moved = 0;
 const SETTLE = 500;
 
+// A browser has few connections to one place: a page that is not looked at has none.
 function follow() {
+  source?.close();
   const live = $('#live');
   const show = (word, name) => { live.textContent = word; live.className = `js live ${name}`; };
   source = new EventSource('/live');
   source.onopen = () => { show('live', 'on'); refresh(); };
   source.onerror = () => { show('not connected', 'off'); if (source.readyState === EventSource.CLOSED) setTimeout(refresh, 1000); };
   source.addEventListener('change', refresh);
-  // Times grow older by themselves.
-  setInterval(() => { if (!document.hidden) refresh(); }, 30000);
 }
 
 // One at a time; what comes meanwhile is one more.
