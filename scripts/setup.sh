@@ -50,7 +50,19 @@ testing() {
     if ! /usr/bin/python3 -c 'import venv, ensurepip' 2>/dev/null; then
         missing+=(python3 python3-venv)
     fi
+    containers
     need_squid
+}
+
+# Engines of containers, for the tests of `--sandbox=container`. None of them is started: the tests do that.
+containers() {
+    # A client without the daemon is not enough.
+    [ -x /usr/sbin/dockerd ] || have dockerd || services+=(docker.io)
+    need podman podman
+    [ -x /usr/sbin/runc ] || need runc runc
+    need newuidmap uidmap
+    need fuse-overlayfs fuse-overlayfs
+    need busybox busybox
 }
 
 need_squid() { have squid || [ -x /usr/sbin/squid ] || services+=(squid); }

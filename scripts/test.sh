@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the parts of the suite that are named, shows what each counted, and the sum.
 #
-#   scripts/test.sh lint unit escapes tier network ports lifecycle faults connectors demo
+#   scripts/test.sh lint unit escapes tier network ports containers lifecycle faults connectors demo
 #   scripts/test.sh planted
 #
 # As root, the parts that run a jail are run a second time as an ordinary user: the same policy must
@@ -148,6 +148,11 @@ ports() {
     build_programs ports '^integration/ports/' && run_programs ports env JAIL="$(built)/jail"
 }
 
+containers() {
+    build_programs containers '^integration/containers/' && build_demo &&
+        run_programs containers env JAIL="$(built)/jail" DEMO="$(built)/examples"
+}
+
 lifecycle() {
     build_programs lifecycle '^tests/lifecycle/' && run_programs lifecycle env JAIL="$(built)/jail"
 }
@@ -250,6 +255,11 @@ network_as_user() { give clients && programs_as_user network; }
 
 ports_as_user() { programs_as_user ports; }
 
+containers_as_user() {
+    install -m 755 -t "$stage" "$(built)"/examples/{demo-client,notes-connector} || return
+    programs_as_user containers DEMO="$stage"
+}
+
 lifecycle_as_user() { programs_as_user lifecycle; }
 
 faults_as_user() { programs_as_user faults; }
@@ -274,12 +284,12 @@ demo_as_user() {
 
 # === in order
 
-[ "$#" -gt 0 ] || set -- lint unit escapes tier network ports lifecycle faults connectors demo
+[ "$#" -gt 0 ] || set -- lint unit escapes tier network ports containers lifecycle faults connectors demo
 jailing=()
 for name in "$@"; do
     case $name in
     lint | unit | planted) ;;
-    escapes | network | ports | lifecycle | faults | connectors | demo) jailing+=("$name") ;;
+    escapes | network | ports | containers | lifecycle | faults | connectors | demo) jailing+=("$name") ;;
     tier)
         jailing+=("$name")
         [ "$(id -u)" -ne 0 ] || continue

@@ -48,5 +48,10 @@ fn one(engine: &Engine, id: &str) -> Result<Container, Failure> {
 
 fn live(pid: i64) -> Option<Live> {
     let read = |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}")).ok();
-    Some(Live { status: read("status")?, mountinfo: read("mountinfo")?, uid_map: read("uid_map")? })
+    Some(Live {
+        status: read("status")?,
+        mountinfo: read("mountinfo")?,
+        uid_map: read("uid_map")?,
+        routes: read("net/route").unwrap_or_default(),
+    })
 }

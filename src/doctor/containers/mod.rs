@@ -27,6 +27,8 @@ pub struct Live {
     pub status: String,
     pub mountinfo: String,
     pub uid_map: String,
+    /// Of its network namespace.
+    pub routes: String,
 }
 
 impl Container {

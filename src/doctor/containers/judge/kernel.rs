@@ -27,6 +27,20 @@ pub(super) fn judge(container: &Container, live: &Live, expected: Expected, book
         book.note(&rules::SECCOMP_OFF, format!("Seccomp is {}", field("Seccomp")), fix);
     }
     mounts(container, &live.mountinfo, book);
+    // The host's own routes are not the container's to answer for.
+    if container.inspect["HostConfig"]["NetworkMode"] != "host" {
+        routes(&live.routes, book);
+    }
+}
+
+/// An internal network has a gateway in `inspect`, and no route to it.
+fn routes(text: &str, book: &mut Book) {
+    let leads_out = |line: &&str| line.split_whitespace().nth(1) == Some("00000000");
+    if let Some(route) = text.lines().skip(1).find(leads_out) {
+        let interface = route.split_whitespace().next().unwrap_or_default();
+        let fix = "networks: with internal: true, and jail's proxy in it as the way out";
+        book.note(&rules::OPEN_EGRESS, format!("its default route is over {interface}"), fix);
+    }
 }
 
 /// The effective user as the container itself counts.
