@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help bench demo fuzz integration planted test test-unit test-escapes test-tier test-network \
-	test-ports test-lifecycle test-faults \
+	test-ports test-containers test-lifecycle test-faults \
 	test-connectors test-demo lint gen build install \
 	setup clean
 
@@ -42,6 +42,9 @@ test-network: setup ## Attacks on the network, and real clients, in namespaces o
 
 test-ports: setup ## What listens, beside ss, in namespaces of the tests' own (integration/ports/)
 	@scripts/test.sh ports
+
+test-containers: setup-test ## --sandbox=container, jail doctor containers and jail proxy with docker and rootless podman
+	@scripts/test.sh containers
 
 test-lifecycle: setup ## Starts, ends and kills: what passes through and what is left behind
 	@scripts/test.sh lifecycle

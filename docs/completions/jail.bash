@@ -25,6 +25,9 @@ _jail() {
             jail,completions)
                 cmd="jail__subcmd__completions"
                 ;;
+            jail,container-entry)
+                cmd="jail__subcmd__container__subcmd__entry"
+                ;;
             jail,doctor)
                 cmd="jail__subcmd__doctor"
                 ;;
@@ -39,6 +42,9 @@ _jail() {
                 ;;
             jail,ports)
                 cmd="jail__subcmd__ports"
+                ;;
+            jail,proxy)
+                cmd="jail__subcmd__proxy"
                 ;;
             jail,ps)
                 cmd="jail__subcmd__ps"
@@ -63,6 +69,9 @@ _jail() {
                 ;;
             jail__subcmd__audit,verify)
                 cmd="jail__subcmd__audit__subcmd__verify"
+                ;;
+            jail__subcmd__doctor,containers)
+                cmd="jail__subcmd__doctor__subcmd__containers"
                 ;;
             jail__subcmd__doctor,host)
                 cmd="jail__subcmd__doctor__subcmd__host"
@@ -119,7 +128,7 @@ _jail() {
 
     case "${cmd}" in
         jail)
-            opts="-h -V --help --version run explain audit check firewall ports why ps init schema doctor seccomp completions"
+            opts="-h -V --help --version run explain audit check firewall ports why ps proxy init schema doctor seccomp completions container-entry"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -248,13 +257,53 @@ _jail() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        jail__subcmd__doctor)
-            opts="-h -V --json --fail-on --fix --help --version host ports"
+        jail__subcmd__container__subcmd__entry)
+            opts="-h -V --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        jail__subcmd__doctor)
+            opts="-h -V --json --fail-on --fix --help --version host ports containers"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --fail-on)
+                    COMPREPLY=($(compgen -W "info warning error" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        jail__subcmd__doctor__subcmd__containers)
+            opts="-h -V --engine --user --json --sarif --fail-on --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --engine)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --fail-on)
                     COMPREPLY=($(compgen -W "info warning error" -- "${cur}"))
                     return 0
@@ -303,7 +352,7 @@ _jail() {
             return 0
             ;;
         jail__subcmd__explain)
-            opts="-h -V --json --read --write --env --allow --deny --network --publish --memory --cpus --pids --files --nice --timeout --eof-grace --seccomp --sandbox --workspace --system --scratch --allow-missing --help --version"
+            opts="-h -V --json --read --write --env --allow --deny --network --publish --memory --cpus --pids --files --nice --timeout --eof-grace --seccomp --sandbox --image --engine --workspace --system --scratch --allow-missing --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -370,6 +419,14 @@ _jail() {
                     return 0
                     ;;
                 --sandbox)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --image)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --engine)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -758,6 +815,48 @@ _jail() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        jail__subcmd__proxy)
+            opts="-h -V --listen --socks --connector --tool --allow --audit --check --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socks)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --connector)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tool)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --audit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --check)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         jail__subcmd__ps)
             opts="-h -V --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -773,7 +872,7 @@ _jail() {
             return 0
             ;;
         jail__subcmd__run)
-            opts="-t -q -h -V --dry-run --json --report --report-file --trace --listen --tty --i-accept-no-sandbox --quiet --read --write --env --allow --deny --network --publish --memory --cpus --pids --files --nice --timeout --eof-grace --seccomp --sandbox --workspace --system --scratch --allow-missing --help --version"
+            opts="-t -q -h -V --dry-run --json --report --report-file --trace --listen --tty --i-accept-no-sandbox --quiet --read --write --env --allow --deny --network --publish --memory --cpus --pids --files --nice --timeout --eof-grace --seccomp --sandbox --image --engine --workspace --system --scratch --allow-missing --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -852,6 +951,14 @@ _jail() {
                     return 0
                     ;;
                 --sandbox)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --image)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --engine)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

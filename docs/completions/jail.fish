@@ -34,11 +34,13 @@ complete -c jail -n "__fish_jail_needs_command" -f -a "firewall" -d 'Say which h
 complete -c jail -n "__fish_jail_needs_command" -f -a "ports" -d 'Say who may bind which port of this machine'
 complete -c jail -n "__fish_jail_needs_command" -f -a "why" -d 'Say what a run was refused and why, and what would allow it'
 complete -c jail -n "__fish_jail_needs_command" -f -a "ps" -d 'List your connectors that run now in this workspace, oldest first'
+complete -c jail -n "__fish_jail_needs_command" -f -a "proxy" -d 'Serve the way out alone: an HTTP proxy and SOCKS5, for clients that something else confines'
 complete -c jail -n "__fish_jail_needs_command" -f -a "init" -d 'Make a `.cloned` folder with an example manifest and a registry of ports. Nothing that exists is changed'
 complete -c jail -n "__fish_jail_needs_command" -f -a "schema" -d 'Print the JSON Schema of a file, for editors'
 complete -c jail -n "__fish_jail_needs_command" -f -a "doctor" -d 'Look at everything, and say what is wrong and how to fix it: this machine, its ports, the policy, the record of runs'
 complete -c jail -n "__fish_jail_needs_command" -f -a "seccomp" -d 'Look at the profiles of system calls'
 complete -c jail -n "__fish_jail_needs_command" -f -a "completions" -d 'Print the completion script for a shell'
+complete -c jail -n "__fish_jail_needs_command" -f -a "container-entry" -d 'The first process of a container that jail runs; of no use elsewhere'
 complete -c jail -n "__fish_jail_using_subcommand run" -l report -d 'Write a report of the run to stderr when it ends: what was applied, proven, used' -r -f -a "json\t''"
 complete -c jail -n "__fish_jail_using_subcommand run" -l report-file -d 'Write the report to this file instead' -r -F
 complete -c jail -n "__fish_jail_using_subcommand run" -l listen -d 'Serve connections on a unix socket, one jailed connector each: unix:PATH' -r
@@ -58,6 +60,8 @@ complete -c jail -n "__fish_jail_using_subcommand run" -l timeout -d 'End it aft
 complete -c jail -n "__fish_jail_using_subcommand run" -l eof-grace -d 'How long it may live on after its standard input ended: a time, or `never`' -r
 complete -c jail -n "__fish_jail_using_subcommand run" -l seccomp -d 'System calls: a built-in profile, or the path of one' -r
 complete -c jail -n "__fish_jail_using_subcommand run" -l sandbox -d 'What confines it: namespace; landlock (weaker, for hosts that forbid user namespaces); container; none' -r
+complete -c jail -n "__fish_jail_using_subcommand run" -l image -d 'With --sandbox=container: the image that it runs in. It must be there; none is fetched' -r
+complete -c jail -n "__fish_jail_using_subcommand run" -l engine -d 'With --sandbox=container: podman or docker; without it the one that is there, rootless before rootful' -r
 complete -c jail -n "__fish_jail_using_subcommand run" -l workspace -d 'What /workspace is: tmpfs[:SIZE], host:PATH or copy:PATH' -r
 complete -c jail -n "__fish_jail_using_subcommand run" -l system -d 'The system\'s programs that it sees: usr or minimal' -r
 complete -c jail -n "__fish_jail_using_subcommand run" -l scratch -d 'Size of its /tmp and of its HOME' -r
@@ -86,6 +90,8 @@ complete -c jail -n "__fish_jail_using_subcommand explain" -l timeout -d 'End it
 complete -c jail -n "__fish_jail_using_subcommand explain" -l eof-grace -d 'How long it may live on after its standard input ended: a time, or `never`' -r
 complete -c jail -n "__fish_jail_using_subcommand explain" -l seccomp -d 'System calls: a built-in profile, or the path of one' -r
 complete -c jail -n "__fish_jail_using_subcommand explain" -l sandbox -d 'What confines it: namespace; landlock (weaker, for hosts that forbid user namespaces); container; none' -r
+complete -c jail -n "__fish_jail_using_subcommand explain" -l image -d 'With --sandbox=container: the image that it runs in. It must be there; none is fetched' -r
+complete -c jail -n "__fish_jail_using_subcommand explain" -l engine -d 'With --sandbox=container: podman or docker; without it the one that is there, rootless before rootful' -r
 complete -c jail -n "__fish_jail_using_subcommand explain" -l workspace -d 'What /workspace is: tmpfs[:SIZE], host:PATH or copy:PATH' -r
 complete -c jail -n "__fish_jail_using_subcommand explain" -l system -d 'The system\'s programs that it sees: usr or minimal' -r
 complete -c jail -n "__fish_jail_using_subcommand explain" -l scratch -d 'Size of its /tmp and of its HOME' -r
@@ -228,19 +234,29 @@ complete -c jail -n "__fish_jail_using_subcommand why" -s V -l version -d 'Print
 complete -c jail -n "__fish_jail_using_subcommand ps" -l json -d 'Print an array of `{"run", "connector", "tool", "pid", "since", "command", "sandbox", "network"}`: `pid` is the supervisor\'s, `network` its counters, `null` where there is no way out or where they cannot be read'
 complete -c jail -n "__fish_jail_using_subcommand ps" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jail -n "__fish_jail_using_subcommand ps" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand proxy" -l listen -d 'Where the HTTP proxy listens (CONNECT and plain http://)' -r
+complete -c jail -n "__fish_jail_using_subcommand proxy" -l socks -d 'Where SOCKS5 listens' -r
+complete -c jail -n "__fish_jail_using_subcommand proxy" -l connector -d 'The connector that rules and the record of runs know its clients by' -r
+complete -c jail -n "__fish_jail_using_subcommand proxy" -l tool -d 'The tool whose rules count as well' -r
+complete -c jail -n "__fish_jail_using_subcommand proxy" -l allow -d 'Allow this host too; the port is 443 unless given' -r
+complete -c jail -n "__fish_jail_using_subcommand proxy" -l audit -d 'The record of runs, in the place of the workspace\'s own' -r -F
+complete -c jail -n "__fish_jail_using_subcommand proxy" -l check -d 'Do nothing but look whether something listens there: 0 if so, 1 if not (for health checks)' -r
+complete -c jail -n "__fish_jail_using_subcommand proxy" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jail -n "__fish_jail_using_subcommand proxy" -s V -l version -d 'Print version'
 complete -c jail -n "__fish_jail_using_subcommand init" -s h -l help -d 'Print help'
 complete -c jail -n "__fish_jail_using_subcommand init" -s V -l version -d 'Print version'
 complete -c jail -n "__fish_jail_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jail -n "__fish_jail_using_subcommand schema" -s V -l version -d 'Print version'
-complete -c jail -n "__fish_jail_using_subcommand doctor; and not __fish_seen_subcommand_from host ports" -l fail-on -d 'End with 1 only for findings that are at least this bad' -r -f -a "info\t'Good to know'
+complete -c jail -n "__fish_jail_using_subcommand doctor; and not __fish_seen_subcommand_from host ports containers" -l fail-on -d 'End with 1 only for findings that are at least this bad' -r -f -a "info\t'Good to know'
 warning\t'Somebody should look at it'
 error\t'A rule is broken'"
-complete -c jail -n "__fish_jail_using_subcommand doctor; and not __fish_seen_subcommand_from host ports" -l json -d 'Print JSON (schema `jail.doctor/1`) instead of text'
-complete -c jail -n "__fish_jail_using_subcommand doctor; and not __fish_seen_subcommand_from host ports" -l fix -d 'Do what is safe: take the right to write to `.cloned` from other users, remove cgroups of killed runs'
-complete -c jail -n "__fish_jail_using_subcommand doctor; and not __fish_seen_subcommand_from host ports" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c jail -n "__fish_jail_using_subcommand doctor; and not __fish_seen_subcommand_from host ports" -s V -l version -d 'Print version'
-complete -c jail -n "__fish_jail_using_subcommand doctor; and not __fish_seen_subcommand_from host ports" -f -a "host" -d 'Try every kernel feature that jail uses, and say what each missing one costs'
-complete -c jail -n "__fish_jail_using_subcommand doctor; and not __fish_seen_subcommand_from host ports" -f -a "ports" -d 'Compare the sockets that listen on this machine with the registry of ports'
+complete -c jail -n "__fish_jail_using_subcommand doctor; and not __fish_seen_subcommand_from host ports containers" -l json -d 'Print JSON (schema `jail.doctor/1`) instead of text'
+complete -c jail -n "__fish_jail_using_subcommand doctor; and not __fish_seen_subcommand_from host ports containers" -l fix -d 'Do what is safe: take the right to write to `.cloned` from other users, remove cgroups of killed runs'
+complete -c jail -n "__fish_jail_using_subcommand doctor; and not __fish_seen_subcommand_from host ports containers" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jail -n "__fish_jail_using_subcommand doctor; and not __fish_seen_subcommand_from host ports containers" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand doctor; and not __fish_seen_subcommand_from host ports containers" -f -a "host" -d 'Try every kernel feature that jail uses, and say what each missing one costs'
+complete -c jail -n "__fish_jail_using_subcommand doctor; and not __fish_seen_subcommand_from host ports containers" -f -a "ports" -d 'Compare the sockets that listen on this machine with the registry of ports'
+complete -c jail -n "__fish_jail_using_subcommand doctor; and not __fish_seen_subcommand_from host ports containers" -f -a "containers" -d 'Judge the containers that run here, by `inspect` and by what the kernel says of them'
 complete -c jail -n "__fish_jail_using_subcommand doctor; and __fish_seen_subcommand_from host" -l json -d 'Print JSON (schema `jail.doctor.host/1`) instead of a table'
 complete -c jail -n "__fish_jail_using_subcommand doctor; and __fish_seen_subcommand_from host" -l apparmor -d 'Print the AppArmor profile that lets this binary make user namespaces, and do nothing else'
 complete -c jail -n "__fish_jail_using_subcommand doctor; and __fish_seen_subcommand_from host" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -256,6 +272,15 @@ complete -c jail -n "__fish_jail_using_subcommand doctor; and __fish_seen_subcom
 complete -c jail -n "__fish_jail_using_subcommand doctor; and __fish_seen_subcommand_from ports" -l watch -d 'Go on, and print what comes and goes; ends on SIGINT, or when nobody reads any more'
 complete -c jail -n "__fish_jail_using_subcommand doctor; and __fish_seen_subcommand_from ports" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jail -n "__fish_jail_using_subcommand doctor; and __fish_seen_subcommand_from ports" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand doctor; and __fish_seen_subcommand_from containers" -l engine -d 'podman or docker alone' -r
+complete -c jail -n "__fish_jail_using_subcommand doctor; and __fish_seen_subcommand_from containers" -l user -d 'The user that they must run as; any but root without this' -r
+complete -c jail -n "__fish_jail_using_subcommand doctor; and __fish_seen_subcommand_from containers" -l fail-on -d 'End with 1 only for findings that are at least this bad' -r -f -a "info\t'Good to know'
+warning\t'Somebody should look at it'
+error\t'A rule is broken'"
+complete -c jail -n "__fish_jail_using_subcommand doctor; and __fish_seen_subcommand_from containers" -l json -d 'Print JSON (schema `jail.doctor.containers/1`) instead of text'
+complete -c jail -n "__fish_jail_using_subcommand doctor; and __fish_seen_subcommand_from containers" -l sarif -d 'Print SARIF 2.1.0, for code hosts and editors'
+complete -c jail -n "__fish_jail_using_subcommand doctor; and __fish_seen_subcommand_from containers" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jail -n "__fish_jail_using_subcommand doctor; and __fish_seen_subcommand_from containers" -s V -l version -d 'Print version'
 complete -c jail -n "__fish_jail_using_subcommand seccomp; and not __fish_seen_subcommand_from show list" -s h -l help -d 'Print help'
 complete -c jail -n "__fish_jail_using_subcommand seccomp; and not __fish_seen_subcommand_from show list" -s V -l version -d 'Print version'
 complete -c jail -n "__fish_jail_using_subcommand seccomp; and not __fish_seen_subcommand_from show list" -f -a "show" -d 'List what a built-in profile allows, with the reason for each rule'
@@ -273,3 +298,5 @@ complete -c jail -n "__fish_jail_using_subcommand seccomp; and __fish_seen_subco
 complete -c jail -n "__fish_jail_using_subcommand seccomp; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
 complete -c jail -n "__fish_jail_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jail -n "__fish_jail_using_subcommand completions" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand container-entry" -s h -l help -d 'Print help'
+complete -c jail -n "__fish_jail_using_subcommand container-entry" -s V -l version -d 'Print version'
