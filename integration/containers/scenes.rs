@@ -44,6 +44,9 @@ fn session(world: &World) -> Outcome {
         world.engine(),
     ]);
     command.args(["--image", NOTES, "--", "notes-connector"]);
+    // It runs the same connector without jail first, to have something to compare with.
+    let path = std::env::var("PATH").unwrap_or_default();
+    command.env("PATH", format!("{}:{path}", std::path::Path::new(&demo).display()));
     let output = command.output().unwrap();
     expect("the demo", &output, 0, "")
 }

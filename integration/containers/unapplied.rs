@@ -16,7 +16,6 @@ const CASES: &[(&str, &str, &str)] = &[
     ("--user=*", "--user=4321:4321", "user"),
     // The daemon of these tests has a network of its own, which is not the supervisor's either.
     ("--network=none", "--network=host", "n"),
-    ("--ipc=private", "--ipc=host", "namespaces"),
     ("--tmpfs=/tmp:*", "", "mounts"),
     ("--tmpfs=/home/jail:*", "--tmpfs=/home/jail:rw,size=1g", "mounts"),
     ("--shm-size=*", "--volume=/added", "nothing-else-writable"),
@@ -26,6 +25,8 @@ const CASES: &[(&str, &str, &str)] = &[
 const LIMITS: &[(&str, &str, &str)] = &[
     ("--memory-swap=*", "", "swap"),
     ("--cpus=*", "", "cpus"),
+    // Podman refuses this itself, beside --shm-size.
+    ("--ipc=private", "--ipc=host", "namespaces"),
     // Rootless, this takes a program more (slirp4netns), which a machine may not have.
     ("--network=none", "--network=bridge", "no-route"),
     ("--pids-limit=*", "", "pids"),

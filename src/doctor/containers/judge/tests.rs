@@ -44,7 +44,8 @@ fn hardened() -> Container {
         uid_map: "0 0 4294967295\n".to_owned(),
         routes: "Iface Destination Gateway\neth0 000012AC 00000000\n".to_owned(),
     };
-    Container { engine: "docker", rootless: false, inspect, live: Some(live) }
+    let networks = vec![("internal".to_owned(), Some(true))];
+    Container { engine: "docker", rootless: false, inspect, networks, live: Some(live) }
 }
 
 fn ids(container: &Container) -> Vec<&'static str> {
@@ -128,7 +129,6 @@ fn the_kernel_has_the_last_word() {
         (" /tmp rw,", " /tmp ro,", "containers.tmp-not-writable"),
         ("rw,size=16384k", "rw", "containers.tmpfs-options"),
         (" /tmp rw", " /elsewhere rw", "containers.tmp-not-writable"),
-        ("eth0 000012AC", "eth0 00000000", "containers.open-egress"),
     ];
     for (from, to, id) in cases {
         let mut container = hardened();
@@ -139,6 +139,18 @@ fn the_kernel_has_the_last_word() {
         live.status = live.status.replace(from, to);
         live.mountinfo = live.mountinfo.replace(from, to);
         assert_eq!(ids(&container), [id], "{to}");
+    }
+}
+
+#[test]
+fn a_default_route_leads_out_unless_all_networks_are_internal() {
+    let mut container = hardened();
+    let live = container.live.as_mut().unwrap();
+    live.routes = live.routes.replace("000012AC", "00000000");
+    assert_eq!(ids(&container), [""; 0]);
+    for networks in [vec![], vec![("a".to_owned(), None)], vec![("a".to_owned(), Some(false))]] {
+        container.networks = networks;
+        assert_eq!(ids(&container), ["containers.open-egress"]);
     }
 }
 
