@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help bench demo fuzz integration planted test test-unit test-escapes test-tier test-network \
-	test-ports test-api test-lifecycle test-faults \
+	test-ports test-api test-containers test-lifecycle test-faults \
 	test-connectors test-console test-demo lint gen build install \
 	setup clean
 
@@ -45,6 +45,9 @@ test-ports: setup ## What listens, beside ss, in namespaces of the tests' own (i
 
 test-api: setup-test ## The API: sockets, pairing, origins, limits; and schemathesis (integration/api/, tests/api/)
 	@scripts/test.sh api
+
+test-containers: setup-test ## --sandbox=container, jail doctor containers and jail proxy with docker and rootless podman
+	@scripts/test.sh containers
 
 test-lifecycle: setup ## Starts, ends and kills: what passes through and what is left behind
 	@scripts/test.sh lifecycle

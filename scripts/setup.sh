@@ -52,7 +52,19 @@ testing() {
     fi
     # By whatever name this system has it.
     have chromium || have chromium-browser || have google-chrome || missing+=(chromium)
+    containers
     need_squid
+}
+
+# Engines of containers, for the tests of `--sandbox=container`. None of them is started: the tests do that.
+containers() {
+    # A client without the daemon is not enough.
+    [ -x /usr/sbin/dockerd ] || have dockerd || services+=(docker.io)
+    need podman podman
+    [ -x /usr/sbin/runc ] || need runc runc
+    need newuidmap uidmap
+    need fuse-overlayfs fuse-overlayfs
+    need busybox busybox
 }
 
 need_squid() { have squid || [ -x /usr/sbin/squid ] || services+=(squid); }

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs the parts of the suite that are named, shows what each counted, and the sum.
 #
-#   scripts/test.sh lint unit escapes tier network ports api lifecycle faults connectors console demo
+#   scripts/test.sh lint unit escapes tier network ports api \
+#       containers lifecycle faults connectors console demo
 #   scripts/test.sh planted
 #
 # As root, the parts that run a jail are run a second time as an ordinary user: the same policy must
@@ -156,6 +157,11 @@ api() {
     return "$status"
 }
 
+containers() {
+    build_programs containers '^integration/containers/' && build_demo &&
+        run_programs containers env JAIL="$(built)/jail" DEMO="$(built)/examples"
+}
+
 lifecycle() {
     build_programs lifecycle '^tests/lifecycle/' && run_programs lifecycle env JAIL="$(built)/jail"
 }
@@ -267,6 +273,11 @@ ports_as_user() { programs_as_user ports; }
 
 api_as_user() { programs_as_user api; }
 
+containers_as_user() {
+    install -m 755 -t "$stage" "$(built)"/examples/{demo-client,notes-connector} || return
+    programs_as_user containers DEMO="$stage"
+}
+
 lifecycle_as_user() { programs_as_user lifecycle; }
 
 faults_as_user() { programs_as_user faults; }
@@ -291,12 +302,14 @@ demo_as_user() {
 
 # === in order
 
-[ "$#" -gt 0 ] || set -- lint unit escapes tier network ports api lifecycle faults connectors console demo
+[ "$#" -gt 0 ] || set -- lint unit escapes tier network ports api containers lifecycle faults connectors console demo
 jailing=()
 for name in "$@"; do
     case $name in
     lint | unit | console | planted) ;;
-    escapes | network | ports | api | lifecycle | faults | connectors | demo) jailing+=("$name") ;;
+    escapes | network | ports | api | containers | lifecycle | faults | connectors | demo)
+        jailing+=("$name")
+        ;;
     tier)
         jailing+=("$name")
         [ "$(id -u)" -ne 0 ] || continue

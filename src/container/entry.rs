@@ -45,11 +45,8 @@ struct Handed {
 
 /// Runs until the connector has ended. The exit code is for the engine alone: the supervisor is told more.
 pub fn run() -> u8 {
-    match serve() {
-        Ok(code) => code,
-        // There is no door to tell it through; the engine shows the code.
-        Err(_) => 125,
-    }
+    // Where it fails there is no door to tell it through; the engine shows the code.
+    serve().unwrap_or(125)
 }
 
 fn serve() -> io::Result<u8> {

@@ -24,6 +24,7 @@ pub mod cgroup;
 pub mod engine;
 pub mod entry;
 pub mod explain;
+pub mod knobs;
 pub mod own;
 pub mod seccomp;
 pub mod sweep;

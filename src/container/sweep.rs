@@ -31,13 +31,13 @@ fn alive(label: &str) -> bool {
 /// processes cannot be told from gone ones, if /proc hides them.
 pub fn sweep(engine: &Engine) -> Result<usize, Failure> {
     let mine = format!("label={LABEL}");
-    let format = format!("{{{{.ID}}}} {{{{.Label \"{SUPERVISOR}\"}}}}");
-    let list =
-        engine.ask(&["ps", "--all", "--no-trunc", "--filter", &mine, "--format", &format])?;
+    let list = engine.ask(&["ps", "--all", "--quiet", "--no-trunc", "--filter", &mine])?;
     let mut removed = 0;
-    for line in String::from_utf8_lossy(&list).lines() {
-        let Some((id, supervisor)) = line.split_once(' ') else { continue };
-        if !alive(supervisor.trim()) {
+    for id in String::from_utf8_lossy(&list).split_whitespace() {
+        // One that is gone by now needs nothing.
+        let Ok(about) = engine.inspect("container", id) else { continue };
+        let supervisor = about["Config"]["Labels"][SUPERVISOR].as_str().unwrap_or_default();
+        if !alive(supervisor) {
             remove(engine, id)?;
             removed += 1;
         }

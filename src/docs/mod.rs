@@ -3,6 +3,7 @@
 //! Pure: each file here makes one kind of output. `make gen` (`examples/gen-docs`) writes them below
 //! `docs/`, and `tests/it/generated.rs` fails where a committed file is not what the code makes.
 
+mod backends;
 pub mod cli;
 pub mod completions;
 mod doctor;
@@ -51,6 +52,7 @@ fn seccomp_of_compose() -> Document {
 /// A man page, or the schema, cannot be written; both go to memory, so this is a fault of ours.
 pub fn all() -> std::io::Result<Vec<Document>> {
     let mut documents = vec![
+        Document::page("backends.md", &backends::page()),
         Document::page("cli.md", &cli::page()),
         Document::page("doctor.md", &doctor::page()),
         Document::page("exit-codes.md", &exit_codes::page()),

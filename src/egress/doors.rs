@@ -36,8 +36,8 @@ pub(super) enum Arrived {
 
 fn arrived(local: SocketAddr) -> Arrived {
     // In a container, which has no interface but its loopback, the doors are there. Nothing else of ours ever
-    // listens at a loopback address.
-    let ours = config::is_proxy(local.ip()) || local.ip().to_canonical().is_loopback();
+    // listens at that address.
+    let ours = config::is_proxy(local.ip()) || local.ip().to_canonical() == Ipv4Addr::LOCALHOST;
     match (ours, local.port()) {
         (_, DNS_PORT) => Arrived::Dns,
         (true, HTTP_PORT) => Arrived::Http,

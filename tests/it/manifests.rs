@@ -109,6 +109,7 @@ every_file! { bad, refused:
     env_name_with_digit
     env_value_is_a_list
     env_value_with_nul
+    engine_unknown
     eof_grace_word
     eof_grace_zero
     files_few
@@ -126,6 +127,7 @@ every_file! { bad, refused:
     host_url
     host_with_user
     host_zone
+    image_like_an_option
     inject_format_with_line_end
     inject_format_without_place
     inject_header_of_the_proxy
@@ -283,6 +285,7 @@ every_file! { bad, refused:
 
 every_file! { good, accepted:
     byte_order_mark
+    container
     cpus
     edges
     empty_lists

@@ -43,10 +43,25 @@ fn one(engine: &Engine, id: &str) -> Result<Container, Failure> {
     let inspect = engine.inspect("container", id)?;
     let pid = inspect["State"]["Pid"].as_i64().filter(|pid| *pid > 0);
     let live = pid.and_then(live);
-    Ok(Container { engine: engine.kind.name(), rootless: engine.rootless, inspect, live })
+    let names = inspect["NetworkSettings"]["Networks"].as_object();
+    let names: Vec<&String> = names.into_iter().flat_map(|networks| networks.keys()).collect();
+    let networks = names.into_iter().map(|name| (name.clone(), internal(engine, name))).collect();
+    let (engine, rootless) = (engine.kind.name(), engine.rootless);
+    Ok(Container { engine, rootless, inspect, networks, live })
+}
+
+/// Docker writes it with a capital letter.
+fn internal(engine: &Engine, network: &str) -> Option<bool> {
+    let about = engine.inspect("network", network).ok()?;
+    about["Internal"].as_bool().or_else(|| about["internal"].as_bool())
 }
 
 fn live(pid: i64) -> Option<Live> {
     let read = |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}")).ok();
-    Some(Live { status: read("status")?, mountinfo: read("mountinfo")?, uid_map: read("uid_map")? })
+    Some(Live {
+        status: read("status")?,
+        mountinfo: read("mountinfo")?,
+        uid_map: read("uid_map")?,
+        routes: read("net/route").unwrap_or_default(),
+    })
 }

@@ -17,6 +17,8 @@ pub struct Container {
     /// Processes of a rootless engine are no root of this machine.
     pub rootless: bool,
     pub inspect: Value,
+    /// Its networks, and whether each is internal; `None` where the engine does not tell.
+    pub networks: Vec<(String, Option<bool>)>,
     /// Of its first process; none where it does not run, or /proc does not show it.
     pub live: Option<Live>,
 }
@@ -27,6 +29,8 @@ pub struct Live {
     pub status: String,
     pub mountinfo: String,
     pub uid_map: String,
+    /// Of its network namespace.
+    pub routes: String,
 }
 
 impl Container {

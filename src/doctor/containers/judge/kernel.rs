@@ -27,6 +27,22 @@ pub(super) fn judge(container: &Container, live: &Live, expected: Expected, book
         book.note(&rules::SECCOMP_OFF, format!("Seccomp is {}", field("Seccomp")), fix);
     }
     mounts(container, &live.mountinfo, book);
+    // The host's own routes are not the container's to answer for.
+    let internal = |(_, internal): &(String, Option<bool>)| *internal == Some(true);
+    let kept = !container.networks.is_empty() && container.networks.iter().all(internal);
+    if container.inspect["HostConfig"]["NetworkMode"] != "host" && !kept {
+        routes(&live.routes, book);
+    }
+}
+
+/// Docker gives internal networks a default route as well, and drops what takes it: those are left out.
+fn routes(text: &str, book: &mut Book) {
+    let leads_out = |line: &&str| line.split_whitespace().nth(1) == Some("00000000");
+    if let Some(route) = text.lines().skip(1).find(leads_out) {
+        let interface = route.split_whitespace().next().unwrap_or_default();
+        let fix = "networks: with internal: true, and jail's proxy in it as the way out";
+        book.note(&rules::OPEN_EGRESS, format!("its default route is over {interface}"), fix);
+    }
 }
 
 /// The effective user as the container itself counts.

@@ -67,14 +67,9 @@ fn ports(inspect: &Value, book: &mut Book) {
 
 fn namespaces(host: &Value, book: &mut Book) {
     let mode = |name: &str| host[name].as_str().unwrap_or_default();
-    match mode("NetworkMode") {
-        "host" => {
-            let fix = "take out network_mode: host; publish ports on 127.0.0.1";
-            book.note(&rules::HOST_NETWORK, "NetworkMode is host", fix);
-        }
-        "none" | "" => {}
-        network if network.starts_with("container:") => {}
-        _ => {}
+    if mode("NetworkMode") == "host" {
+        let fix = "take out network_mode: host; publish ports on 127.0.0.1";
+        book.note(&rules::HOST_NETWORK, "NetworkMode is host", fix);
     }
     for (field, what) in [
         ("PidMode", "processes"),
@@ -165,16 +160,6 @@ fn limits(host: &Value, book: &mut Book) {
 }
 
 fn life(inspect: &Value, host: &Value, book: &mut Book) {
-    let networks = inspect["NetworkSettings"]["Networks"].as_object();
-    let routed = networks.into_iter().flatten().find(|(_, network)| {
-        network["Gateway"].as_str().is_some_and(|gateway| !gateway.is_empty())
-    });
-    if let Some((name, network)) = routed {
-        let gateway = network["Gateway"].as_str().unwrap_or_default();
-        let evidence = format!("the network {name} has the gateway {gateway}");
-        let fix = "networks: with internal: true, and jail's proxy in it as the way out";
-        book.note(&rules::OPEN_EGRESS, evidence, fix);
-    }
     let test = inspect["Config"]["Healthcheck"]["Test"].as_array();
     let tested = test.is_some_and(|test| test.first().is_some_and(|kind| kind != "NONE"));
     if !tested {
