@@ -8,7 +8,7 @@ use super::{dotenv, merge, paths};
 use crate::failure::{Failure, Kind};
 use crate::policy::Problem;
 use crate::policy::expect::quoted;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,8 +44,8 @@ pub struct Loaded {
     pub comments: Vec<Comment>,
     /// Every file that was read.
     pub files: Vec<PathBuf>,
-    /// Variables that were not set.
-    pub unset: BTreeSet<String>,
+    /// Variables that were not set, each with its first use.
+    pub unset: BTreeMap<String, Spot>,
 }
 
 /// Why there is nothing to judge.
@@ -69,7 +69,7 @@ pub fn load(request: &Request, reader: Reader<'_>) -> Result<Loaded, Rejection> 
         home: request.home.clone(),
         comments: Vec::new(),
         files: Vec::new(),
-        unset: BTreeSet::new(),
+        unset: BTreeMap::new(),
         nodes: 0,
         including: Vec::new(),
     };
@@ -88,7 +88,7 @@ struct Loader<'a> {
     home: Option<PathBuf>,
     comments: Vec<Comment>,
     files: Vec<PathBuf>,
-    unset: BTreeSet<String>,
+    unset: BTreeMap<String, Spot>,
     nodes: usize,
     including: Vec<PathBuf>,
 }
