@@ -39,11 +39,10 @@ pub fn check(
     let comments = std::mem::take(&mut loaded.comments);
     let read = std::mem::take(&mut loaded.files);
     let unset = std::mem::take(&mut loaded.unset);
-    let start = loaded.root.spot.clone();
     let mut project = model::decode(loaded, request.home.clone()).map_err(Rejection::Wrong)?;
     project.keep(profiles);
     let mut found = rules::judge(&project);
-    for name in unset {
+    for (name, spot) in unset {
         let rule = &files::UNSET;
         let name = shown(&name, 60);
         let finding = Finding {
@@ -53,9 +52,9 @@ pub fn check(
             evidence: "neither set nor with a default".to_owned(),
             fix: format!("set it in `.env`, or write `${{{name}:?why}}` so that it must be"),
             safe_fix: false,
-            place: Some(start.place()),
+            place: Some(spot.place()),
         };
-        found.push(Judged { finding, service: String::new(), spot: start.clone(), edit: None });
+        found.push(Judged { finding, service: String::new(), spot, edit: None });
     }
     let (found, allowed) = allow::apply(found, &project, &comments, profiles.is_empty());
     let services = project.services.iter().map(|service| service.name.clone()).collect();

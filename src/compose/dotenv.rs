@@ -40,8 +40,8 @@ pub(super) fn read(path: &Path, bytes: &[u8], known: &Variables) -> Result<Varia
         let name = line[..end].trim_end();
         let fits = |c: char| c.is_ascii_alphanumeric() || "_.-[]".contains(c);
         if name.is_empty() || !name.chars().all(fits) {
-            let what = format!("expected NAME=VALUE, found {}", quoted(line));
-            return Err(spot(number).problem("", what));
+            // Without what stands there: a compose file can name any file of ours.
+            return Err(spot(number).problem("", "expected NAME=VALUE"));
         }
         let start = spot(number);
         let value = match line.get(end + 1..).map(str::trim_start) {
@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn what_is_wrong_has_its_line() {
         for (text, expected) in [
-            ("A=1\nwhat is this", ".env:2:1: expected NAME=VALUE, found `what is this`"),
+            ("A=1\nwhat is this", ".env:2:1: expected NAME=VALUE"),
             ("A=\"x\ny", ".env:1:1: the value of `A` has no closing \""),
             ("A=${B:?no b}", ".env:1:1: the variable `B` must be set: no b"),
         ] {

@@ -165,11 +165,11 @@ pub struct Mended {
     pub not_done: Vec<String>,
 }
 
-/// Mends what can be mended. `judge` reads the project with these texts in the place of its files'.
-pub fn mend(
-    texts: &mut BTreeMap<PathBuf, String>,
-    judge: &dyn Fn(&BTreeMap<PathBuf, String>) -> Option<Vec<Judged>>,
-) -> Mended {
+/// Reads the project with these texts in the place of its files', and says what is wrong with it.
+pub type Judge<'a> = &'a dyn Fn(&BTreeMap<PathBuf, String>) -> Option<Vec<Judged>>;
+
+/// Mends what can be mended.
+pub fn mend(texts: &mut BTreeMap<PathBuf, String>, judge: Judge<'_>) -> Mended {
     let mut mended = Mended::default();
     let Some(mut found) = judge(texts) else { return mended };
     let mut tried: Vec<Identity> = Vec::new();
@@ -209,7 +209,7 @@ fn attempt(
     texts: &BTreeMap<PathBuf, String>,
     judged: &Judged,
     before: &[Judged],
-    judge: &dyn Fn(&BTreeMap<PathBuf, String>) -> Option<Vec<Judged>>,
+    judge: Judge<'_>,
 ) -> Option<(PathBuf, String, Vec<Judged>)> {
     let edit = judged.edit.as_ref()?;
     let path = edit.spot().file.to_path_buf();

@@ -2,7 +2,7 @@
 //! `${VAR-default}`, `${VAR:?error}`, `${VAR?error}`, `${VAR:+other}`, `${VAR+other}`, and `$$` for a dollar.
 //! Pure: the variables are given.
 
-use super::node::{Node, Value};
+use super::node::{Node, Spot, Value};
 use crate::policy::Problem;
 use crate::policy::expect::{quoted, shown};
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,7 +48,7 @@ pub(super) fn tree(
     node: &mut Node,
     field: &str,
     variables: &Variables,
-    unset: &mut BTreeSet<String>,
+    unset: &mut BTreeMap<String, Spot>,
 ) -> Result<(), Problem> {
     let spot = node.spot.clone();
     match &mut node.value {
@@ -67,7 +67,9 @@ pub(super) fn tree(
                 let fallback = fill(&scalar.text, &Variables::new());
                 scalar.fallback = Some(fallback.map(|it| it.text).unwrap_or_default());
             }
-            unset.extend(filled.unset);
+            for name in filled.unset {
+                unset.entry(name).or_insert_with(|| spot.clone());
+            }
             scalar.text = filled.text;
         }
         Value::List(items) => {

@@ -14,6 +14,7 @@ pub mod disk;
 mod dotenv;
 mod fields;
 pub mod fix;
+mod included;
 pub mod interpolate;
 mod merge;
 pub mod model;

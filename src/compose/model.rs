@@ -210,7 +210,9 @@ impl Project {
         if flag("internal") == Some(true) {
             return true;
         }
-        if flag("enable_ipv6") == Some(true) {
+        // Other drivers do not know that address, and have routers of their own.
+        let driver = network.get("driver").and_then(Node::text).unwrap_or("bridge");
+        if flag("enable_ipv6") == Some(true) || driver != "bridge" {
             return false;
         }
         let pools = network.get("ipam").and_then(|ipam| ipam.get("config")).map(Node::items);

@@ -4,11 +4,11 @@
 use super::interpolate::{self, Variables};
 use super::node::{Entry, Node, Spot, Value};
 use super::yaml::{self, Comment};
-use super::{dotenv, merge, paths};
+use super::{dotenv, included, merge, paths};
 use crate::failure::{Failure, Kind};
 use crate::policy::Problem;
 use crate::policy::expect::quoted;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,8 +44,8 @@ pub struct Loaded {
     pub comments: Vec<Comment>,
     /// Every file that was read.
     pub files: Vec<PathBuf>,
-    /// Variables that were not set.
-    pub unset: BTreeSet<String>,
+    /// Variables that were not set, each with its first use.
+    pub unset: BTreeMap<String, Spot>,
 }
 
 /// Why there is nothing to judge.
@@ -69,7 +69,7 @@ pub fn load(request: &Request, reader: Reader<'_>) -> Result<Loaded, Rejection> 
         home: request.home.clone(),
         comments: Vec::new(),
         files: Vec::new(),
-        unset: BTreeSet::new(),
+        unset: BTreeMap::new(),
         nodes: 0,
         including: Vec::new(),
     };
@@ -88,7 +88,7 @@ struct Loader<'a> {
     home: Option<PathBuf>,
     comments: Vec<Comment>,
     files: Vec<PathBuf>,
-    unset: BTreeSet<String>,
+    unset: BTreeMap<String, Spot>,
     nodes: usize,
     including: Vec<PathBuf>,
 }
@@ -318,12 +318,12 @@ impl Loader<'_> {
                 item.get("env_file").map(texts).unwrap_or_default().iter().map(place).collect();
             let variables = self.variables(own, &env, variables)?;
             self.including.push(first.clone());
-            let mut included = self.project(&files, own, &variables)?;
+            let mut others = self.project(&files, own, &variables)?;
             self.including.pop();
-            merge::settle(&mut included);
-            super::canonical::align(&mut included, &mut Vec::new());
-            paths::project(&mut included, own, self.home.as_deref());
-            import(document, included, &field)?;
+            merge::settle(&mut others);
+            super::canonical::align(&mut others, &mut Vec::new());
+            paths::project(&mut others, own, self.home.as_deref());
+            included::import(document, others, &field)?;
         }
         Ok(())
     }
@@ -397,53 +397,6 @@ fn based_on<'a>(
         let what = "expected the name of a service, or `service` and `file`";
         extends.spot.problem(field, what)
     })
-}
-
-/// What is included must not be there already, unless it is the same.
-fn import(document: &mut Node, included: Node, field: &str) -> Result<(), Problem> {
-    let Value::Map(sections) = included.value else { return Ok(()) };
-    for section in sections {
-        if !matches!(section.value.value, Value::Map(_)) {
-            continue;
-        }
-        let Value::Map(entries) = section.value.value else { continue };
-        if document.get(&section.key).is_none_or(Node::is_null) {
-            let empty = Node::new(Value::Map(Vec::new()), &section.at);
-            document.put(&section.key, &section.at, empty);
-        }
-        let Some(into) = document.get_mut(&section.key) else { continue };
-        for entry in entries {
-            match into.get(&entry.key) {
-                None => into.put(&entry.key, &entry.at, entry.value),
-                Some(known) if same(known, &entry.value) => {}
-                Some(known) => {
-                    let what = format!(
-                        "{} is in the file that includes and, otherwise, at {}",
-                        quoted(&format!("{}.{}", section.key, entry.key)),
-                        entry.at.origin()
-                    );
-                    return Err(known.spot.problem(field, what));
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Equal but for where it stands.
-fn same(one: &Node, two: &Node) -> bool {
-    match (&one.value, &two.value) {
-        (Value::Null, Value::Null) => true,
-        (Value::Scalar(one), Value::Scalar(two)) => one.text == two.text,
-        (Value::List(one), Value::List(two)) => {
-            one.len() == two.len() && one.iter().zip(two).all(|(one, two)| same(one, two))
-        }
-        (Value::Map(entries), Value::Map(others)) => {
-            let has = |it: &Entry| two.get(&it.key).is_some_and(|other| same(&it.value, other));
-            entries.len() == others.len() && entries.iter().all(has)
-        }
-        _ => false,
-    }
 }
 
 fn count(node: &Node) -> usize {

@@ -149,9 +149,10 @@ fn namespaces(bench: &mut Bench<'_>) {
         let fix = format!("take `{name}` out");
         if value == "host" {
             bench.find(&HOST_NAMESPACE, spot, evidence, fix);
-        } else if value.starts_with("container:") || value.starts_with("service:") {
-            bench.find(&SHARED_NAMESPACE, spot, evidence, fix);
-        } else if value == "shareable" {
+        } else if value == "shareable"
+            || value.starts_with("container:")
+            || value.starts_with("service:")
+        {
             bench.find(&SHARED_NAMESPACE, spot, evidence, fix);
         }
     }

@@ -1,0 +1,52 @@
+//! What a file includes beside what it says itself. Pure.
+
+use super::node::{Entry, Node, Value};
+use crate::policy::Problem;
+use crate::policy::expect::quoted;
+
+/// What is included must not be there already, unless it is the same.
+pub(super) fn import(document: &mut Node, included: Node, field: &str) -> Result<(), Problem> {
+    let Value::Map(sections) = included.value else { return Ok(()) };
+    for section in sections {
+        if !matches!(section.value.value, Value::Map(_)) {
+            continue;
+        }
+        let Value::Map(entries) = section.value.value else { continue };
+        if document.get(&section.key).is_none_or(Node::is_null) {
+            let empty = Node::new(Value::Map(Vec::new()), &section.at);
+            document.put(&section.key, &section.at, empty);
+        }
+        let Some(into) = document.get_mut(&section.key) else { continue };
+        for entry in entries {
+            match into.get(&entry.key) {
+                None => into.put(&entry.key, &entry.at, entry.value),
+                Some(known) if same(known, &entry.value) => {}
+                Some(known) => {
+                    let what = format!(
+                        "{} is in the file that includes and, otherwise, at {}",
+                        quoted(&format!("{}.{}", section.key, entry.key)),
+                        entry.at.origin()
+                    );
+                    return Err(known.spot.problem(field, what));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Equal but for where it stands.
+fn same(one: &Node, two: &Node) -> bool {
+    match (&one.value, &two.value) {
+        (Value::Null, Value::Null) => true,
+        (Value::Scalar(one), Value::Scalar(two)) => one.text == two.text,
+        (Value::List(one), Value::List(two)) => {
+            one.len() == two.len() && one.iter().zip(two).all(|(one, two)| same(one, two))
+        }
+        (Value::Map(entries), Value::Map(others)) => {
+            let has = |it: &Entry| two.get(&it.key).is_some_and(|other| same(&it.value, other));
+            entries.len() == others.len() && entries.iter().all(has)
+        }
+        _ => false,
+    }
+}
