@@ -5,12 +5,15 @@
 //! pids and cpu that this user may use (root, a delegated group, or systemd's user manager); elsewhere
 //! each test is a counted skip with the reason, or a failure where `JAIL_TEST_MUST_RUN` says
 //! `cgroup_v2`, `all` or the test's name. The program under test is `JAIL`, or what lies beside this
-//! binary, or what cargo built. `integration/vm/` has machines to run it in.
+//! binary, or what cargo built. `JAIL_TEST_SANDBOX=landlock` tries the weaker tier. `integration/vm/` has
+//! machines to run it in.
 
 #![allow(unreachable_pub, clippy::print_stdout, clippy::unwrap_used, clippy::expect_used)]
 
 #[path = "limits/acts.rs"]
 mod acts;
+#[path = "limits/disk.rs"]
+mod disk;
 #[path = "limits/rig.rs"]
 mod rig;
 
@@ -27,6 +30,7 @@ const TESTS: &[(&str, Test)] = &[
     ("memory_below_the_limit_is_to_be_had", memory_below),
     ("a_fork_bomb_is_held_and_told", fork_bomb),
     ("a_fifth_of_a_processor_is_a_fifth", processor),
+    ("a_disk_is_as_fast_as_allowed", disk::limited),
     ("limits_are_accepted_and_read_back", read_back),
     ("the_connector_is_born_in_its_leaf", born_inside),
     ("two_jails_have_a_leaf_each", two_at_once),
@@ -57,6 +61,10 @@ fn trial(name: &'static str, test: Test, support: &Support) -> Trial {
         How::NoneBecause { reason, .. } => Some(("cgroup_v2", reason.clone())),
         _ if name.starts_with("without_delegation") => {
             rig::undelegated().err().map(|why| ("undelegated", why))
+        }
+        _ if name.starts_with("a_disk") => disk::unmet().map(|why| ("disk", why)),
+        _ if rig::tier() && name.starts_with("the_connector_is_born") => {
+            Some(("namespaces", "the weaker tier has no cgroup namespace to look from".into()))
         }
         _ => None,
     };
