@@ -34,6 +34,7 @@ const TESTS: &[(&str, Test)] = &[
     ("limits_are_accepted_and_read_back", read_back),
     ("the_connector_is_born_in_its_leaf", born_inside),
     ("two_jails_have_a_leaf_each", two_at_once),
+    ("many_start_while_others_end", many),
     ("a_normal_end_leaves_nothing", normal_end),
     ("a_timeout_leaves_nothing", timeout),
     ("a_killed_supervisor_takes_its_jail_along", killed_supervisor),
@@ -232,6 +233,21 @@ fn two_at_once(support: &Support) {
     assert_eq!(second.line(), "and I?");
     assert_eq!(second.end().code, Some(0));
     assert!(!two.exists());
+}
+
+/// The one that ends last removes the group of all, which others are about to use.
+fn many(_: &Support) {
+    let one_after_another = || {
+        let rig = Rig::new();
+        for _ in 0..10 {
+            let done = rig.run(&["--memory", "64M"], &["eat", "1"]);
+            assert_eq!((done.code, done.output.as_str()), (Some(0), "ate 1 MiB\n"), "{done:?}");
+        }
+    };
+    std::thread::scope(|scope| {
+        let all: Vec<_> = (0..3).map(|_| scope.spawn(one_after_another)).collect();
+        all.into_iter().for_each(|thread| thread.join().expect("each run is as it should be"));
+    });
 }
 
 fn normal_end(support: &Support) {
