@@ -19,11 +19,12 @@ logs=$1; shift
 mkdir -p "$logs"; rm -f "$logs"/*.log
 : "${KERNELS:=bookworm bookworm-backports trixie-backports}" "${SYSTEMD:=bookworm}"
 : "${ON_KERNELS:=cgroup limits escapes jail}" "${MACHINES:=kernels systemd docker vagrant}"
-failed=0
+failed=0 all=()
 
 # machine NAME COMMAND...
 machine() {
     local log=$logs/$1.log start=$SECONDS status=ok
+    all+=("$log")
     "${@:2}" </dev/null >"$log" 2>&1 || status=FAILED
     [ "$status" = ok ] || failed=1
     printf '%-6s %-28s %4d s\n' "$status" "$1" $((SECONDS - start))
@@ -36,28 +37,28 @@ for program in "$@"; do
     case " $ON_KERNELS " in *" $name "*) on_kernels+=("$program") ;; esac
     [ "$name" != jail ] || jail=$program
 done
-# Their order is that of the columns.
+# Their order is that of the table.
 if wanted kernels; then
     for suite in $KERNELS; do
-        machine "1-kernel-$suite" "$here/initramfs.sh" "$("$here/kernel.sh" "$suite")" "${on_kernels[@]}"
+        machine "kernel-$suite" "$here/initramfs.sh" "$("$here/kernel.sh" "$suite")" "${on_kernels[@]}"
     done
 fi
 if wanted systemd; then
     for suite in $SYSTEMD; do
-        machine "2-systemd-$suite" "$here/systemd.sh" guest.sh "$("$here/kernel.sh" "$suite")" "$@"
+        machine "systemd-$suite" "$here/systemd.sh" guest.sh "$("$here/kernel.sh" "$suite")" "$@"
     done
 fi
 if wanted docker; then
-    machine 3-docker "$here/systemd.sh" docker.sh "$("$here/kernel.sh" bookworm-backports)" "$jail"
+    machine docker "$here/systemd.sh" docker.sh "$("$here/kernel.sh" bookworm-backports)" "$jail"
 fi
 if wanted vagrant; then
-    machine 4-vagrant "$here/vagrant.sh" "${on_kernels[@]}"
+    machine vagrant "$here/vagrant.sh" "${on_kernels[@]}"
 fi
 
 # What failed, by name; then the sum of what the test programs counted.
-sed 's/\x1b\[[0-9;]*m//g' "$logs"/*.log | grep -E '^test .*FAILED|^== left behind|^== units left' || true
-sed 's/\x1b\[[0-9;]*m//g' "$logs"/*.log | awk '
+sed 's/\x1b\[[0-9;]*m//g' "${all[@]}" | grep -E '^test .*FAILED|^== left behind|^== units left' || true
+sed 's/\x1b\[[0-9;]*m//g' "${all[@]}" | awk '
     /^test result: / { passed += $4; failed += $6; skipped += $8 }
     END { printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped; exit passed == 0 }' || failed=1
-"$here/compatibility.sh" "$logs"/*.log >"$logs/compatibility.md"
+"$here/compatibility.sh" "${all[@]}" >"$logs/compatibility.md"
 exit "$failed"

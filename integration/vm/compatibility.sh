@@ -9,8 +9,8 @@ cat <<'HEAD'
 Made by `make integration` from what `jail` did in each place: every cell is a run or a probe, none is
 a claim. **yes**: enforced and verified. **degraded**: the run takes place and says what is not enforced, or a probe
 says what is not as it should be. **refused**: the run does not take place, with the message below. **missing**: not
-there; what needs it is refused. **not tried**: what it builds on is missing. Rows of a table that are the same for
-all its columns are in the line below it.
+there; what needs it is refused. **the weaker tier**: the run takes place, with what [that tier](choosing.md) holds.
+**not tried**: what it builds on is missing. Probes that say yes in each column of a table are in the line below it.
 
 Each kernel is Debian's, emulated. Ubuntu's AppArmor restriction of user namespaces is a patch of Ubuntu's kernels, and
 was not tried; Debian's own switch (`kernel.unprivileged_userns_clone`) and that of every kernel
@@ -34,7 +34,7 @@ function shown(feature, place, machine,    what, said) {
     what = cell[feature, place, machine]; said = words[feature, place, machine]
     if (what == "" || (what == "unknown" && said ~ /^not tried/)) return "not tried"
     if (feature ~ /: Landlock$/) { sub(/;.*/, "", said); return said }
-    if (what == "enforced") return "yes"
+    if (what == "enforced") return feature ~ /^--sandbox=landlock/ ? "the weaker tier" : "yes"
     return tolower(what) note(said)
 }
 # Facts of the machine, not of what is enforced.
