@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# `make integration`: builds the programs and hands them to the virtual machines (integration/vm/).
-# What they said is in build/vm/logs.
+# `make integration`: builds the programs and hands them to the virtual machines (integration/vm/, whose
+# all.sh says which). What they said is in build/vm/logs. Asks for root (sudo) after building: images are
+# made as root.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo=scripts/cargo.sh
@@ -15,5 +16,8 @@ done < <("$cargo" test --locked --no-run --message-format=json \
 install -m 755 "${CARGO_TARGET_DIR:-target}/debug/jail" "$programs/jail"
 # The image is small, and nobody reads their symbols there.
 strip --strip-debug "$programs"/*
-integration/vm/all.sh build/vm/logs "$programs"/*
-cp build/vm/logs/compatibility.md docs/compatibility.md
+as_root=()
+[ "$(id -u)" -eq 0 ] || as_root=(sudo "--preserve-env=KERNELS,SYSTEMD,MACHINES,ON_KERNELS,JAIL_TEST_PATIENCE,VM_TIMEOUT")
+"${as_root[@]}" integration/vm/all.sh build/vm/logs "$programs"/*
+# Only what every machine said.
+[ -n "${MACHINES:-}${KERNELS:-}${SYSTEMD:-}" ] || cp build/vm/logs/compatibility.md docs/compatibility.md

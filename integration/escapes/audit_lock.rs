@@ -16,6 +16,7 @@ pub const ATTACK: Attack = Attack {
         // Where another user's umask would have it 0600, this is still the same user.
         fixture.write("root/.cloned/lock-me", "");
         fixture.set_path("root", "root");
+        fixture.set("held", &crate::run::patience(600).as_millis().to_string());
         let root = fixture.at("root");
         fixture.hook(move |command| _ = command.current_dir(&root));
     },
@@ -28,17 +29,17 @@ pub const ATTACK: Attack = Attack {
             locked.map(|_| file)
         });
         fs::write(env.path("ws").join("ready"), "").expect("ready");
-        std::thread::sleep(Duration::from_millis(600));
+        std::thread::sleep(Duration::from_millis(env.get("held").parse().expect("a number")));
         judge(locked)
     },
     during: Some(|fixture, _| {
-        let until = Instant::now() + Duration::from_secs(5);
+        let until = Instant::now() + crate::run::patience(5000);
         while !fixture.at("ws/ready").exists() && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(5));
         }
         // As another run would, which waits; jail itself holds the lock only while it writes.
         let log = fs::File::open(fixture.at("root/.cloned/audit.log"));
-        let until = Instant::now() + Duration::from_millis(300);
+        let until = Instant::now() + crate::run::patience(300);
         let free = log.is_ok_and(|log| {
             while log.try_lock().is_err() && Instant::now() < until {
                 std::thread::sleep(Duration::from_millis(5));

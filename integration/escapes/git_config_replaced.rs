@@ -18,14 +18,15 @@ pub const ATTACK: Attack = Attack {
     attack: |env| {
         let ws = env.path("ws");
         fs::write(ws.join("ready"), "").expect("ready");
-        let until = Instant::now() + Duration::from_secs(5);
+        // Longer than any machine takes: the harness ends it before.
+        let until = Instant::now() + Duration::from_secs(600);
         while !ws.join("replaced").exists() && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(5));
         }
         judge(fs::write(ws.join(".git/config"), "[core]\n\tfsmonitor = evil\n"))
     },
     during: Some(|fixture, _| {
-        let until = Instant::now() + Duration::from_secs(5);
+        let until = Instant::now() + crate::run::patience(5000);
         while !fixture.at("ws/ready").exists() && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(5));
         }

@@ -13,12 +13,14 @@ pub const ATTACK: Attack = Attack {
     setup: |fixture| {
         let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).expect("a pipe");
         fixture.keep.push(Box::new(read));
+        fixture.set("lasts", &crate::run::patience(8000).as_secs().to_string());
         fixture.hook(move |command| _ = command.stdout(write.try_clone().expect("the pipe")));
     },
     jail_args: &["--tty", "--timeout", "200ms"],
-    attack: |_| {
-        let until = Instant::now() + Duration::from_secs(8);
-        let _ = syscall!(libc::SYS_alarm, 8);
+    attack: |env| {
+        let lasts: u64 = env.get("lasts").parse().expect("a number");
+        let until = Instant::now() + Duration::from_secs(lasts);
+        let _ = syscall!(libc::SYS_alarm, lasts);
         while Instant::now() < until {
             let _ = syscall!(libc::SYS_write, 1, [b'x'; 512].as_ptr(), 512);
         }

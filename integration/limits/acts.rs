@@ -15,6 +15,11 @@ pub fn act(args: &[String]) -> ExitCode {
         "eat" => eat(number()),
         "fork" => forks(number()),
         "burn" => burn(Duration::from_millis(number())),
+        "write" => {
+            let most = args.get(2).and_then(|n| n.parse().ok()).expect("a number");
+            let took = crate::disk::write(args[1].as_ref(), most).expect("written");
+            say(&took.to_string());
+        }
         "echo" => echo("ready"),
         "own-cgroup" => echo(std::fs::read_to_string("/proc/self/cgroup").expect("cgroup").trim()),
         "orphans" => {

@@ -71,13 +71,19 @@ impl Rig {
         fs::write(&report, "").expect("a report file");
         let mut command = Command::new(jail_binary());
         command.args(["run", "--report", "json", "--report-file"]).arg(&report);
-        command.arg("--read").arg(&me).args(options).arg("--").arg(&me).arg("--act").args(act);
+        command.args(sandbox()).arg("--read").arg(&me).args(options);
+        command.arg("--").arg(&me).arg("--act").args(act);
+        self.surround(&mut command);
+        (command, report)
+    }
+
+    fn surround(&self, command: &mut Command) {
+        let at = |name: &str| self.0.path().join(name);
         let kept: Vec<_> = BUS.iter().filter_map(|n| Some((n, std::env::var_os(n)?))).collect();
         command.env_clear().envs(kept).env("PATH", "/usr/bin:/bin");
         command.env("HOME", at("home")).env("XDG_STATE_HOME", at("state"));
         command.current_dir(at("cwd"));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        (command, report)
     }
 
     fn spawn(&self, (mut command, report): (Command, PathBuf)) -> Running {
@@ -93,6 +99,19 @@ impl Rig {
 
     pub fn run(&self, options: &[&str], act: &[&str]) -> Done {
         self.start(options, act).end()
+    }
+
+    /// The connector `disk` by its manifest.
+    pub fn run_manifest(&self, text: &str) -> Done {
+        let folder = self.0.path().join("cwd/.cloned/connectors");
+        fs::create_dir_all(&folder).expect("a folder");
+        fs::write(folder.join("disk.yaml"), text).expect("a manifest");
+        let report = self.0.path().join("state/report");
+        let mut command = Command::new(jail_binary());
+        command.args(["run", "--report", "json", "--report-file"]).arg(&report);
+        command.args(sandbox()).arg("disk");
+        self.surround(&mut command);
+        self.spawn((command, report)).end()
     }
 
     /// As somebody to whom nothing is delegated; see [`undelegated`].
@@ -293,6 +312,15 @@ pub fn undelegated() -> Result<(), String> {
         How::OwnDelegated => Err("this cgroup is delegated to this user".into()),
         _ => Ok(()),
     }
+}
+
+/// Is the weaker tier tried? `JAIL_TEST_SANDBOX=landlock`, as for the escape suite.
+pub fn tier() -> bool {
+    std::env::var("JAIL_TEST_SANDBOX").is_ok_and(|word| word == "landlock")
+}
+
+fn sandbox() -> Option<&'static str> {
+    tier().then_some("--sandbox=landlock")
 }
 
 /// `JAIL`, or beside this binary, or what cargo built.

@@ -3,41 +3,62 @@
 #
 #   integration/vm/all.sh FOLDER PROGRAM...
 #
-# FOLDER gets the logs. PROGRAMs: `jail` and test programs; those whose name is in $SYSTEMD run on
-# Debian 12 with systemd as well. Three kernels, each as root and as an ordinary user. Prints counted
-# results; docs/compatibility.md is written out of it by hand: FOLDER/compatibility.md. Needs root. KERNELS="bookworm" runs fewer.
+# FOLDER gets the logs, and compatibility.md, made out of them. PROGRAMs: `jail` and test programs. Machines,
+# of which MACHINES="kernels docker" runs fewer:
+#
+#   kernels   each kernel of $KERNELS without systemd: the programs named in $ON_KERNELS
+#   systemd   Debian 12 with the kernels of $SYSTEMD: all programs
+#   docker    the same with a container engine: what jail does in it
+#   vagrant   the Vagrantfile with a box of our own
+#
+# Each as root and as an ordinary user. Prints counted results. Needs root.
 # Exit code 0: nothing failed.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 logs=$1; shift
 mkdir -p "$logs"; rm -f "$logs"/*.log
 : "${KERNELS:=bookworm bookworm-backports trixie-backports}" "${SYSTEMD:=bookworm}"
-: "${ON_KERNELS:=cgroup limits escapes jail}"
-failed=0
+: "${ON_KERNELS:=cgroup limits escapes jail}" "${MACHINES:=kernels systemd docker vagrant}"
+failed=0 all=()
 
 # machine NAME COMMAND...
 machine() {
     local log=$logs/$1.log start=$SECONDS status=ok
+    all+=("$log")
     "${@:2}" </dev/null >"$log" 2>&1 || status=FAILED
     [ "$status" = ok ] || failed=1
     printf '%-6s %-28s %4d s\n' "$status" "$1" $((SECONDS - start))
 }
+wanted() { case " $MACHINES " in *" $1 "*) ;; *) return 1 ;; esac; }
 
-on_kernels=()
+on_kernels=() jail=''
 for program in "$@"; do
-    case " $ON_KERNELS " in *" $(basename "$program") "*) on_kernels+=("$program") ;; esac
+    name=$(basename "$program")
+    case " $ON_KERNELS " in *" $name "*) on_kernels+=("$program") ;; esac
+    [ "$name" != jail ] || jail=$program
 done
-for suite in $KERNELS; do
-    machine "kernel-$suite" "$here/initramfs.sh" "$("$here/kernel.sh" "$suite")" "${on_kernels[@]}"
-done
-for suite in $SYSTEMD; do
-    machine "systemd-$suite" "$here/systemd.sh" "$("$here/kernel.sh" "$suite")" "$@"
-done
+# Their order is that of the table.
+if wanted kernels; then
+    for suite in $KERNELS; do
+        machine "kernel-$suite" "$here/initramfs.sh" "$("$here/kernel.sh" "$suite")" "${on_kernels[@]}"
+    done
+fi
+if wanted systemd; then
+    for suite in $SYSTEMD; do
+        machine "systemd-$suite" "$here/systemd.sh" guest.sh "$("$here/kernel.sh" "$suite")" "$@"
+    done
+fi
+if wanted docker; then
+    machine docker "$here/systemd.sh" docker.sh "$("$here/kernel.sh" bookworm-backports)" "$jail"
+fi
+if wanted vagrant; then
+    machine vagrant "$here/vagrant.sh" "${on_kernels[@]}"
+fi
 
 # What failed, by name; then the sum of what the test programs counted.
-sed 's/\x1b\[[0-9;]*m//g' "$logs"/*.log | grep -E '^test .*FAILED|^== left behind|^== units left' || true
-sed 's/\x1b\[[0-9;]*m//g' "$logs"/*.log | awk '
+sed 's/\x1b\[[0-9;]*m//g' "${all[@]}" | grep -E '^test .*FAILED|^== left behind|^== units left' || true
+sed 's/\x1b\[[0-9;]*m//g' "${all[@]}" | awk '
     /^test result: / { passed += $4; failed += $6; skipped += $8 }
     END { printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped; exit passed == 0 }' || failed=1
-"$here/compatibility.sh" "$logs"/*.log >"$logs/compatibility.md"
+"$here/compatibility.sh" "${all[@]}" >"$logs/compatibility.md"
 exit "$failed"

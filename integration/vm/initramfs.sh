@@ -11,7 +11,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 kernel=$(realpath "$1"); shift
-"$here/setup.sh" qemu-system-x86_64 busybox depmod cpio
+"$here/setup.sh" qemu-system-x86_64 busybox depmod cpio mke2fs
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 root=$work/root; mkdir -p "$root"/{bin,proc,sys,dev,tmp,etc,usr/bin,tests}
 cp "$(command -v busybox)" "$root/bin/busybox"
@@ -35,7 +35,7 @@ done
 find "$modules" -name '*.xz' -exec xz --decompress {} +
 depmod -b "$root" "$version"
 
-echo 'root:x:0:0::/:/bin/sh' > "$root/etc/passwd"
+echo 'root:x:0:0::/root:/bin/sh' > "$root/etc/passwd"
 echo 'tester:x:1000:1000::/tmp:/bin/sh' >> "$root/etc/passwd"
 printf 'root:x:0:\ntester:x:1000:\n' > "$root/etc/group"
 cat > "$root/init" <<'INIT'
@@ -46,13 +46,13 @@ export PATH=/bin
 # jail does: a real one goes on top of it, as on every machine after its boot.
 mkdir /new && mount -t tmpfs -o mode=755 none /new
 cp -a /bin /etc /tests /matrix /usr /lib* /new/
-mkdir /new/proc /new/sys /new/dev /new/tmp
-mv /main /new/main
+mkdir /new/proc /new/sys /new/dev /new/tmp /new/root /new/disk
+mv /main /settings /new/
 exec switch_root /new /main
 INIT
 cat > "$root/main" <<'MAIN'
 #!/bin/sh
-export PATH=/bin JAIL_TEST_MUST_RUN=cgroup_v2 JAIL_TEST_PATIENCE=3
+. /settings
 mount -t devtmpfs none /dev; mount -t proc none /proc; mount -t sysfs none /sys
 mkdir /dev/pts; mount -t devpts -o ptmxmode=666 none /dev/pts; ln -sf pts/ptmx /dev/ptmx
 mount -t tmpfs none /tmp; chmod 1777 /tmp
@@ -60,56 +60,99 @@ mount -t cgroup2 -o nsdelegate none /sys/fs/cgroup
 ip link set lo up
 modprobe veth; modprobe overlay
 modprobe dummy numdummies=1 # an interface to hide, besides lo
-echo "== Linux $(uname -r)"
+# A disk of its own, for limits of throughput.
+mount -t ext4 /dev/nvme0n1 /disk && chmod 1777 /disk || echo "== no disk"
+group=/sys/fs/cgroup
 failed=0
-line() {
-    case $1 in
-    */jail) echo "$1 doctor host && HOME=/tmp $1 run --memory 64M --cpus 0.5 --pids 20 -- /bin/true" ;;
-    *) echo "$1" ;;
-    esac
-}
-HOME=/tmp sh /matrix /tests/jail 'plain cgroup v2'
+echo "== Linux $(uname -r)"
+
+# As root: every program.
+HOME=/root sh /matrix /tests/jail 'plain cgroup v2'
 for test in /tests/*; do
     echo "== root: $test"
-    sh -c "$(line "$test")" || failed=1
-    rm -rf /tmp/.local
-done
-# Hands cgroup $1 to the user, and runs test $3 as the user in the cgroup $2 below it.
-hand_over() {
-    mkdir -p "/sys/fs/cgroup/$1" "/sys/fs/cgroup/$1/$2"
-    for dir in "/sys/fs/cgroup/$1" "/sys/fs/cgroup/$1/$2"; do
-        chown 1000:1000 "$dir" "$dir/cgroup.procs" "$dir/cgroup.subtree_control" "$dir/cgroup.threads"
-    done
-    echo "== uid 1000 in $1/$2: $3"
-    # Not two commands in a row: then the shell would sit beside the second one.
-    case $3 in
-    */jail) line="${4:-$3 doctor host}" ;;
-    *) line=$3 ;;
+    case $test in
+    */jail) "$test" doctor host && HOME=/root "$test" run --memory 64M --cpus 0.5 --pids 20 -- /bin/true || failed=1 ;;
+    *) "$test" || failed=1 ;;
     esac
-    sh -c "echo \$\$ > /sys/fs/cgroup/$1/$2/cgroup.procs && HOME=/tmp exec su tester -c 'exec $line'" || failed=1
-}
-echo "+cpu +memory +pids +io" > /sys/fs/cgroup/cgroup.subtree_control
-for test in /tests/*; do
-    # The parent is empty: leaves go there.
-    hand_over parent main "$test"
-    # The user's process sits in what it was given: it must step aside. A cgroup of its own for each
-    # test, since none can be entered once it has given controllers to children. (Tests that start
-    # jails sit beside these, which cannot work.)
-    case $test in */jail | */cgroup*) hand_over "alone-${test##*/}" . "$test" ;; esac
-    case $test in */jail) hand_over alone-run . "$test" "$test run --memory 64M --pids 20 -- /bin/true" ;; esac
 done
-hand_over matrix main /tests/jail 'sh /matrix /tests/jail delegated-cgroup'
+
+# give PATH...: hands cgroups to the user, by chown alone.
+give() {
+    for path in "$@"; do
+        mkdir -p "$group/$path"
+        for name in . cgroup.procs cgroup.subtree_control cgroup.threads; do
+            chown 1000:1000 "$group/$path/$name"
+        done
+    done
+}
+# as_user CGROUP LINE: a command line of the user's, whose process starts in that cgroup.
+as_user() {
+    echo "== uid 1000 in $1: $2"
+    # Not two commands in a row: then the shell would sit beside the second one.
+    sh -c "echo \$\$ > $group/$1/cgroup.procs && HOME=/tmp exec su tester -c 'exec $2'" || failed=1
+}
+echo "+cpu +memory +pids +io" > $group/cgroup.subtree_control
+
+# The parent is empty: leaves go there.
+give parent parent/main
+as_user parent/main 'sh /matrix /tests/jail delegated-cgroup'
+for test in /tests/*; do
+    case $test in */jail) test="$test doctor host" ;; esac
+    as_user parent/main "$test"
+done
+# The user's process sits in what it was given: it must step aside. A cgroup of its own for each
+# test, since none can be entered once it has given controllers to children. (Tests that start
+# jails sit beside these, which cannot work.)
+for name in jail run cgroup; do
+    give alone-$name
+    case $name in
+    jail) as_user alone-jail '/tests/jail doctor host' ;;
+    run) as_user alone-run '/tests/jail run --memory 64M --pids 20 -- /bin/true' ;;
+    cgroup) [ ! -e /tests/cgroup ] || as_user alone-cgroup /tests/cgroup ;;
+    esac
+done
+# Below a group that has limits itself.
+mkdir $group/outer; echo 300M > $group/outer/memory.max; echo 200 > $group/outer/pids.max
+echo "+cpu +memory +pids +io" > $group/outer/cgroup.subtree_control
+give outer/given outer/given/main
+[ ! -e /tests/limits ] || as_user outer/given/main /tests/limits
+
+# A host that refuses user namespaces, in Debian's way and then in every kernel's.
+echo 0 > /proc/sys/kernel/unprivileged_userns_clone && {
+    HOME=/root sh /matrix /tests/jail 'unprivileged_userns_clone=0'
+    as_user parent/main 'sh /matrix /tests/jail unprivileged_userns_clone=0'
+    echo 1 > /proc/sys/kernel/unprivileged_userns_clone
+}
 echo 0 > /proc/sys/user/max_user_namespaces
-hand_over refused main /tests/jail 'sh /matrix /tests/jail userns-refused'
-left=$(find /sys/fs/cgroup -name 'jail*' ! -name jail-supervisors)
+HOME=/root sh /matrix /tests/jail 'max_user_namespaces=0'
+as_user parent/main 'sh /matrix /tests/jail max_user_namespaces=0'
+# There, the weaker tier, where this kernel can do it.
+tier=0; su tester -c 'HOME=/tmp exec /tests/jail run -q --sandbox=landlock -- /bin/true' || tier=$?
+for test in /tests/limits /tests/escapes; do
+    [ -e "$test" ] || continue
+    if [ "$tier" -eq 0 ]; then
+        as_user parent/main "env JAIL_TEST_SANDBOX=landlock $test"
+    else
+        echo "== skipped: --sandbox=landlock, which is refused here: $test"
+    fi
+done
+
+left=$(find $group -name 'jail*' ! -name jail-supervisors)
 [ -z "$left" ] || { echo "== left behind: $left"; failed=1; }
 echo "VM-RESULT=$failed"
 poweroff -f
 MAIN
+# Patience is for a machine that emulates, beside others.
+echo "export PATH=/bin HOME=/root JAIL=/tests/jail JAIL_TEST_MUST_RUN=cgroup_v2,disk JAIL_TEST_DISK=/disk" \
+    "JAIL_TEST_PATIENCE=${JAIL_TEST_PATIENCE:-3}" > "$root/settings"
+truncate -s 64M "$work/disk"
+mke2fs -q -t ext4 -O ^has_journal "$work/disk"
 chmod +x "$root/init" "$root/main"
 (cd "$root" && find . | cpio -o -H newc -R 0:0 2>/dev/null | gzip -1) > "$work/initrd"
 
-timeout "${VM_TIMEOUT:-600}" qemu-system-x86_64 -machine q35,smm=off -accel tcg,thread=multi -cpu Haswell-v4 -smp 2 -m 1024 \
+timeout "${VM_TIMEOUT:-1800}" qemu-system-x86_64 -machine q35,smm=off -accel tcg,thread=multi -cpu Haswell-v4 -smp 2 -m 1024 \
     -nodefaults -display none -serial stdio -no-reboot -kernel "$kernel"/boot/vmlinuz-* \
-    -initrd "$work/initrd" -append 'console=ttyS0 panic=-1 quiet loglevel=0' < /dev/null | tr -d '\r' | tee "$work/log"
+    -initrd "$work/initrd" -append 'console=ttyS0 panic=-1 quiet loglevel=0' \
+    -drive "id=disk,file=$work/disk,if=none,format=raw,cache=unsafe" -device nvme,drive=disk,serial=disk < /dev/null |
+    stdbuf -oL tr -d '\r' | tee "$work/log"
 grep -q '^VM-RESULT=0$' "$work/log"

@@ -7,6 +7,7 @@
 # build/vm/kernel-SUITE; remove that to have a newer one.
 set -euo pipefail
 suite=$1
+# shellcheck source-path=SCRIPTDIR source=sources.sh
 . "$(dirname "$0")/sources.sh"
 dir=$build/kernel-$suite
 if compgen -G "$dir/boot/vmlinuz-*" >/dev/null; then echo "$dir"; exit; fi

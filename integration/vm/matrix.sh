@@ -32,6 +32,7 @@ try 'limits.cpus' -q --cpus 0.5
 try 'limits.pids' -q --pids 20
 try 'network: proxy' -q --allow example.test:443
 try '--sandbox=landlock' -q --sandbox=landlock
+try '--sandbox=landlock, limits.memory and pids' -q --sandbox=landlock --memory 64M --pids 20
 "$jail" doctor host 2>/dev/null </dev/null | while read -r verdict rest; do
     feature=$(echo "$rest" | sed -E 's/  .*//')
     text=$(echo "$rest" | sed -E 's/^.*  +//')

@@ -11,6 +11,12 @@ for program in "$@"; do
     mke2fs) packages+=(e2fsprogs) ;;
     # 7.2, which Debian 12 has, panics in Linux 6.12 without KVM; 10 does not.
     qemu-system-x86_64) backports+=(qemu-system-x86) ;;
+    sfdisk) packages+=(fdisk) ;;
+    grub-mkimage) packages+=(grub-common grub-pc-bin) ;;
+    vagrant)
+        packages+=(vagrant vagrant-libvirt libvirt-daemon-system libvirt-clients libvirt-daemon
+            libvirt-daemon-driver-qemu dnsmasq-base iptables rsync)
+        ;;
     qemu-img) backports+=(qemu-utils) ;;
     *) packages+=("$program") ;;
     esac
@@ -24,6 +30,7 @@ if [ ${#packages[@]} -gt 0 ]; then "${as_root[@]}" "${install[@]}" "${packages[@
 # Debian 12's own sources with backports added, for this one command.
 options=()
 if grep -q '^VERSION_ID="12"' /etc/os-release; then
+    # shellcheck source-path=SCRIPTDIR source=sources.sh
     . "$(dirname "$0")/sources.sh"
     "${as_root[@]}" apt-get "${apt_options[@]}" --quiet update >&2
     options=("${apt_options[@]}" -t bookworm-backports)

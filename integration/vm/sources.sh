@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034
 # To be sourced, with $suite set to a Debian suite (bookworm-backports where it is not): sets $build
 # (build/vm), $sources (a deb822 file: this machine's own apt sources, with that suite in place of its
 # own) and $apt_options, which have apt use these alone. Nothing of the machine's own apt changes, and no

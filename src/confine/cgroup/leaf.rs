@@ -74,7 +74,13 @@ impl Leaf {
                 Some(ours) => make_own_parent(ours, needs)?,
                 None => leave_for_children(parent)?,
             }
-            files::enable(parent, needs)?;
+            match files::enable(parent, needs) {
+                Err(e) if own_parent.is_some() && is_gone(&e) => {
+                    std::thread::sleep(Duration::from_millis(1));
+                    continue;
+                }
+                other => other?,
+            }
             match fs::create_dir(&path) {
                 Err(e) if e.kind() == ErrorKind::NotFound => continue,
                 Err(e) if e.kind() == ErrorKind::AlreadyExists && made => {}
@@ -225,6 +231,11 @@ fn leave_for_children(parent: &Path) -> Result<(), CgroupError> {
     }
 }
 
+/// Was the group removed, before its file was opened or while it was?
+fn is_gone(error: &CgroupError) -> bool {
+    matches!(error.errno, Some(Errno::ENOENT | Errno::ENODEV))
+}
+
 /// Opens and locks a directory; `None` where it is no longer the one at this path.
 fn open_locked(path: &Path) -> Result<Option<File>, CgroupError> {
     let what = "hold the run's cgroup";
@@ -262,7 +273,11 @@ fn orphans(parent: &Path) -> Result<Vec<(PathBuf, File)>, CgroupError> {
     };
     let mut found = Vec::new();
     for entry in entries {
-        let path = entry.map_err(fail)?.path();
+        let path = match entry {
+            // The last run in it ends at this moment, and takes it along.
+            Err(e) if e.kind() == ErrorKind::NotFound => break,
+            other => other.map_err(fail)?.path(),
+        };
         let ours = path.file_name().is_some_and(|n| n.as_encoded_bytes().starts_with(b"jail-"));
         if ours
             && populated(&path) == Some(false)
