@@ -105,7 +105,11 @@ pub const ALL: &[Knob] = &[
         Some("no-route"),
     ),
     knob("network.allow, deny, inject", ["the egress process decides", "(no way out)", SAME], None),
-    knob("network.connections, bandwidth", ["the egress process", "(no way out)", SAME], None),
+    knob(
+        "network.connections, bandwidth, unlisted, hold",
+        ["the egress process", "(no way out)", SAME],
+        None,
+    ),
     knob(
         "network.loopback",
         ["Landlock", REFUSED, "not kept: its own loopback is always its own to use"],
@@ -220,8 +224,15 @@ fn row(policy: &Policy) {
         scratch: _,
         unprotect: _,
     } = filesystem;
-    let crate::policy::Network { mode: _, rules: _, connections: _, bandwidth: _, loopback: _ } =
-        network;
+    let crate::policy::Network {
+        mode: _,
+        unlisted: _,
+        hold: _,
+        rules: _,
+        connections: _,
+        bandwidth: _,
+        loopback: _,
+    } = network;
     let crate::policy::Limits {
         memory: _,
         cpus: _,
