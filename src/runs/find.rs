@@ -42,7 +42,7 @@ pub fn newest<'a>(runs: &'a [Run], name: &str, bucket: &str) -> Option<(&'a Run,
         return Some((run, 1));
     }
     let named = |run: &&Run| run.bucket == bucket && run.record.connector.as_str() == name;
-    let last = runs.iter().filter(named).next_back()?;
+    let last = runs.iter().rfind(named)?;
     Some((last, runs.iter().filter(named).count()))
 }
 

@@ -171,10 +171,10 @@ pub fn add_signal(set: SigSet, signal: libc::c_int) -> SigSet {
     let mut raw = *set.as_ref();
     // WHY: nix's enum has no real-time signals.
     // SAFETY: the set is initialised; a number that is no signal is refused and leaves it as it is.
-    unsafe {
-        libc::sigaddset(&raw mut raw, signal);
-        SigSet::from_sigset_t_unchecked(raw)
-    }
+    unsafe { libc::sigaddset(&raw mut raw, signal) };
+    // WHY: the only way back to nix's type.
+    // SAFETY: it was initialised as one, and has been changed by sigaddset(3) alone.
+    unsafe { SigSet::from_sigset_t_unchecked(raw) }
 }
 
 /// Lets a command die with the thread that starts it, which must live as long as its process.

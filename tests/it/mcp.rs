@@ -150,7 +150,7 @@ fn an_update_waits_and_then_says_how_it_can_be_answered() {
         assert!(approved.status.success(), "{approved:?}");
         assert_eq!(structured(&call(&client, &check, may).await)["allowed"], true);
         let audit = fs::read_to_string(dir.path().join(".cloned/audit.log")).unwrap();
-        assert!(audit.contains("\"kind\":\"asked\"") && audit.contains("\"kind\":\"\""));
+        assert!(audit.contains("\"kind\":\"asked\"") && audit.contains("\"kind\":\"decision\""));
         client.cancel().await.unwrap();
     });
 }

@@ -108,5 +108,5 @@ fn the_schema_is_json() {
     let schema = jail(dir.path(), &["schema", "connector"]);
     assert_eq!(schema.status.code(), Some(0));
     let schema: Value = serde_json::from_slice(&schema.stdout).unwrap();
-    assert_eq!(schema["properties"].as_object().unwrap().len(), 16);
+    assert_eq!(schema["properties"].as_object().unwrap().len(), 17);
 }
