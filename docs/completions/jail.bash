@@ -16,6 +16,12 @@ _jail() {
             ",$1")
                 cmd="jail"
                 ;;
+            jail,api)
+                cmd="jail__subcmd__api"
+                ;;
+            jail,approvals)
+                cmd="jail__subcmd__approvals"
+                ;;
             jail,audit)
                 cmd="jail__subcmd__audit"
                 ;;
@@ -24,6 +30,15 @@ _jail() {
                 ;;
             jail,completions)
                 cmd="jail__subcmd__completions"
+                ;;
+            jail,compose)
+                cmd="jail__subcmd__compose"
+                ;;
+            jail,console)
+                cmd="jail__subcmd__console"
+                ;;
+            jail,container-entry)
+                cmd="jail__subcmd__container__subcmd__entry"
                 ;;
             jail,doctor)
                 cmd="jail__subcmd__doctor"
@@ -43,6 +58,9 @@ _jail() {
             jail,ports)
                 cmd="jail__subcmd__ports"
                 ;;
+            jail,proxy)
+                cmd="jail__subcmd__proxy"
+                ;;
             jail,ps)
                 cmd="jail__subcmd__ps"
                 ;;
@@ -61,6 +79,36 @@ _jail() {
             jail,why)
                 cmd="jail__subcmd__why"
                 ;;
+            jail__subcmd__api,devices)
+                cmd="jail__subcmd__api__subcmd__devices"
+                ;;
+            jail__subcmd__api,pair)
+                cmd="jail__subcmd__api__subcmd__pair"
+                ;;
+            jail__subcmd__api__subcmd__devices,list)
+                cmd="jail__subcmd__api__subcmd__devices__subcmd__list"
+                ;;
+            jail__subcmd__api__subcmd__devices,revoke)
+                cmd="jail__subcmd__api__subcmd__devices__subcmd__revoke"
+                ;;
+            jail__subcmd__approvals,approve)
+                cmd="jail__subcmd__approvals__subcmd__approve"
+                ;;
+            jail__subcmd__approvals,deny)
+                cmd="jail__subcmd__approvals__subcmd__deny"
+                ;;
+            jail__subcmd__approvals,dismiss)
+                cmd="jail__subcmd__approvals__subcmd__dismiss"
+                ;;
+            jail__subcmd__approvals,list)
+                cmd="jail__subcmd__approvals__subcmd__list"
+                ;;
+            jail__subcmd__approvals,revoke)
+                cmd="jail__subcmd__approvals__subcmd__revoke"
+                ;;
+            jail__subcmd__approvals,show)
+                cmd="jail__subcmd__approvals__subcmd__show"
+                ;;
             jail__subcmd__audit,show)
                 cmd="jail__subcmd__audit__subcmd__show"
                 ;;
@@ -69,6 +117,12 @@ _jail() {
                 ;;
             jail__subcmd__audit,verify)
                 cmd="jail__subcmd__audit__subcmd__verify"
+                ;;
+            jail__subcmd__compose,check)
+                cmd="jail__subcmd__compose__subcmd__check"
+                ;;
+            jail__subcmd__doctor,containers)
+                cmd="jail__subcmd__doctor__subcmd__containers"
                 ;;
             jail__subcmd__doctor,host)
                 cmd="jail__subcmd__doctor__subcmd__host"
@@ -125,8 +179,212 @@ _jail() {
 
     case "${cmd}" in
         jail)
-            opts="-h -V --help --version run explain audit check firewall ports why ps stop logs init schema doctor seccomp completions"
+            opts="-h -V --help --version run explain approvals api console audit check compose firewall ports why ps stop logs proxy init schema doctor seccomp completions container-entry"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        jail__subcmd__api)
+            opts="-h -V --listen --pair --json --openapi --help --version pair devices"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        jail__subcmd__api__subcmd__devices)
+            opts="-h -V --help --version list revoke"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        jail__subcmd__api__subcmd__devices__subcmd__list)
+            opts="-h -V --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        jail__subcmd__api__subcmd__devices__subcmd__revoke)
+            opts="-h -V --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        jail__subcmd__api__subcmd__pair)
+            opts="-h -V --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        jail__subcmd__approvals)
+            opts="-h -V --help --version list show approve deny revoke dismiss"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        jail__subcmd__approvals__subcmd__approve)
+            opts="-h -V --once --session --until --always --scope --why --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --scope)
+                    COMPREPLY=($(compgen -W "tool connector global" -- "${cur}"))
+                    return 0
+                    ;;
+                --why)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        jail__subcmd__approvals__subcmd__deny)
+            opts="-h -V --once --session --until --always --scope --why --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --scope)
+                    COMPREPLY=($(compgen -W "tool connector global" -- "${cur}"))
+                    return 0
+                    ;;
+                --why)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        jail__subcmd__approvals__subcmd__dismiss)
+            opts="-h -V --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        jail__subcmd__approvals__subcmd__list)
+            opts="-h -V --all --connector --json --watch --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --connector)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        jail__subcmd__approvals__subcmd__revoke)
+            opts="-h -V --why --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --why)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        jail__subcmd__approvals__subcmd__show)
+            opts="-h -V --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -172,7 +430,7 @@ _jail() {
                     return 0
                     ;;
                 --kind)
-                    COMPREPLY=($(compgen -W "run-start applied denial run-end firewall asked decision" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "run-start applied denial run-end firewall asked decision act" -- "${cur}"))
                     return 0
                     ;;
                 --file)
@@ -254,13 +512,111 @@ _jail() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        jail__subcmd__doctor)
-            opts="-h -V --json --fail-on --fix --help --version host ports"
+        jail__subcmd__compose)
+            opts="-h -V --help --version check"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        jail__subcmd__compose__subcmd__check)
+            opts="-h -V --json --sarif --fix --env-file --profile --fail-on --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --env-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --fail-on)
+                    COMPREPLY=($(compgen -W "info warning error" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        jail__subcmd__console)
+            opts="-h -V --listen --open --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        jail__subcmd__container__subcmd__entry)
+            opts="-h -V --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        jail__subcmd__doctor)
+            opts="-h -V --json --fail-on --fix --help --version host ports containers"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --fail-on)
+                    COMPREPLY=($(compgen -W "info warning error" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        jail__subcmd__doctor__subcmd__containers)
+            opts="-h -V --engine --user --json --sarif --fail-on --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --engine)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --fail-on)
                     COMPREPLY=($(compgen -W "info warning error" -- "${cur}"))
                     return 0
@@ -309,7 +665,7 @@ _jail() {
             return 0
             ;;
         jail__subcmd__explain)
-            opts="-h -V --json --read --write --env --allow --deny --network --unlisted --publish --memory --cpus --pids --files --nice --timeout --eof-grace --seccomp --sandbox --workspace --system --scratch --allow-missing --help --version"
+            opts="-h -V --json --read --write --env --allow --deny --network --unlisted --publish --memory --cpus --pids --files --nice --timeout --eof-grace --seccomp --sandbox --image --engine --workspace --system --scratch --allow-missing --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -380,6 +736,14 @@ _jail() {
                     return 0
                     ;;
                 --sandbox)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --image)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --engine)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -798,6 +1162,48 @@ _jail() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        jail__subcmd__proxy)
+            opts="-h -V --listen --socks --connector --tool --allow --audit --check --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socks)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --connector)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tool)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --audit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --check)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         jail__subcmd__ps)
             opts="-h -V --all-workspaces --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -813,7 +1219,7 @@ _jail() {
             return 0
             ;;
         jail__subcmd__run)
-            opts="-t -q -h -V --dry-run --json --report --report-file --trace --listen --tty --i-accept-no-sandbox --quiet --read --write --env --allow --deny --network --unlisted --publish --memory --cpus --pids --files --nice --timeout --eof-grace --seccomp --sandbox --workspace --system --scratch --allow-missing --help --version"
+            opts="-t -q -h -V --dry-run --json --report --report-file --trace --listen --tty --i-accept-no-sandbox --quiet --read --write --env --allow --deny --network --unlisted --publish --memory --cpus --pids --files --nice --timeout --eof-grace --seccomp --sandbox --image --engine --workspace --system --scratch --allow-missing --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -896,6 +1302,14 @@ _jail() {
                     return 0
                     ;;
                 --sandbox)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --image)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --engine)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

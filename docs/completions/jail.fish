@@ -28,19 +28,25 @@ complete -c jail -n "__fish_jail_needs_command" -s h -l help -d 'Print help'
 complete -c jail -n "__fish_jail_needs_command" -s V -l version -d 'Print version'
 complete -c jail -n "__fish_jail_needs_command" -f -a "run" -d 'Run a connector in a jail: by name (its manifest is .cloned/connectors/NAME.yaml), or a command after `--`'
 complete -c jail -n "__fish_jail_needs_command" -f -a "explain" -d 'Show what `jail run NAME` would do: every value with who set it, every step in order'
+complete -c jail -n "__fish_jail_needs_command" -f -a "approvals" -d 'Answer what connectors and agents of this workspace ask for'
+complete -c jail -n "__fish_jail_needs_command" -f -a "api" -d 'Serve this workspace to programs: rules, approvals, ports, runs and the audit log, over HTTP'
+complete -c jail -n "__fish_jail_needs_command" -f -a "console" -d 'See what your connectors do, and answer what they ask for, in a browser'
 complete -c jail -n "__fish_jail_needs_command" -f -a "audit" -d 'See what ran, what was refused and how it ended, and check that nobody changed the record'
 complete -c jail -n "__fish_jail_needs_command" -f -a "check" -d 'Check manifests, and the firewall\'s files and the registry of ports where no name is given: one line per problem. Ends with 1 where there are problems, with 2 where a file cannot be read'
+complete -c jail -n "__fish_jail_needs_command" -f -a "compose" -d 'Judge compose files: what each container may do, and who can reach it'
 complete -c jail -n "__fish_jail_needs_command" -f -a "firewall" -d 'Say which hosts the connectors of this workspace may reach'
 complete -c jail -n "__fish_jail_needs_command" -f -a "ports" -d 'Say who may bind which port of this machine'
 complete -c jail -n "__fish_jail_needs_command" -f -a "why" -d 'Say what a run was refused and why, and what would allow it'
 complete -c jail -n "__fish_jail_needs_command" -f -a "ps" -d 'List your connectors that run now in this workspace, oldest first'
 complete -c jail -n "__fish_jail_needs_command" -f -a "stop" -d 'End connectors that run'
 complete -c jail -n "__fish_jail_needs_command" -f -a "logs" -d 'Print what a connector wrote to stderr, and what jail said about it'
+complete -c jail -n "__fish_jail_needs_command" -f -a "proxy" -d 'Serve the way out alone: an HTTP proxy and SOCKS5, for clients that something else confines'
 complete -c jail -n "__fish_jail_needs_command" -f -a "init" -d 'Make a `.cloned` folder with an example manifest and a registry of ports. Nothing that exists is changed'
 complete -c jail -n "__fish_jail_needs_command" -f -a "schema" -d 'Print the JSON Schema of a file, for editors'
-complete -c jail -n "__fish_jail_needs_command" -f -a "doctor" -d 'Look at everything, and say what is wrong and how to fix it: this machine, its ports, the policy, the record of runs'
+complete -c jail -n "__fish_jail_needs_command" -f -a "doctor" -d 'Look at everything, and say what is wrong and how to fix it: this machine, its ports, the policy, the record of runs, compose files'
 complete -c jail -n "__fish_jail_needs_command" -f -a "seccomp" -d 'Look at the profiles of system calls'
 complete -c jail -n "__fish_jail_needs_command" -f -a "completions" -d 'Print the completion script for a shell'
+complete -c jail -n "__fish_jail_needs_command" -f -a "container-entry" -d 'The first process of a container that jail runs; of no use elsewhere'
 complete -c jail -n "__fish_jail_using_subcommand run" -l report -d 'Write a report of the run to stderr when it ends: what was applied, proven, used' -r -f -a "json\t''"
 complete -c jail -n "__fish_jail_using_subcommand run" -l report-file -d 'Write the report to this file instead' -r -F
 complete -c jail -n "__fish_jail_using_subcommand run" -l listen -d 'Serve connections on a unix socket, one jailed connector each: unix:PATH' -r
@@ -61,6 +67,8 @@ complete -c jail -n "__fish_jail_using_subcommand run" -l timeout -d 'End it aft
 complete -c jail -n "__fish_jail_using_subcommand run" -l eof-grace -d 'How long it may live on after its standard input ended: a time, or `never`' -r
 complete -c jail -n "__fish_jail_using_subcommand run" -l seccomp -d 'System calls: a built-in profile, or the path of one' -r
 complete -c jail -n "__fish_jail_using_subcommand run" -l sandbox -d 'What confines it: namespace; landlock (weaker, for hosts that forbid user namespaces); container; none' -r
+complete -c jail -n "__fish_jail_using_subcommand run" -l image -d 'With --sandbox=container: the image that it runs in. It must be there; none is fetched' -r
+complete -c jail -n "__fish_jail_using_subcommand run" -l engine -d 'With --sandbox=container: podman or docker; without it the one that is there, rootless before rootful' -r
 complete -c jail -n "__fish_jail_using_subcommand run" -l workspace -d 'What /workspace is: tmpfs[:SIZE], host:PATH or copy:PATH' -r
 complete -c jail -n "__fish_jail_using_subcommand run" -l system -d 'The system\'s programs that it sees: usr or minimal' -r
 complete -c jail -n "__fish_jail_using_subcommand run" -l scratch -d 'Size of its /tmp and of its HOME' -r
@@ -90,6 +98,8 @@ complete -c jail -n "__fish_jail_using_subcommand explain" -l timeout -d 'End it
 complete -c jail -n "__fish_jail_using_subcommand explain" -l eof-grace -d 'How long it may live on after its standard input ended: a time, or `never`' -r
 complete -c jail -n "__fish_jail_using_subcommand explain" -l seccomp -d 'System calls: a built-in profile, or the path of one' -r
 complete -c jail -n "__fish_jail_using_subcommand explain" -l sandbox -d 'What confines it: namespace; landlock (weaker, for hosts that forbid user namespaces); container; none' -r
+complete -c jail -n "__fish_jail_using_subcommand explain" -l image -d 'With --sandbox=container: the image that it runs in. It must be there; none is fetched' -r
+complete -c jail -n "__fish_jail_using_subcommand explain" -l engine -d 'With --sandbox=container: podman or docker; without it the one that is there, rootless before rootful' -r
 complete -c jail -n "__fish_jail_using_subcommand explain" -l workspace -d 'What /workspace is: tmpfs[:SIZE], host:PATH or copy:PATH' -r
 complete -c jail -n "__fish_jail_using_subcommand explain" -l system -d 'The system\'s programs that it sees: usr or minimal' -r
 complete -c jail -n "__fish_jail_using_subcommand explain" -l scratch -d 'Size of its /tmp and of its HOME' -r
@@ -97,6 +107,68 @@ complete -c jail -n "__fish_jail_using_subcommand explain" -l allow-missing -d '
 complete -c jail -n "__fish_jail_using_subcommand explain" -l json -d 'As JSON'
 complete -c jail -n "__fish_jail_using_subcommand explain" -s h -l help -d 'Print help'
 complete -c jail -n "__fish_jail_using_subcommand explain" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and not __fish_seen_subcommand_from list show approve deny revoke dismiss" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and not __fish_seen_subcommand_from list show approve deny revoke dismiss" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and not __fish_seen_subcommand_from list show approve deny revoke dismiss" -f -a "list" -d 'Print what waits for an answer, what was asked for last at the end. A line with `!` says why to look twice'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and not __fish_seen_subcommand_from list show approve deny revoke dismiss" -f -a "show" -d 'Print all that is known of one request: who asks for what, since when, how often, and what was answered'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and not __fish_seen_subcommand_from list show approve deny revoke dismiss" -f -a "approve" -d 'Say yes. A connection that is held goes on at once; one that was refused goes through when it is tried again'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and not __fish_seen_subcommand_from list show approve deny revoke dismiss" -f -a "deny" -d 'Say no. A connection that is held is refused at once'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and not __fish_seen_subcommand_from list show approve deny revoke dismiss" -f -a "revoke" -d 'Take an answer back: what was approved is refused again and its connections are cut, what was denied is asked for again'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and not __fish_seen_subcommand_from list show approve deny revoke dismiss" -f -a "dismiss" -d 'Take requests off the list without an answer. They come back when they are asked for again'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from list" -l connector -d 'Of this connector only' -r
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from list" -l all -d 'What was answered, too'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from list" -l json -d 'Print `{"requests": […]}`. A request has `id`, `connector`, `tool`, `what` (`egress` with `host`, `port`, `private`; or `port` with `service`, `proto`, `at`, `open`), `standing`, `first_at`, `last_at` (seconds since 1970), `times`, `latest`, `running`, `doubts` and `answers`'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from list" -l watch -d 'Go on, and show what changes; with --json a request per line, each time that something of it changes, also when it is answered'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from show" -l json -d 'Print the request as JSON, with the fields of `list --json`'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from show" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from approve" -l until -d 'Until then: a time from now (`2h`, `7days`) or a moment (`2026-12-01T00:00:00Z`)' -r
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from approve" -l scope -d 'For whom: the tool that asked (without this, where there is one), the connector that asked, or every connector of the workspace' -r -f -a "tool\t'The tool that asked'
+connector\t'The connector that asked, whatever tool it stands behind'
+global\t'Every connector of the workspace'"
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from approve" -l why -d 'Why; kept with the answer' -r
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from approve" -l once -d 'For one connection of the run that asked'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from approve" -l session -d 'For the run that asked'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from approve" -l always -d 'For good'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from approve" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from approve" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from deny" -l until -d 'Until then: a time from now (`2h`, `7days`) or a moment (`2026-12-01T00:00:00Z`)' -r
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from deny" -l scope -d 'For whom: the tool that asked (without this, where there is one), the connector that asked, or every connector of the workspace' -r -f -a "tool\t'The tool that asked'
+connector\t'The connector that asked, whatever tool it stands behind'
+global\t'Every connector of the workspace'"
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from deny" -l why -d 'Why; kept with the answer' -r
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from deny" -l once -d 'For one connection of the run that asked'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from deny" -l session -d 'For the run that asked'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from deny" -l always -d 'For good'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from deny" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from deny" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from revoke" -l why -d 'Why; kept with the answer' -r
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from revoke" -s h -l help -d 'Print help'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from revoke" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from dismiss" -s h -l help -d 'Print help'
+complete -c jail -n "__fish_jail_using_subcommand approvals; and __fish_seen_subcommand_from dismiss" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand api; and not __fish_seen_subcommand_from pair devices" -l listen -d 'Also listen here, for paired devices: 127.0.0.1:PORT or [::1]:PORT. Port 0 takes a free one' -r
+complete -c jail -n "__fish_jail_using_subcommand api; and not __fish_seen_subcommand_from pair devices" -l pair -d 'Show a code that pairs a device'
+complete -c jail -n "__fish_jail_using_subcommand api; and not __fish_seen_subcommand_from pair devices" -l json -d 'Print `{"unix", "tcp", "code", "pid"}` when it serves, on one line: the socket\'s path, the address as a URL, the code that pairs a device'
+complete -c jail -n "__fish_jail_using_subcommand api; and not __fish_seen_subcommand_from pair devices" -l openapi -d 'Print the OpenAPI description and end'
+complete -c jail -n "__fish_jail_using_subcommand api; and not __fish_seen_subcommand_from pair devices" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jail -n "__fish_jail_using_subcommand api; and not __fish_seen_subcommand_from pair devices" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand api; and not __fish_seen_subcommand_from pair devices" -f -a "pair" -d 'Show a code that pairs a device with the API that serves this workspace'
+complete -c jail -n "__fish_jail_using_subcommand api; and not __fish_seen_subcommand_from pair devices" -f -a "devices" -d 'See and revoke what was paired'
+complete -c jail -n "__fish_jail_using_subcommand api; and __fish_seen_subcommand_from pair" -l json -d 'Print `{"code", "seconds"}`'
+complete -c jail -n "__fish_jail_using_subcommand api; and __fish_seen_subcommand_from pair" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jail -n "__fish_jail_using_subcommand api; and __fish_seen_subcommand_from pair" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand api; and __fish_seen_subcommand_from devices" -s h -l help -d 'Print help'
+complete -c jail -n "__fish_jail_using_subcommand api; and __fish_seen_subcommand_from devices" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand api; and __fish_seen_subcommand_from devices" -f -a "list" -d 'List the devices that were paired'
+complete -c jail -n "__fish_jail_using_subcommand api; and __fish_seen_subcommand_from devices" -f -a "revoke" -d 'Take a device\'s token no more; what it watches ends'
+complete -c jail -n "__fish_jail_using_subcommand console" -l listen -d 'Serve here: 127.0.0.1:PORT or [::1]:PORT; without this a free port of 127.0.0.1' -r
+complete -c jail -n "__fish_jail_using_subcommand console" -l open -d 'Open the page in your browser. The code is for you to type: what a program is started with, others can see'
+complete -c jail -n "__fish_jail_using_subcommand console" -l json -d 'Print `{"url", "link", "code", "seconds", "pid"}` on one line; `pid` is null where another process serves'
+complete -c jail -n "__fish_jail_using_subcommand console" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jail -n "__fish_jail_using_subcommand console" -s V -l version -d 'Print version'
 complete -c jail -n "__fish_jail_using_subcommand audit; and not __fish_seen_subcommand_from show tail verify" -s h -l help -d 'Print help'
 complete -c jail -n "__fish_jail_using_subcommand audit; and not __fish_seen_subcommand_from show tail verify" -s V -l version -d 'Print version'
 complete -c jail -n "__fish_jail_using_subcommand audit; and not __fish_seen_subcommand_from show tail verify" -f -a "show" -d 'Print events, oldest first'
@@ -111,7 +183,8 @@ denial\t''
 run-end\t''
 firewall\t''
 asked\t''
-decision\t''"
+decision\t''
+act\t''"
 complete -c jail -n "__fish_jail_using_subcommand audit; and __fish_seen_subcommand_from show" -l file -d 'The log; that of the workspace without this' -r -F
 complete -c jail -n "__fish_jail_using_subcommand audit; and __fish_seen_subcommand_from show" -l json -d 'Print the records as they stand in the log, one JSON object per line'
 complete -c jail -n "__fish_jail_using_subcommand audit; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
@@ -128,6 +201,19 @@ complete -c jail -n "__fish_jail_using_subcommand audit; and __fish_seen_subcomm
 complete -c jail -n "__fish_jail_using_subcommand check" -l json -d 'Print the result as JSON'
 complete -c jail -n "__fish_jail_using_subcommand check" -s h -l help -d 'Print help'
 complete -c jail -n "__fish_jail_using_subcommand check" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand compose; and not __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
+complete -c jail -n "__fish_jail_using_subcommand compose; and not __fish_seen_subcommand_from check" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand compose; and not __fish_seen_subcommand_from check" -f -a "check" -d 'Say what is wrong with the services of a compose file, why, and how to write it instead'
+complete -c jail -n "__fish_jail_using_subcommand compose; and __fish_seen_subcommand_from check" -l env-file -d 'Variables, in the place of `.env`; several are read in turn' -r -F
+complete -c jail -n "__fish_jail_using_subcommand compose; and __fish_seen_subcommand_from check" -l profile -d 'Judge only what is started with this profile' -r
+complete -c jail -n "__fish_jail_using_subcommand compose; and __fish_seen_subcommand_from check" -l fail-on -d 'End with 1 only for findings that are at least this bad' -r -f -a "info\t'Good to know'
+warning\t'Somebody should look at it'
+error\t'A rule is broken'"
+complete -c jail -n "__fish_jail_using_subcommand compose; and __fish_seen_subcommand_from check" -l json -d 'Print JSON (schema `jail.compose/1`) instead of text'
+complete -c jail -n "__fish_jail_using_subcommand compose; and __fish_seen_subcommand_from check" -l sarif -d 'Print SARIF 2.1.0 instead of text'
+complete -c jail -n "__fish_jail_using_subcommand compose; and __fish_seen_subcommand_from check" -l fix -d 'Mend what can be mended without a question; comments and order stay'
+complete -c jail -n "__fish_jail_using_subcommand compose; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jail -n "__fish_jail_using_subcommand compose; and __fish_seen_subcommand_from check" -s V -l version -d 'Print version'
 complete -c jail -n "__fish_jail_using_subcommand firewall; and not __fish_seen_subcommand_from list allow deny remove check proxy export" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jail -n "__fish_jail_using_subcommand firewall; and not __fish_seen_subcommand_from list allow deny remove check proxy export" -s V -l version -d 'Print version'
 complete -c jail -n "__fish_jail_using_subcommand firewall; and not __fish_seen_subcommand_from list allow deny remove check proxy export" -f -a "list" -d 'Print the rules of this workspace\'s files, in their order; those of manifests are in `jail explain NAME`'
@@ -194,7 +280,7 @@ complete -c jail -n "__fish_jail_using_subcommand ports; and not __fish_seen_sub
 complete -c jail -n "__fish_jail_using_subcommand ports; and not __fish_seen_subcommand_from list add remove allocate request" -f -a "remove" -d 'Remove a service. Its port is nobody\'s then; whoever listens there goes on. Ends with 1 where there is no such service'
 complete -c jail -n "__fish_jail_using_subcommand ports; and not __fish_seen_subcommand_from list add remove allocate request" -f -a "allocate" -d 'Find a free port for a service, register it, and print it: the port alone, on stdout. A service that is registered keeps its port, however often this is called'
 complete -c jail -n "__fish_jail_using_subcommand ports; and not __fish_seen_subcommand_from list add remove allocate request" -f -a "request" -d 'Ask the owner of this workspace to register a port. This grants nothing: it is noted, and waits'
-complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from list" -l pending -d 'Print what was asked for and is not granted instead, each with the command that grants it'
+complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from list" -l pending -d 'Print what was asked for and is not answered instead, each with the command that grants it'
 complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from list" -l json -d 'Print `{"services": […], "reserved": […], "policy": {…}, "pending": NUMBER}`; with --pending `{"pending": […]}`'
 complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c jail -n "__fish_jail_using_subcommand ports; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
@@ -250,19 +336,29 @@ complete -c jail -n "__fish_jail_using_subcommand logs" -l raw -d 'The bytes as 
 complete -c jail -n "__fish_jail_using_subcommand logs" -l json -d 'Print an object for each line: `{"run", "time", "from", "text"}`, `from` is `connector` or `jail`; the last of a run that has ended has `end` with `code` and `how`'
 complete -c jail -n "__fish_jail_using_subcommand logs" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jail -n "__fish_jail_using_subcommand logs" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand proxy" -l listen -d 'Where the HTTP proxy listens (CONNECT and plain http://)' -r
+complete -c jail -n "__fish_jail_using_subcommand proxy" -l socks -d 'Where SOCKS5 listens' -r
+complete -c jail -n "__fish_jail_using_subcommand proxy" -l connector -d 'The connector that rules and the record of runs know its clients by' -r
+complete -c jail -n "__fish_jail_using_subcommand proxy" -l tool -d 'The tool whose rules count as well' -r
+complete -c jail -n "__fish_jail_using_subcommand proxy" -l allow -d 'Allow this host too; the port is 443 unless given' -r
+complete -c jail -n "__fish_jail_using_subcommand proxy" -l audit -d 'The record of runs, in the place of the workspace\'s own' -r -F
+complete -c jail -n "__fish_jail_using_subcommand proxy" -l check -d 'Do nothing but look whether something listens there: 0 if so, 1 if not (for health checks)' -r
+complete -c jail -n "__fish_jail_using_subcommand proxy" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jail -n "__fish_jail_using_subcommand proxy" -s V -l version -d 'Print version'
 complete -c jail -n "__fish_jail_using_subcommand init" -s h -l help -d 'Print help'
 complete -c jail -n "__fish_jail_using_subcommand init" -s V -l version -d 'Print version'
 complete -c jail -n "__fish_jail_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jail -n "__fish_jail_using_subcommand schema" -s V -l version -d 'Print version'
-complete -c jail -n "__fish_jail_using_subcommand doctor; and not __fish_seen_subcommand_from host ports" -l fail-on -d 'End with 1 only for findings that are at least this bad' -r -f -a "info\t'Good to know'
+complete -c jail -n "__fish_jail_using_subcommand doctor; and not __fish_seen_subcommand_from host ports containers" -l fail-on -d 'End with 1 only for findings that are at least this bad' -r -f -a "info\t'Good to know'
 warning\t'Somebody should look at it'
 error\t'A rule is broken'"
-complete -c jail -n "__fish_jail_using_subcommand doctor; and not __fish_seen_subcommand_from host ports" -l json -d 'Print JSON (schema `jail.doctor/1`) instead of text'
-complete -c jail -n "__fish_jail_using_subcommand doctor; and not __fish_seen_subcommand_from host ports" -l fix -d 'Do what is safe: take the right to write to `.cloned` from other users, remove cgroups of killed runs'
-complete -c jail -n "__fish_jail_using_subcommand doctor; and not __fish_seen_subcommand_from host ports" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c jail -n "__fish_jail_using_subcommand doctor; and not __fish_seen_subcommand_from host ports" -s V -l version -d 'Print version'
-complete -c jail -n "__fish_jail_using_subcommand doctor; and not __fish_seen_subcommand_from host ports" -f -a "host" -d 'Try every kernel feature that jail uses, and say what each missing one costs'
-complete -c jail -n "__fish_jail_using_subcommand doctor; and not __fish_seen_subcommand_from host ports" -f -a "ports" -d 'Compare the sockets that listen on this machine with the registry of ports'
+complete -c jail -n "__fish_jail_using_subcommand doctor; and not __fish_seen_subcommand_from host ports containers" -l json -d 'Print JSON (schema `jail.doctor/1`) instead of text'
+complete -c jail -n "__fish_jail_using_subcommand doctor; and not __fish_seen_subcommand_from host ports containers" -l fix -d 'Do what is safe: take the right to write to `.cloned` from other users, remove cgroups of killed runs'
+complete -c jail -n "__fish_jail_using_subcommand doctor; and not __fish_seen_subcommand_from host ports containers" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jail -n "__fish_jail_using_subcommand doctor; and not __fish_seen_subcommand_from host ports containers" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand doctor; and not __fish_seen_subcommand_from host ports containers" -f -a "host" -d 'Try every kernel feature that jail uses, and say what each missing one costs'
+complete -c jail -n "__fish_jail_using_subcommand doctor; and not __fish_seen_subcommand_from host ports containers" -f -a "ports" -d 'Compare the sockets that listen on this machine with the registry of ports'
+complete -c jail -n "__fish_jail_using_subcommand doctor; and not __fish_seen_subcommand_from host ports containers" -f -a "containers" -d 'Judge the containers that run here, by `inspect` and by what the kernel says of them'
 complete -c jail -n "__fish_jail_using_subcommand doctor; and __fish_seen_subcommand_from host" -l json -d 'Print JSON (schema `jail.doctor.host/1`) instead of a table'
 complete -c jail -n "__fish_jail_using_subcommand doctor; and __fish_seen_subcommand_from host" -l apparmor -d 'Print the AppArmor profile that lets this binary make user namespaces, and do nothing else'
 complete -c jail -n "__fish_jail_using_subcommand doctor; and __fish_seen_subcommand_from host" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -278,6 +374,15 @@ complete -c jail -n "__fish_jail_using_subcommand doctor; and __fish_seen_subcom
 complete -c jail -n "__fish_jail_using_subcommand doctor; and __fish_seen_subcommand_from ports" -l watch -d 'Go on, and print what comes and goes; ends on SIGINT, or when nobody reads any more'
 complete -c jail -n "__fish_jail_using_subcommand doctor; and __fish_seen_subcommand_from ports" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jail -n "__fish_jail_using_subcommand doctor; and __fish_seen_subcommand_from ports" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand doctor; and __fish_seen_subcommand_from containers" -l engine -d 'podman or docker alone' -r
+complete -c jail -n "__fish_jail_using_subcommand doctor; and __fish_seen_subcommand_from containers" -l user -d 'The user that they must run as; any but root without this' -r
+complete -c jail -n "__fish_jail_using_subcommand doctor; and __fish_seen_subcommand_from containers" -l fail-on -d 'End with 1 only for findings that are at least this bad' -r -f -a "info\t'Good to know'
+warning\t'Somebody should look at it'
+error\t'A rule is broken'"
+complete -c jail -n "__fish_jail_using_subcommand doctor; and __fish_seen_subcommand_from containers" -l json -d 'Print JSON (schema `jail.doctor.containers/1`) instead of text'
+complete -c jail -n "__fish_jail_using_subcommand doctor; and __fish_seen_subcommand_from containers" -l sarif -d 'Print SARIF 2.1.0, for code hosts and editors'
+complete -c jail -n "__fish_jail_using_subcommand doctor; and __fish_seen_subcommand_from containers" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jail -n "__fish_jail_using_subcommand doctor; and __fish_seen_subcommand_from containers" -s V -l version -d 'Print version'
 complete -c jail -n "__fish_jail_using_subcommand seccomp; and not __fish_seen_subcommand_from show list" -s h -l help -d 'Print help'
 complete -c jail -n "__fish_jail_using_subcommand seccomp; and not __fish_seen_subcommand_from show list" -s V -l version -d 'Print version'
 complete -c jail -n "__fish_jail_using_subcommand seccomp; and not __fish_seen_subcommand_from show list" -f -a "show" -d 'List what a built-in profile allows, with the reason for each rule'
@@ -295,3 +400,5 @@ complete -c jail -n "__fish_jail_using_subcommand seccomp; and __fish_seen_subco
 complete -c jail -n "__fish_jail_using_subcommand seccomp; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
 complete -c jail -n "__fish_jail_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jail -n "__fish_jail_using_subcommand completions" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand container-entry" -s h -l help -d 'Print help'
+complete -c jail -n "__fish_jail_using_subcommand container-entry" -s V -l version -d 'Print version'
