@@ -197,10 +197,9 @@ fn an_answer_is_on_record() {
     let mut rig = Rig::new();
     let id = rig.asked("a.example");
     let given = answer(&mut rig.state, &id, yes(Lifetime::Once)).unwrap();
-    let (request, _) = find(&rig.state, &id).unwrap().unwrap();
-    log(&rig.root, &given, &request).unwrap();
-    let taken = revoke(&mut rig.state, &id, yes(Lifetime::Always)).unwrap();
-    log(&rig.root, &taken, &request).unwrap();
+    rig.apply();
+    revoke(&mut rig.state, &id, yes(Lifetime::Always)).unwrap();
+    rig.apply();
     let path = crate::audit::path_for(Some(&rig.root.path), None, None).unwrap();
     let mut reader = crate::audit::Reader::open(&path, false).unwrap();
     let mut next = || match reader.next_entry().unwrap().unwrap().event {

@@ -18,6 +18,7 @@ fn plan() -> Plan {
         landlock_abi: 7,
         landlock_errno: 0,
         runs: Some("/home/u/.cache/jail/runs".into()),
+        entries: Vec::new(),
         time_namespace: true,
         overlay: false,
         ipv6: false,
