@@ -34,6 +34,9 @@ _jail() {
             jail,compose)
                 cmd="jail__subcmd__compose"
                 ;;
+            jail,console)
+                cmd="jail__subcmd__console"
+                ;;
             jail,container-entry)
                 cmd="jail__subcmd__container__subcmd__entry"
                 ;;
@@ -182,7 +185,7 @@ _jail() {
 
     case "${cmd}" in
         jail)
-            opts="-h -V --help --version run explain approvals api audit check compose firewall ports why ps stop logs proxy init schema doctor seccomp completions container-entry"
+            opts="-h -V --help --version run explain approvals api console audit check compose firewall ports why ps stop logs proxy mcp init schema doctor seccomp completions container-entry"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -546,6 +549,24 @@ _jail() {
                     ;;
                 --fail-on)
                     COMPREPLY=($(compgen -W "info warning error" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        jail__subcmd__console)
+            opts="-h -V --listen --open --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)

@@ -30,6 +30,7 @@ complete -c jail -n "__fish_jail_needs_command" -f -a "run" -d 'Run a connector 
 complete -c jail -n "__fish_jail_needs_command" -f -a "explain" -d 'Show what `jail run NAME` would do: every value with who set it, every step in order'
 complete -c jail -n "__fish_jail_needs_command" -f -a "approvals" -d 'Answer what connectors and agents of this workspace ask for'
 complete -c jail -n "__fish_jail_needs_command" -f -a "api" -d 'Serve this workspace to programs: rules, approvals, ports, runs and the audit log, over HTTP'
+complete -c jail -n "__fish_jail_needs_command" -f -a "console" -d 'See what your connectors do, and answer what they ask for, in a browser'
 complete -c jail -n "__fish_jail_needs_command" -f -a "audit" -d 'See what ran, what was refused and how it ended, and check that nobody changed the record'
 complete -c jail -n "__fish_jail_needs_command" -f -a "check" -d 'Check manifests, and the firewall\'s files and the registry of ports where no name is given: one line per problem. Ends with 1 where there are problems, with 2 where a file cannot be read'
 complete -c jail -n "__fish_jail_needs_command" -f -a "compose" -d 'Judge compose files: what each container may do, and who can reach it'
@@ -40,6 +41,7 @@ complete -c jail -n "__fish_jail_needs_command" -f -a "ps" -d 'List your connect
 complete -c jail -n "__fish_jail_needs_command" -f -a "stop" -d 'End connectors that run'
 complete -c jail -n "__fish_jail_needs_command" -f -a "logs" -d 'Print what a connector wrote to stderr, and what jail said about it'
 complete -c jail -n "__fish_jail_needs_command" -f -a "proxy" -d 'Serve the way out alone: an HTTP proxy and SOCKS5, for clients that something else confines'
+complete -c jail -n "__fish_jail_needs_command" -f -a "mcp" -d 'Serve tools for agents on stdin and stdout (MCP): what may be reached, why something was refused, and a request to reach more'
 complete -c jail -n "__fish_jail_needs_command" -f -a "init" -d 'Make a `.cloned` folder with an example manifest and a registry of ports. Nothing that exists is changed'
 complete -c jail -n "__fish_jail_needs_command" -f -a "schema" -d 'Print the JSON Schema of a file, for editors'
 complete -c jail -n "__fish_jail_needs_command" -f -a "doctor" -d 'Look at everything, and say what is wrong and how to fix it: this machine, its ports, the policy, the record of runs, compose files'
@@ -163,6 +165,11 @@ complete -c jail -n "__fish_jail_using_subcommand api; and __fish_seen_subcomman
 complete -c jail -n "__fish_jail_using_subcommand api; and __fish_seen_subcommand_from devices" -s V -l version -d 'Print version'
 complete -c jail -n "__fish_jail_using_subcommand api; and __fish_seen_subcommand_from devices" -f -a "list" -d 'List the devices that were paired'
 complete -c jail -n "__fish_jail_using_subcommand api; and __fish_seen_subcommand_from devices" -f -a "revoke" -d 'Take a device\'s token no more; what it watches ends'
+complete -c jail -n "__fish_jail_using_subcommand console" -l listen -d 'Serve here: 127.0.0.1:PORT or [::1]:PORT; without this a free port of 127.0.0.1' -r
+complete -c jail -n "__fish_jail_using_subcommand console" -l open -d 'Open the page in your browser. The code is for you to type: what a program is started with, others can see'
+complete -c jail -n "__fish_jail_using_subcommand console" -l json -d 'Print `{"url", "link", "code", "seconds", "pid"}` on one line; `pid` is null where another process serves'
+complete -c jail -n "__fish_jail_using_subcommand console" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jail -n "__fish_jail_using_subcommand console" -s V -l version -d 'Print version'
 complete -c jail -n "__fish_jail_using_subcommand audit; and not __fish_seen_subcommand_from show tail verify" -s h -l help -d 'Print help'
 complete -c jail -n "__fish_jail_using_subcommand audit; and not __fish_seen_subcommand_from show tail verify" -s V -l version -d 'Print version'
 complete -c jail -n "__fish_jail_using_subcommand audit; and not __fish_seen_subcommand_from show tail verify" -f -a "show" -d 'Print events, oldest first'
@@ -342,6 +349,9 @@ complete -c jail -n "__fish_jail_using_subcommand proxy" -l audit -d 'The record
 complete -c jail -n "__fish_jail_using_subcommand proxy" -l check -d 'Do nothing but look whether something listens there: 0 if so, 1 if not (for health checks)' -r
 complete -c jail -n "__fish_jail_using_subcommand proxy" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jail -n "__fish_jail_using_subcommand proxy" -s V -l version -d 'Print version'
+complete -c jail -n "__fish_jail_using_subcommand mcp" -l wait -d 'How long an update waits for your answer before it says that it is pending. Many clients give up on a tool after 60 seconds' -r
+complete -c jail -n "__fish_jail_using_subcommand mcp" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jail -n "__fish_jail_using_subcommand mcp" -s V -l version -d 'Print version'
 complete -c jail -n "__fish_jail_using_subcommand init" -s h -l help -d 'Print help'
 complete -c jail -n "__fish_jail_using_subcommand init" -s V -l version -d 'Print version'
 complete -c jail -n "__fish_jail_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
