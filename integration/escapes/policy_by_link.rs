@@ -4,6 +4,7 @@
 //! Stopped by: the policy looks again at what is granted for writing, behind links.
 
 use super::prelude::*;
+use std::path::PathBuf;
 
 pub const ATTACK: Attack = Attack {
     name: "policy_by_link",
@@ -18,8 +19,16 @@ pub const ATTACK: Attack = Attack {
     },
     jail_args: &["--write", "{door}"],
     attack: |env| {
-        let file = "project/.cloned/connectors/x.yaml";
-        judge(fs::write(env.path("door").join(file), "evil").or_else(|_| fs::write(env.path("up").join(file), "evil")))
+        // Where the folder itself cannot be written, another takes its place.
+        let replaced = |above: PathBuf| {
+            let own = above.join("project/.cloned/connectors");
+            fs::write(own.join("x.yaml"), "evil").or_else(|_| {
+                fs::rename(above.join("project"), above.join("old"))?;
+                fs::create_dir_all(&own)?;
+                fs::write(own.join("x.yaml"), "evil")
+            })
+        };
+        judge(replaced(env.path("door")).or_else(|_| replaced(env.path("up"))))
     },
     effect: Some(|fixture, _| {
         fixture.read("up/project/.cloned/connectors/x.yaml").contains("evil").then(|| "it was written".into())
