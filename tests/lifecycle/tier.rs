@@ -157,14 +157,13 @@ fn hide_clone3(command: &mut Command) {
             step(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
         ];
         let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
+        nix::sys::prctl::set_no_new_privs()?;
         // SAFETY: the program and its filter live through the call, which copies them.
         #[expect(unsafe_code, reason = "no wrapper here")]
         let set = unsafe {
-            libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
-                && libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program)
-                    == 0
+            libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program)
         };
-        if set { Ok(()) } else { Err(io::Error::last_os_error()) }
+        if set == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     };
     // SAFETY: as in `forbid_namespaces`.
     #[expect(unsafe_code, reason = "a step between fork and exec")]
