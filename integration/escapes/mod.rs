@@ -90,6 +90,7 @@ attacks! {
     pivot_root,
     planted_grant,
     planted_link,
+    policy_by_link,
     policy_from_above,
     policy_rewrite,
     proc_root,

@@ -66,6 +66,7 @@ const WALLS: &[(Role, &str, &str)] = &[
     (Role::Init, "mount_setattr", "7"),
     (Role::Init, "mount_setattr", "6"),
     (Role::Init, "mount_setattr", "11"),
+    (Role::Init, "mount_setattr", "1"), // the root itself
     (Role::Init, "fsconfig", "hidepid"),
     (Role::Init, "pivot_root", "."),
     (Role::Init, "umount2", ""),

@@ -18,6 +18,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("tier::without_it_the_run_is_refused", by_default),
         trial("tier::what_is_held", held),
+        trial("tier::where_clone3_is_hidden", without_clone3),
         trial("tier::it_is_told_everywhere", told),
         trial("tier::json_rpc_with_python", python),
         trial("tier::json_rpc_with_node", node),
@@ -137,6 +138,52 @@ fn held() -> Outcome {
     assert_code(&output, 0);
     assert_eq!(stdout(&output), "works\n", "{}", stderr(&output));
     assert_eq!(fs::read_to_string(secret).unwrap(), "SECRET");
+    Ok(())
+}
+
+/// Container engines answer clone3 with ENOSYS, so that others fall back to clone.
+fn hide_clone3(command: &mut Command) {
+    let step = |code: u32, if_true, if_false, k| libc::sock_filter {
+        code: code as u16,
+        jt: if_true,
+        jf: if_false,
+        k,
+    };
+    let hide = move || {
+        let mut filter = [
+            step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
+            step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, libc::SYS_clone3 as u32),
+            step(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32),
+            step(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
+        ];
+        let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
+        nix::sys::prctl::set_no_new_privs()?;
+        // SAFETY: the program and its filter live through the call, which copies them.
+        #[expect(unsafe_code, reason = "no wrapper here")]
+        let set = unsafe {
+            libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program)
+        };
+        if set == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    };
+    // SAFETY: as in `forbid_namespaces`.
+    #[expect(unsafe_code, reason = "a step between fork and exec")]
+    unsafe {
+        command.pre_exec(hide)
+    };
+}
+
+fn without_clone3() -> Outcome {
+    needs!();
+    let case = Case::new();
+    let mut command = script(&case, &["-q"], "ls / 2>/dev/null || echo held");
+    hide_clone3(&mut command);
+    let output = command.output().unwrap();
+    assert_code(&output, 0);
+    assert_eq!(stdout(&output), "held\n", "{}", stderr(&output));
+    // A run with namespaces needs what only clone3 has.
+    let mut command = case.jail(&["run", "--", "true"]);
+    hide_clone3(&mut command);
+    assert_refused(&command.output().unwrap(), 125, &["clone3", "ENOSYS"]);
     Ok(())
 }
 
