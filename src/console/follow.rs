@@ -79,7 +79,7 @@ impl Follow {
     pub(super) fn running(&mut self) -> Vec<Started> {
         self.runs.retain(|_, run| lives(&run.start));
         let mut runs: Vec<Started> = self.runs.values().cloned().collect();
-        runs.sort_by(|a, b| (a.since, a.start.pid).cmp(&(b.since, b.start.pid)));
+        runs.sort_by_key(|run| (run.since, run.start.pid));
         runs
     }
 }

@@ -58,7 +58,7 @@ async fn look(visit: &Visit) -> Option<u64> {
             }
             None => true,
         };
-        Ok(paired.then(|| console.desk.mark()).transpose()?)
+        paired.then(|| console.desk.mark()).transpose()
     };
     // What cannot be read now is said by the page itself: it changes, and so does this.
     visit.app.work(act).await.unwrap_or(Some(0))

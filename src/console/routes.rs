@@ -154,11 +154,11 @@ async fn devices_page(visit: Visit) -> Response {
 // === forms
 
 /// A form that is not one of ours.
-fn unread<T>(form: Filled<T>) -> Result<T, Response> {
+fn unread<T>(form: Filled<T>) -> Result<T, Box<Response>> {
     let wrong = |error: FormRejection| {
         let failure =
             Failure::new(Kind::Usage, "the form cannot be read").because(error.body_text());
-        trouble(&Problem::of(error.status(), failure), "/")
+        Box::new(trouble(&Problem::of(error.status(), failure), "/"))
     };
     form.map(|Form(form)| form).map_err(wrong)
 }
@@ -166,7 +166,7 @@ fn unread<T>(form: Filled<T>) -> Result<T, Response> {
 async fn answer(visit: Visit, Path(id): Path<String>, form: Filled<AnswerForm>) -> Response {
     let form = match unread(form) {
         Ok(form) => form,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     let by = visit.by();
     let token = form.token.clone();
@@ -196,7 +196,7 @@ async fn answer(visit: Visit, Path(id): Path<String>, form: Filled<AnswerForm>) 
 async fn remove(visit: Visit, form: Filled<ActForm>) -> Response {
     let form = match unread(form) {
         Ok(form) => form,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     let answer = taken_back(visit.by());
     let token = form.token.clone();
@@ -215,7 +215,7 @@ async fn remove(visit: Visit, form: Filled<ActForm>) -> Response {
 async fn stop(visit: Visit, Path(run): Path<String>, form: Filled<ActForm>) -> Response {
     let form = match unread(form) {
         Ok(form) => form,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     let act = move |desk: &Desk, acts: &Acts<'_>| {
         let found = desk.running(&run)?;
@@ -241,7 +241,7 @@ fn taken_back(by: Text) -> Answer {
 async fn verify(visit: Visit, form: Filled<ActForm>) -> Response {
     let form = match unread(form) {
         Ok(form) => form,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     let act = |desk: &Desk, _: &Acts<'_>| {
         desk.verified(true)?;
@@ -253,7 +253,7 @@ async fn verify(visit: Visit, form: Filled<ActForm>) -> Response {
 async fn revoke(visit: Visit, Path(id): Path<String>, form: Filled<ActForm>) -> Response {
     let form = match unread(form) {
         Ok(form) => form,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     let act = move |desk: &Desk, acts: &Acts<'_>| {
         let mut state = desk.state()?;
@@ -300,7 +300,7 @@ async fn pair(
 ) -> Response {
     let form = match unread(form) {
         Ok(form) => form,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     let exchange =
         move |app: &App| pairing::exchange(app, &form.code, &form.device, Bearer::Cookie);

@@ -52,6 +52,8 @@ export async function run(browser) {
     const second = await other.newPage();
     const used = link(place);
     for (const works of [true, false]) {
+      // The page before would find out that it is not paired any more, and go elsewhere.
+      await second.goto('about:blank');
       await other.clearCookies();
       await second.goto(used.link);
       await second.getByRole('button', { name: 'Pair' }).click();
