@@ -178,9 +178,10 @@ pub fn filter_nothing() {
     };
     let mut filters = [allow];
     let program = libc::sock_fprog { len: 1, filter: filters.as_mut_ptr() };
-    let done = unsafe {
-        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-            | libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program)
-    };
+    // SAFETY: integers only. man: prctl(2)
+    assert_eq!(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }, 0);
+    // SAFETY: the kernel copies the program, which lives over the call. man: seccomp(2)
+    let done =
+        unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) };
     assert_eq!(done, 0);
 }

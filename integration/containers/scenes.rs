@@ -138,8 +138,9 @@ fn secrets(world: &World) -> Outcome {
     let mut child = command.spawn().unwrap();
     let both = || fs::read_to_string(&out).unwrap_or_default().matches(SECRET).count() == 2;
     let came = until("the secrets inside", both);
-    let id = world.ask(&["ps", "--quiet"])?;
-    let shown = world.ask(&["container", "inspect", &id]).unwrap_or_default();
+    let id = world.ask(&["ps", "--quiet"]);
+    let ask = |id: &String| world.ask(&["container", "inspect", id]);
+    let shown = id.as_ref().ok().and_then(|id| ask(id).ok()).unwrap_or_default();
     let args = process_arguments();
     nix::sys::signal::kill(
         nix::unistd::Pid::from_raw(child.id().cast_signed()),
@@ -148,6 +149,7 @@ fn secrets(world: &World) -> Outcome {
     .unwrap();
     child.wait().unwrap();
     came?;
+    let id = id?;
     if !shown.contains("jail-secretive-") {
         return Err(format!("inspect shows another container: {id}"));
     }

@@ -8,7 +8,6 @@ use jail::approvals::{
 };
 use jail::policy::load::WorkspaceRoot;
 use jail::state::{PATIENCE, State};
-use std::path::PathBuf;
 
 pub const ATTACK: Attack = Attack {
     name: "approve_itself",
@@ -25,7 +24,7 @@ pub const ATTACK: Attack = Attack {
     },
     jail_args: &["--workspace", "host:{host_ws}"],
     attack: |env| {
-        let root = WorkspaceRoot { path: PathBuf::from(env.path("ws")) };
+        let root = WorkspaceRoot { path: env.path("ws") };
         let tried = State::open(&root, PATIENCE).and_then(|mut state| {
             let id = approvals::RequestId::of(&asker(), &subject());
             let answer = Answer {

@@ -3,6 +3,7 @@
 use super::ui;
 use crate::api::listen::{Listeners, loopback};
 use crate::api::{self, App, devices, pairing};
+use crate::console;
 use crate::exit;
 use crate::failure::{Failure, Kind};
 use crate::policy::load::{self, Sources, WorkspaceRoot};
@@ -135,7 +136,8 @@ fn serve(args: &ApiArgs) -> Result<u8, Failure> {
     } else {
         tell(&serving);
     }
-    api::serve(&app, api::router(app.clone()), listeners)?;
+    let pages = console::routes(&app, listeners.at())?;
+    api::serve(&app, api::with_pages(app.clone(), pages), listeners)?;
     Ok(exit::OK)
 }
 

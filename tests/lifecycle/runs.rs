@@ -285,7 +285,7 @@ fn fifty() -> Outcome {
         let mut command = case.script(&[], "echo up >&2; exec sleep 300");
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         children.push(command.spawn().unwrap());
-        if children.len() % 10 == 0 {
+        if children.len().is_multiple_of(10) {
             assert_code(&verb(&case, &["stop", "--all"]), 0);
         }
     }
