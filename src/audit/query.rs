@@ -172,13 +172,13 @@ mod tests {
         let entries = all(&mut Reader::open(&log.path(), false).unwrap());
         let count = |filter: Filter| entries.iter().filter(|entry| filter.wants(entry)).count();
         let text = |text: &str| Some(text.to_owned());
-        assert_eq!(count(Filter::default()), 12);
-        assert_eq!(count(Filter { run: text("0123"), ..Filter::default() }), 12);
+        assert_eq!(count(Filter::default()), 13);
+        assert_eq!(count(Filter { run: text("0123"), ..Filter::default() }), 13);
         assert_eq!(count(Filter { run: text("9"), ..Filter::default() }), 0);
         assert_eq!(count(Filter { connector: text("web-search"), ..Filter::default() }), 5);
         assert_eq!(count(Filter { kind: text("denial"), ..Filter::default() }), 1);
         let since = |time| count(Filter { since: Some(time), ..Filter::default() });
-        assert_eq!(since(SystemTime::now() - Duration::from_secs(60)), 12);
+        assert_eq!(since(SystemTime::now() - Duration::from_secs(60)), 13);
         assert_eq!(since(SystemTime::now() + Duration::from_secs(60)), 0);
     }
 
@@ -199,7 +199,7 @@ mod tests {
     fn a_growing_log_is_read_by_whole_lines() {
         let (_folder, log) = sample();
         let mut reader = Reader::open(&log.path(), true).unwrap();
-        assert_eq!(all(&mut reader).len(), 12);
+        assert_eq!(all(&mut reader).len(), 13);
         let before = fs::metadata(log.path()).unwrap().len();
         log.append(&denial("late.example:443")).unwrap();
         let bytes = fs::read(log.path()).unwrap();
