@@ -79,7 +79,8 @@ pub fn record(
     })
 }
 
-/// How long after an answer a run may still report what it asked for before, in seconds.
+/// How long after an answer a run may still report what it asked for before, in seconds. An agent that asks
+/// again means it.
 const LATE: u64 = 2;
 
 /// Was this asked for before the answer that counts for it, and comes only now? It needs no other one.
@@ -97,7 +98,7 @@ fn came_late(
         (_, Lifetime::Always) => true,
     };
     let is_egress = matches!(subject, Subject::Egress { .. });
-    Ok(is_egress && counts && latest.at <= at.saturating_add(LATE))
+    Ok(latest.run.is_some() && is_egress && counts && latest.at <= at.saturating_add(LATE))
 }
 
 fn is_full(change: &Transaction<'_>, asker: &Asker) -> rusqlite::Result<bool> {
