@@ -54,7 +54,7 @@ mod tests {
         assert!(about("4f1c9a7be2d05577aa01.example.com", 443).contains("made up"));
         assert!(about(&format!("{}.example.com", "a".repeat(60)), 443).contains("made up"));
         assert!(about("example.com", 80).contains("plain HTTP"));
-        for host in ["github.com", "uploads.github.com", "files.pythonhosted.org", "192.0.2.1"] {
+        for host in ["github.com", "uploads.github.com", "files.example.org", "192.0.2.1"] {
             assert_eq!(about(host, 443), "", "{host}");
         }
     }
