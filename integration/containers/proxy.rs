@@ -23,7 +23,7 @@ fn alone(world: &World) -> Outcome {
     let policy = world.path("work/.cloned/policy");
     fs::create_dir_all(&policy).unwrap();
     let rule = format!(
-        "rules:\n- {{allow: '127.0.0.1:{port}', raw: true, private: true, reason: a test}}\n"
+        "version: 1\nrules:\n- {{allow: '127.0.0.1:{port}', raw: true, private: true, reason: a test}}\n"
     );
     fs::write(policy.join("test.yaml"), rule).unwrap();
     let log = world.path("proxy-audit.log");
