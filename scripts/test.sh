@@ -190,9 +190,10 @@ connectors() {
 
 # A real browser against the real `jail console`, in a network namespace of its own.
 console() {
-    tests/console/install.sh && "$cargo" build --locked --quiet --bin jail &&
-        JAIL="$(built)/jail" CONSOLE="$root/build/console" SHOTS="$root/build/console-shots" \
-            timeout "$patience" node tests/console/run.mjs
+    tests/clients/install.sh && tests/console/install.sh &&
+        "$cargo" build --locked --quiet --bin jail &&
+        JAIL="$(built)/jail" CONSOLE="$root/build/console" CLIENTS="$root/build/clients" \
+            SHOTS="$root/build/console-shots" timeout "$patience" node tests/console/run.mjs
 }
 
 demo() {

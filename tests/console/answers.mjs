@@ -1,12 +1,31 @@
 // What connectors ask for, answered in the browser: real runs, held while a person decides.
 
-import { check, must } from './report.mjs';
+import { check, must, skip } from './report.mjs';
 import { device } from './browser.mjs';
-import { HOST, ask, jail, link, rules, serve, start, target, until, workspace } from './world.mjs';
+import { HOST, JAIL, ask, begin, jail, link, rules, serve, start, target, until, workspace } from './world.mjs';
 import fs from 'node:fs';
 import path from 'node:path';
 
-const PORTS = { first: 8443, once: 8444, denied: 8445, keys: 8446, plain: 8447, held: 8448 };
+const PORTS = { first: 8443, once: 8444, denied: 8445, keys: 8446, plain: 8447, held: 8448, fetch: 8449 };
+
+const SERVER = 'the published mcp-server-fetch is approved, and its call that failed succeeds';
+/** Where tests/clients/install.sh puts what it installs. */
+const VENV = process.env.CLIENTS && path.join(process.env.CLIENTS, 'venv');
+
+/** A session with the published MCP server in a jail, by the official client: a call for each URL. */
+function session(place) {
+  const python = path.join(VENV, 'bin', 'python');
+  const script = path.join(import.meta.dirname, '..', 'clients', 'fetch_calls.py');
+  const jailed = [JAIL, 'run', '-q', '--read', VENV, '--env', `PATH=${VENV}/bin`, '--', python, '-m', 'mcp_server_fetch'];
+  const it = begin(place, python, [script, ...jailed, '--ignore-robots-txt']);
+  it.lines = () => it.out.split('\n').slice(0, -1);
+  it.call = (url) => it.child.stdin.write(`${url}\n`);
+  it.answer = async (number) => {
+    await until(`answer ${number}: ${it.out} ${it.err}`, () => it.lines().length > number);
+    return it.lines()[number];
+  };
+  return it;
+}
 
 /** A connector that wants to reach a port, again and again as often as it is told to on its stdin. */
 function client(place, port) {
@@ -60,6 +79,32 @@ export async function run(browser) {
     await it.ended;
     return 'held, approved, and through on the same connection';
   });
+
+  if (VENV && fs.existsSync(path.join(VENV, 'bin', 'mcp-server-fetch'))) {
+    await check(SERVER, async () => {
+      const it = session(place);
+      const url = `http://${HOST}:${PORTS.fetch}/`;
+      must(await it.answer(0) === 'ready', it.out);
+      it.call(url);
+      must((await it.answer(1)).startsWith('error:'), it.out);
+      await answer(PORTS.fetch, (at) => at.getByRole('button', { name: 'This session' }).click());
+      it.call(url);
+      must((await it.answer(2)).includes('REACHED'), it.out);
+      // The rule is taken away: the same call fails again.
+      const gone = jail(place, 'approvals', 'list', '--all', '--json');
+      const all = JSON.parse(gone.stdout).requests;
+      const { id } = all.find((one) => one.port === PORTS.fetch);
+      must(jail(place, 'approvals', 'revoke', id).status === 0, 'it is not taken back');
+      await until('the rule is gone', () => !rules(place).some((rule) => rule.port === PORTS.fetch));
+      await page.waitForTimeout(600);
+      it.call(url);
+      must((await it.answer(3)).startsWith('error:'), it.out);
+      it.child.stdin.end();
+      await it.ended;
+    });
+  } else {
+    skip(SERVER, 'tests/clients/install.sh has not installed it');
+  }
 
   await check('once is one connection', async () => {
     const it = client(place, PORTS.once);

@@ -55,7 +55,12 @@ export function jail(place, ...words) {
 
 /** A jail that goes on: its process, what it printed, and how it ended. */
 export function start(place, ...words) {
-  const child = spawn(JAIL, words, { cwd: place.root, env: place.env, stdio: ['pipe', 'pipe', 'pipe'] });
+  return begin(place, JAIL, words);
+}
+
+/** The same of any program. */
+export function begin(place, program, words) {
+  const child = spawn(program, words, { cwd: place.root, env: place.env, stdio: ['pipe', 'pipe', 'pipe'] });
   const it = { child, out: '', err: '', code: undefined };
   child.stdout.on('data', (text) => { it.out += text; });
   child.stderr.on('data', (text) => { it.err += text; });

@@ -41,7 +41,8 @@ pub fn all() -> Vec<Scenario> {
     list::CLIENTS
         .iter()
         .map(scenario)
-        .chain([fetch_server::scenario(), fetch_approved::scenario()])
+        .chain([fetch_server::scenario()])
+        .chain(fetch_approved::scenarios())
         .collect()
 }
 
