@@ -61,11 +61,11 @@ export function start(place, ...words) {
 /** The same of any program. */
 export function begin(place, program, words) {
   const child = spawn(program, words, { cwd: place.root, env: place.env, stdio: ['pipe', 'pipe', 'pipe'] });
-  const it = { child, out: '', err: '', code: undefined };
+  const it = { child, out: '', err: '', status: undefined };
   child.stdout.on('data', (text) => { it.out += text; });
   child.stderr.on('data', (text) => { it.err += text; });
-  it.ended = new Promise((resolve) => child.on('close', (code) => { it.code = code; resolve(it); }));
-  open.push(async () => { if (it.code === undefined) child.kill('SIGTERM'); await it.ended; });
+  it.ended = new Promise((resolve) => child.on('close', (status) => { it.status = status; resolve(it); }));
+  open.push(async () => { if (it.status === undefined) child.kill('SIGTERM'); await it.ended; });
   return it;
 }
 
