@@ -116,6 +116,8 @@ const HARMLESS: &[Known] = &[
     (Role::Supervisor, "", &["read"], "pipe", "the connector's stderr is relayed no more"),
     (Role::Supervisor, "", &["statx"], "/dev/null", "the library asks whether there is statx(2)"),
     (Role::Supervisor, "", &["readlink"], "/var", "HOME with links: compared as it is named"),
+    (Role::Supervisor, "", &["readlink"], "/run", "the place of the entry: as it is named, too"),
+    (Role::Supervisor, "", &["readlink"], "/tmp", "the place of the entry: as it is named, too"),
     (Role::Supervisor, "", &["uname"], "", "the host's name in the record"),
     (Role::Supervisor, "", &["seccomp"], "", "can refusals be heard here? No: the plain filter"),
     (Role::Payload, "seccomp", &["seccomp"], "", "the plain filter in place of the telling one"),

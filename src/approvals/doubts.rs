@@ -47,7 +47,8 @@ pub fn doubts(request: &Request, decisions: &[Decision], allowed: &[HostPattern]
                     doubts.extend(of_name(name.as_str(), allowed));
                 }
             }
-            if *private {
+            let said = doubts.iter().any(|doubt| doubt.code == "private");
+            if *private && !said {
                 let class = request.latest.class.as_ref();
                 let class = class.map(|class| format!(": {class}")).unwrap_or_default();
                 let text = format!("its address is not of the public internet{class}");

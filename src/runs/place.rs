@@ -40,9 +40,13 @@ fn candidates() -> Vec<Candidate> {
 
 /// The places that no grant may hold, whether they are there or not.
 pub fn hidden() -> Vec<PathBuf> {
-    let real =
-        |candidate: Candidate| Some(fs::canonicalize(&candidate.base).ok()?.join(candidate.name));
-    candidates().into_iter().filter_map(real).collect()
+    // By its name as well: where links cannot be followed, that is what is left to compare.
+    let both = |candidate: Candidate| {
+        let real = fs::canonicalize(&candidate.base).ok().map(|base| base.join(&candidate.name));
+        let named = candidate.base.join(&candidate.name);
+        real.filter(|real| *real != named).into_iter().chain([named])
+    };
+    candidates().into_iter().flat_map(both).collect()
 }
 
 /// Where runs are: those places that are there and ours.

@@ -155,7 +155,8 @@ fn all_doctors(world: &mut World) -> Outcome {
     must(output.status.code() == Some(1), format!("{}", output.status))?;
     let sections = report["sections"].as_array().cloned().unwrap_or_default();
     let names: Vec<_> = sections.iter().map(|it| it["doctor"].clone()).collect();
-    must(names == ["host", "ports", "policy", "audit"], format!("{names:?}"))?;
+    let all = ["host", "ports", "policy", "audit", "containers", "compose"];
+    must(names == all, format!("{names:?}"))?;
     let rules: Vec<_> =
         report["rules"].as_array().into_iter().flatten().map(|it| it["id"].clone()).collect();
     for finding in
