@@ -116,7 +116,7 @@ fn asking(fixture: &Fixture, hold: &str, more: &str) -> Result<Session, String> 
         "cwd/.cloned/connectors/asker.yaml",
         &format!(
             "name: asker\ncommand: {me}\nargs: [--client, talk]\nfilesystem:\n  read: [{me}]\n\
-             limits:\n  pids: 200\nnetwork:\n  unlisted: ask\n  hold: {hold}\n{more}"
+             limits:\n  pids: 200\nallow_missing: [pids]\nnetwork:\n  unlisted: ask\n  hold: {hold}\n{more}"
         ),
     );
     let mut client = Session::of(fixture.jail(&[]).arg("asker"))?;

@@ -111,7 +111,7 @@ pub(super) fn pending(fixture: &Fixture) -> Result<String, String> {
 }
 
 /// As [`pending`], now.
-fn waiting(fixture: &Fixture) -> Result<Option<String>, String> {
+pub(super) fn waiting(fixture: &Fixture) -> Result<Option<String>, String> {
     let list = fixture.verb("approvals").args(["list", "--json"]).output().expect("jail");
     let list: serde_json::Value =
         serde_json::from_slice(&list.stdout).map_err(|error| error.to_string())?;
