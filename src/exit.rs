@@ -13,8 +13,8 @@ pub const FINDINGS: u8 = 1;
 pub const USAGE: u8 = 2;
 /// `jail run`: the wall-clock limit ended the connector, as timeout(1) says it.
 pub const TIMEOUT: u8 = 124;
-/// `jail run`: jail refused to run the connector, and nothing of it was started; or it ran, and its end
-/// could not be recorded, which the message says.
+/// `jail run`: jail refused to run the connector, and nothing of it was started; or it ran, and its init
+/// could not be confined or its end not be recorded, which the message says.
 pub const REFUSED: u8 = 125;
 /// `jail run`: the command was found but cannot be started.
 pub const CANNOT_START: u8 = 126;
@@ -40,7 +40,7 @@ pub const TABLE: &[(u8, &str)] = &[
     (TIMEOUT, "`jail run`: the wall-clock limit ended the connector"),
     (
         REFUSED,
-        "`jail run`: refused by jail (bad policy, a control that cannot be applied, a failed proof), or the end of the run could not be recorded",
+        "`jail run`: refused by jail (bad policy, a control that cannot be applied, a failed proof), or the run was ended because init could not be confined, or its end could not be recorded",
     ),
     (CANNOT_START, "`jail run`: the command was found but cannot be started"),
     (NOT_FOUND, "`jail run`: the command was not found"),

@@ -17,9 +17,14 @@ pub fn refusal(plan: &Plan, fault: Fault) -> Failure {
         return exec(plan, fault.error);
     }
     let step = explain::step(plan, fault.stage, fault.step).unwrap_or_else(|| "set up".to_owned());
-    let failure = Failure::new(Kind::Refused, format!("cannot confine the connector: {step}"))
-        .at(fault.stage)
-        .because(fault.error);
+    let what = if fault.is_after_the_start() {
+        format!(
+            "the confined connector had begun, and was ended: its init cannot be confined: {step}"
+        )
+    } else {
+        format!("cannot confine the connector: {step}")
+    };
+    let failure = Failure::new(Kind::Refused, what).at(fault.stage).because(fault.error);
     if fault.stage == Stage::Proof && fault.error.call == Call::Verify {
         return failure
             .because("it worked, and it must not: a control is not in force on this machine")

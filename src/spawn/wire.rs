@@ -21,10 +21,18 @@ pub struct Fault {
     pub error: SysError,
 }
 
+impl Fault {
+    /// Is it init's own, of what it can only do once the payload has become the connector? Until then
+    /// the two share one table of descriptors (see [`crate::sys::clone::spawn_sharing`]).
+    pub fn is_after_the_start(&self) -> bool {
+        self.stage == Stage::Payload && matches!(self.step, 1 | 4 | 5)
+    }
+}
+
 /// One record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Message {
-    /// The set-up failed; nothing of the connector ran.
+    /// The set-up failed; nothing of the connector ran, but for [`Fault::is_after_the_start`].
     Failed(Fault),
     /// Something optional did not work; another control closes the same hole.
     Noted(Fault),

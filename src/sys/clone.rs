@@ -65,8 +65,8 @@ fn fork() -> SysResult<Cloned> {
     }
 }
 
-/// Starts a child that shares our memory and, until it execs, our table of descriptors, on a stack of its own, while we sleep until it execs or ends
-/// (vfork semantics); gives its pid.
+/// Starts a child that shares our memory and, until it execs, our table of descriptors, on a stack of its
+/// own, while we sleep until it execs or ends (vfork semantics); gives its pid.
 ///
 /// Saves the copy of the page tables, and the faults after it, that fork costs. The child must only run
 /// code that is fit for the time between clone and exec; what it writes, we see.

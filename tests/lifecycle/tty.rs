@@ -126,13 +126,16 @@ fn piped() -> Outcome {
     // With and without a line's end: within a line the first ^D only ends the line.
     for text in ["abc\n", "abc", ""] {
         let mut child = case
-            .script(&["--tty"], "stty -echo; cat; exit 6")
+            .script(&["--tty"], "stty -echo; echo ready; cat; exit 6")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        std::thread::sleep(Duration::from_millis(200));
+        // Until then the terminal would show what is typed.
+        let mut ready = [0; 7];
+        child.stdout.as_mut().unwrap().read_exact(&mut ready).unwrap();
+        assert_eq!(&ready, b"ready\r\n");
         child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
         let output = wait(child, LONG);
         assert_code(&output, 6);
