@@ -16,11 +16,11 @@ cargo=$root/scripts/cargo.sh
 fuzz=$root/fuzz
 runs=${RUNS:-10000000}
 seconds=${SECONDS_EACH:-0}
-all=(hostname http_head socks client_hello dns policy ports proc_net)
+all=(hostname http_head socks client_hello dns policy ports proc_net compose)
 
 # Longer inputs reach no code that these do not.
 declare -A longest=([hostname]=512 [http_head]=2048 [socks]=600 [client_hello]=2048 [dns]=1232
-    [policy]=4096 [ports]=2048 [proc_net]=2048)
+    [policy]=4096 [ports]=2048 [proc_net]=2048 [compose]=4096)
 
 fail() {
     echo "error: $1" >&2

@@ -20,6 +20,7 @@ macro_rules! attacks {
 
 attacks! {
     alg_socket,
+    api_socket,
     approve_itself,
     audit_lock,
     become_root,

@@ -7,18 +7,17 @@
 
 use crate::audit::Digest;
 use crate::failure::{Failure, Kind};
+use crate::host::runtime;
 use crate::policy::load::WorkspaceRoot;
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::geteuid;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{
-    DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _,
-};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
@@ -79,8 +78,8 @@ pub(super) fn ends() -> SigSet {
 /// Where the API of this workspace is, if it serves.
 pub fn path(root: &WorkspaceRoot) -> Option<PathBuf> {
     let name = name(root);
-    let paths = folders().into_iter().map(|folder| folder.path().join(&name));
-    paths.into_iter().find(|path| UnixStream::connect(path).is_ok())
+    let mut paths = runtime::existing(&[]).into_iter().map(|folder| folder.join(&name));
+    paths.find(|path| UnixStream::connect(path).is_ok())
 }
 
 fn name(root: &WorkspaceRoot) -> String {
@@ -88,63 +87,15 @@ fn name(root: &WorkspaceRoot) -> String {
     format!("api-{}.sock", &digest[..16])
 }
 
-/// `BASE/NAME/jail`.
-struct Folder {
-    base: PathBuf,
-    name: String,
-}
-
-impl Folder {
-    fn path(&self) -> PathBuf {
-        self.base.join(&self.name).join("jail")
-    }
-
-    /// Makes what is missing; what is there has to be ours alone.
-    fn make(&self) -> io::Result<()> {
-        let base = fs::metadata(&self.base)?;
-        let owner = base.uid() == geteuid().as_raw() || base.uid() == 0;
-        // In a folder with this bit nobody removes or renames what is another one's.
-        let kept = base.mode() & 0o022 == 0 || base.mode() & libc::S_ISVTX != 0;
-        if !owner || !kept {
-            return Err(io::Error::other("others can change it"));
-        }
-        for (path, rights) in [(self.base.join(&self.name), 0o022), (self.path(), 0o077)] {
-            match DirBuilder::new().mode(0o700).create(&path) {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-                _ => {}
-            }
-            let found = fs::symlink_metadata(&path)?;
-            let ours = found.is_dir() && found.uid() == geteuid().as_raw();
-            if !ours || found.mode() & rights != 0 {
-                let what = format!("{} is not a folder that only you can use", path.display());
-                return Err(io::Error::other(what));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Best first.
-fn folders() -> Vec<Folder> {
-    let uid = geteuid();
-    let own = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|it| it.is_absolute());
-    let usual = PathBuf::from(format!("/run/user/{uid}"));
-    let bases = own.into_iter().chain([usual]);
-    let named = bases.map(|base| Folder { base, name: "cloned".to_owned() });
-    named.chain([Folder { base: "/tmp".into(), name: format!("cloned-{uid}") }]).collect()
-}
-
 fn usable() -> Result<PathBuf, Failure> {
-    let mut failure = Failure::new(Kind::Refused, "there is no folder for the API's socket");
-    for folder in folders() {
-        match folder.make() {
-            Ok(()) => return Ok(folder.path()),
-            Err(error) => {
-                failure = failure.because(format!("{}: {error}", folder.path().display()));
-            }
-        }
-    }
-    Err(failure.hint("set XDG_RUNTIME_DIR to a folder of yours with mode 0700"))
+    runtime::usable(&[]).map_err(|why| {
+        why.into_iter()
+            .fold(
+                Failure::new(Kind::Refused, "there is no folder for the API's socket"),
+                Failure::because,
+            )
+            .hint("set XDG_RUNTIME_DIR to a folder of yours with mode 0700")
+    })
 }
 
 fn lock(socket: &Path) -> Result<Flock<File>, Failure> {

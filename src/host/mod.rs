@@ -5,6 +5,7 @@ pub mod look;
 mod paths;
 pub mod ports;
 pub mod process;
+pub mod runtime;
 pub mod user;
 
 use crate::confine::cgroup::{Controller, Controllers, How, Support};

@@ -104,7 +104,7 @@ pub(super) fn entries(policy: &Policy) -> Vec<PathBuf> {
     if own && filesystem.read.is_empty() && filesystem.write.is_empty() {
         return Vec::new();
     }
-    crate::runs::hidden()
+    super::runtime::hidden()
 }
 
 /// Where runs without namespaces have their folders. What is not there yet is no link.

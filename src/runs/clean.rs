@@ -5,7 +5,7 @@
 
 use super::entry::{RECORD, is_over};
 use super::log::{NEWER, OLDER};
-use super::place::{ENDED, RUNS};
+use super::{ENDED, RUNS};
 use std::collections::BTreeMap;
 use std::fs;
 use std::hash::{BuildHasher as _, RandomState};

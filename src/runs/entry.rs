@@ -3,10 +3,11 @@
 
 use super::clean::clean;
 use super::log::Log;
-use super::place::{self, ENDED, RUNS};
+use super::{ENDED, PARTS, RUNS};
 use super::{End, Record};
 use crate::audit::Digest;
 use crate::failure::{Failure, Kind};
+use crate::host::runtime;
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -42,7 +43,7 @@ impl Held {
         let cannot = |why: String| {
             Failure::new(Kind::Io, "jail ps, stop and logs will not find this run").because(why)
         };
-        let place = place::usable().map_err(cannot)?;
+        let place = runtime::usable(&PARTS).map_err(|why| cannot(why.join("; ")))?;
         let bucket = bucket(audit_log);
         clean(&place, &bucket);
         let name = format!("{}-{bucket}", record.run);

@@ -4,8 +4,9 @@ use super::clean::{clean_all, names};
 use super::entry::is_over;
 use super::frame::{Frame, Source};
 use super::log::Reader;
-use super::place::{self, ENDED, RUNS};
+use super::{ENDED, PARTS, RUNS};
 use super::{End, Record};
+use crate::host::runtime;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -33,7 +34,7 @@ pub fn ended() -> Vec<Run> {
 
 fn all(part: &str) -> Vec<Run> {
     let mut runs = Vec::new();
-    for place in place::existing() {
+    for place in runtime::existing(&PARTS) {
         clean_all(&place);
         let folder = place.join(part);
         let found = names(&folder).into_iter().filter(|name| !name.starts_with('.'));

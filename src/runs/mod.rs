@@ -24,7 +24,6 @@ mod frame;
 mod list;
 mod log;
 mod now;
-mod place;
 mod record;
 mod stop;
 mod text;
@@ -38,10 +37,16 @@ pub use log::{Log, PART};
 #[cfg(test)]
 pub(crate) use now::of_log;
 pub use now::{Now, Running, now};
-pub use place::hidden;
 pub use record::{Confinement, End, Kind, Record};
 pub use stop::{Outcome, Stopping, stop};
 pub use text::{Line, Lines, shown};
+
+/// Of living runs.
+const RUNS: &str = "runs";
+/// Of runs that have ended.
+const ENDED: &str = "ended";
+/// In the user's folder ([`crate::host::runtime`]).
+const PARTS: [&str; 2] = [RUNS, ENDED];
 
 /// Ends the connector at once, in order: its supervisor kills it, records the end and cleans up. The last of
 /// the real-time signals; its number is the same for every C library.

@@ -1,15 +1,11 @@
-//! The folder that holds all runs of a user, which nobody else can enter.
+//! The folder of this user's for what lives no longer than processes do: runs, and the sockets of the API.
+//! Nobody else can enter it, or put something else in its place.
 
 use nix::unistd::geteuid;
 use std::fs::{self, DirBuilder, Metadata};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
-
-/// Of living runs.
-pub(super) const RUNS: &str = "runs";
-/// Of runs that have ended.
-pub(super) const ENDED: &str = "ended";
 
 /// A folder that exists for all, and the name of ours in it.
 struct Candidate {
@@ -23,8 +19,8 @@ impl Candidate {
     }
 }
 
-/// Best first. A client may have started `jail run` without XDG_RUNTIME_DIR, so that who looks for runs
-/// looks in each.
+/// Best first. A client may have started `jail run` without XDG_RUNTIME_DIR, so that who looks for what is
+/// in it looks in each.
 fn candidates() -> Vec<Candidate> {
     let uid = geteuid();
     let own = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|p| p.is_absolute());
@@ -49,21 +45,23 @@ pub fn hidden() -> Vec<PathBuf> {
     candidates().into_iter().flat_map(both).collect()
 }
 
-/// Where runs are: those places that are there and ours.
-pub(super) fn existing() -> Vec<PathBuf> {
-    let ours = |candidate: &Candidate| sound(candidate).is_ok() && checked(candidate).is_ok();
+/// Those that are there and ours, with all of `parts` in them.
+pub fn existing(parts: &[&str]) -> Vec<PathBuf> {
+    let ours =
+        |candidate: &Candidate| sound(candidate).is_ok() && checked(candidate, parts).is_ok();
     candidates().into_iter().filter(ours).map(|candidate| candidate.folder()).collect()
 }
 
-/// The first place that can be used, made where it is missing; or why there is none.
-pub(super) fn usable() -> Result<PathBuf, String> {
+/// The first that can be used, with the folders `parts` in it, made where they are missing; or why there is
+/// none.
+pub fn usable(parts: &[&str]) -> Result<PathBuf, Vec<String>> {
     let mut why = Vec::new();
     for candidate in candidates() {
         let folder = candidate.folder();
-        // The usual case: it is there, with both parts.
-        let found = sound(&candidate).and_then(|()| match checked(&candidate) {
+        // The usual case: it is there, with its parts.
+        let found = sound(&candidate).and_then(|()| match checked(&candidate, parts) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                make(&candidate).and_then(|()| checked(&candidate))
+                make(&candidate, parts).and_then(|()| checked(&candidate, parts))
             }
             other => other,
         });
@@ -72,13 +70,14 @@ pub(super) fn usable() -> Result<PathBuf, String> {
             Err(error) => why.push(format!("{}: {error}", folder.display())),
         }
     }
-    Err(why.join("; "))
+    Err(why)
 }
 
 /// Nobody else can put something else in the place of what is ours in this folder.
 fn sound(candidate: &Candidate) -> io::Result<()> {
     let base = fs::metadata(&candidate.base)?;
     let owner = base.uid() == geteuid().as_raw() || base.uid() == 0;
+    // In a folder with the sticky bit nobody removes or renames what is another one's.
     let kept = base.mode() & 0o022 == 0 || base.mode() & libc::S_ISVTX != 0;
     if base.is_dir() && owner && kept {
         Ok(())
@@ -87,12 +86,11 @@ fn sound(candidate: &Candidate) -> io::Result<()> {
     }
 }
 
-fn checked(candidate: &Candidate) -> io::Result<()> {
+fn checked(candidate: &Candidate, parts: &[&str]) -> io::Result<()> {
     let folder = candidate.folder();
     private(&candidate.base.join(&candidate.name), 0o022)?;
     private(&folder, 0o077)?;
-    private(&folder.join(RUNS), 0o077)?;
-    private(&folder.join(ENDED), 0o077)
+    parts.iter().try_for_each(|part| private(&folder.join(part), 0o077))
 }
 
 /// It is a folder of ours, and others have none of these rights.
@@ -105,11 +103,11 @@ fn private(path: &Path, rights: u32) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::PermissionDenied, what))
 }
 
-fn make(candidate: &Candidate) -> io::Result<()> {
+fn make(candidate: &Candidate, parts: &[&str]) -> io::Result<()> {
     let folder = candidate.folder();
     for path in [candidate.base.join(&candidate.name), folder.clone()]
         .into_iter()
-        .chain([folder.join(RUNS), folder.join(ENDED)])
+        .chain(parts.iter().map(|part| folder.join(part)))
     {
         match DirBuilder::new().mode(0o700).create(path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -124,6 +122,8 @@ mod tests {
     use super::*;
     use std::os::unix::fs::{PermissionsExt, symlink};
 
+    const PARTS: [&str; 2] = ["runs", "ended"];
+
     fn set(path: &Path, mode: u32) {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     }
@@ -132,10 +132,10 @@ mod tests {
     fn a_place_is_made_once_and_is_private() {
         let base = tempfile::tempdir().unwrap();
         let candidate = Candidate { base: base.path().into(), name: "cloned".into() };
-        assert_eq!(checked(&candidate).unwrap_err().kind(), io::ErrorKind::NotFound);
-        make(&candidate).unwrap();
-        make(&candidate).unwrap();
-        checked(&candidate).unwrap();
+        assert_eq!(checked(&candidate, &PARTS).unwrap_err().kind(), io::ErrorKind::NotFound);
+        make(&candidate, &PARTS).unwrap();
+        make(&candidate, &PARTS).unwrap();
+        checked(&candidate, &PARTS).unwrap();
         let mode = fs::metadata(candidate.folder()).unwrap().mode();
         assert_eq!(mode & 0o7777, 0o700);
     }
@@ -144,11 +144,11 @@ mod tests {
     fn what_others_can_enter_or_replace_is_no_place() {
         let base = tempfile::tempdir().unwrap();
         let candidate = Candidate { base: base.path().into(), name: "cloned".into() };
-        make(&candidate).unwrap();
+        make(&candidate, &PARTS).unwrap();
         for below in ["jail", "jail/runs", "jail/ended"] {
             let path = base.path().join("cloned").join(below);
             set(&path, 0o750);
-            assert!(checked(&candidate).is_err(), "{below}");
+            assert!(checked(&candidate, &PARTS).is_err(), "{below}");
             set(&path, 0o700);
         }
         set(base.path(), 0o777);
@@ -163,7 +163,7 @@ mod tests {
         let elsewhere = tempfile::tempdir().unwrap();
         symlink(elsewhere.path(), base.path().join("cloned")).unwrap();
         let candidate = Candidate { base: base.path().into(), name: "cloned".into() };
-        make(&candidate).unwrap();
-        assert!(checked(&candidate).is_err());
+        make(&candidate, &PARTS).unwrap();
+        assert!(checked(&candidate, &PARTS).is_err());
     }
 }
