@@ -19,6 +19,7 @@ mod doctor;
 mod engines;
 mod proxy;
 mod scenes;
+mod settled;
 mod unapplied;
 
 use engines::World;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
     scenes.extend(scenes::ALL);
     scenes.extend(attacks::ALL);
     scenes.extend(unapplied::ALL);
+    scenes.extend(settled::ALL);
     scenes.extend(doctor::ALL);
     scenes.extend(proxy::ALL);
     let world = if arguments.list { Err("not started".to_owned()) } else { World::start() };

@@ -1,11 +1,13 @@
 //! `--sandbox=container`: from policy to exit code, by an engine.
 
+use super::over::Over;
 use super::{Session, audit, egress, folder, mask, pipe, report, streams};
 use crate::confine::cgroup::Usage;
-use crate::container::backend::{self, Streams};
+use crate::container::backend::{self, Started, Streams};
 use crate::container::engine::{self, Engine};
 use crate::container::explain::Shown;
 use crate::container::translate::{self, Places, User};
+use crate::container::verify::Checked;
 use crate::container::{seccomp, sweep};
 use crate::failure::{Failure, Kind};
 use crate::plan::{Facts, NetworkPlan, Plan, Stage};
@@ -14,6 +16,7 @@ use crate::resolve::Resolved;
 use crate::runs::Log;
 use crate::spawn::{handover, parent, secrets};
 use crate::supervise::{Ended, Relay, Supervisor};
+use nix::sys::signal::SigSet;
 use serde_json::Value;
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
@@ -120,13 +123,22 @@ impl Contained {
     }
 }
 
+/// Our ends of what connects the container with us.
+struct Ours {
+    relay: Relay,
+    /// Where the sockets of the way out come from.
+    sockets: Option<OwnedFd>,
+    /// The mask of signals before the run.
+    mask: SigSet,
+}
+
 impl Session {
     pub(super) fn in_container(
         &self,
         contained: &Contained,
         log: &mut Option<audit::Run>,
         kept: Option<Log>,
-    ) -> Result<(Ended, Option<Usage>), Failure> {
+    ) -> Result<Over, Failure> {
         let plan = &self.plan;
         streams::check(plan)?;
         report::opening(self);
@@ -136,14 +148,11 @@ impl Session {
         let Contained { engine, user, places, args, runs } = contained;
         sweep::sweep(engine)?;
         let folder = folder::Folder::bare(runs, &places.folder)?;
-        backend::write_files(
-            folder.path(),
-            *user,
-            &seccomp::for_engine(&plan.policy.seccomp.value)?,
-        )?;
+        let filter = seccomp::for_engine(&plan.policy.seccomp.value)?;
+        backend::write_files(folder.path(), *user, &filter)?;
         let listener = backend::listen(folder.path())?;
         let (relay, stderr) = pipe()?;
-        let (from, to) = match &plan.network {
+        let (from, sockets) = match &plan.network {
             NetworkPlan::Proxied(_) => {
                 handover::channel().map(|(from, to)| (Some(from), Some(to)))?
             }
@@ -160,27 +169,41 @@ impl Session {
             return Err(not_found(plan, &places.image, errno));
         }
         let checked = started.verify(plan, *user, &places.volumes, &sight)?;
+        let ours = Ours { relay: Relay::new(Some(relay), kept), sockets, mask };
+        let shown = contained.json(plan);
+        let (ended, usage) = self.attend(&started, (&checked, &shown), ours, log)?;
+        // From here on the connector has run, and how it ended counts, whatever the engine says.
+        let cleaned = started.remove().and(folder.remove());
+        Ok(Over { ended, usage: Some(usage), cleaned })
+    }
+
+    /// From the record of the start to the end of all in the container.
+    fn attend(
+        &self,
+        started: &Started<'_>,
+        (checked, shown): (&[Checked], &Value),
+        ours: Ours,
+        log: &mut Option<audit::Run>,
+    ) -> Result<(Ended, Usage), Failure> {
+        let plan = &self.plan;
         let door = OwnedFd::from(started.door.try_clone().map_err(unwatched)?);
         let jail = parent::contained(started.pid, &door)?;
-        let egress = match (&plan.network, to) {
+        let egress = match (&plan.network, ours.sockets) {
             (NetworkPlan::Proxied(proxied), Some(to)) => Some(egress::start(plan, proxied, to)?),
             _ => None,
         };
-        let mut supervisor =
-            Supervisor::new(plan, jail, Relay::new(Some(relay), kept), None, &mask)?;
-        let log = log.insert(self.audit.start_as(plan, &contained.json(plan))?);
+        let mut supervisor = Supervisor::new(plan, jail, ours.relay, None, &ours.mask)?;
+        let log = log.insert(self.audit.start_as(plan, shown)?);
         if let Some(egress) = egress {
             supervisor.with_egress(egress, self.ear(log, started.pid));
         }
         supervisor.let_start(door)?;
-        supervisor.on_confined(|_| log.applied_in_container(&checked));
+        supervisor.on_confined(|_| log.applied_in_container(checked));
         let (ended, jail) = supervisor.run()?;
         // The entry waits for us, so that its cgroup is still there.
         let usage = started.cgroup.usage();
         drop(jail);
-        started.remove()?;
-        folder.remove()?;
-        Ok((ended, Some(usage)))
+        Ok((ended, usage))
     }
 }
 

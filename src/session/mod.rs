@@ -8,6 +8,7 @@ mod entry;
 mod folder;
 mod leftovers;
 pub mod listen;
+mod over;
 mod ports;
 pub mod proxy;
 mod quarantine;
@@ -17,6 +18,7 @@ pub mod running;
 mod streams;
 pub mod unjailed;
 
+use self::over::Over;
 use crate::confine::cgroup::{self, Leaf, Support};
 use crate::failure::{Failure, Kind};
 use crate::firewall::Unlisted;
@@ -26,9 +28,10 @@ use crate::policy::load::{Sources, WorkspaceRoot};
 use crate::policy::{Backend, Policy, SeccompChoice};
 use crate::resolve::{self, Resolved};
 use crate::runs::Log;
+use crate::spawn::telling::Telling;
 use crate::spawn::{Prepared, handover, parent, secrets};
 use crate::supervise::trace::Tracer;
-use crate::supervise::{Ended, Relay, Supervisor};
+use crate::supervise::{Relay, Supervisor};
 use crate::sys::exec::CArray;
 use nix::fcntl::OFlag;
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
@@ -36,7 +39,6 @@ use std::ffi::{CString, OsStr, OsString};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// What the command line says about a run besides the policy.
 #[derive(Debug, Clone, Default)]
@@ -152,39 +154,8 @@ impl Session {
         };
         self.forget_rules();
         match ran {
-            Ok((ended, usage)) => {
-                let quarantined = quarantine::after(&self.plan);
-                let recorded = match log {
-                    Some(log) => log.end(&self.plan, &ended, usage.as_ref()),
-                    None => Ok(()),
-                };
-                let reported = report::write(self, place, &ended, usage.as_ref(), &quarantined);
-                report::summary(self, &ended, usage.as_ref(), &quarantined);
-                report::replaced(&quarantine::replaced(&self.plan));
-                if let Some(counters) = ended.egress.as_ref().filter(|_| !self.options.quiet)
-                    && let Some(line) = egress::summary(counters, &self.plan.run_id)
-                {
-                    crate::cli::ui::line(&line);
-                }
-                if let Some(refused) = ended.refused.as_ref().filter(|_| !self.options.quiet)
-                    && let Some(line) = refusals::summary(refused, &self.plan.run_id)
-                {
-                    crate::cli::ui::line(&line);
-                }
-                if let Some(refused) = ended.traced.filter(|_| !self.options.quiet) {
-                    report::traced(refused, &self.plan.run_id);
-                }
-                recorded.and(reported)?;
-                Ok((ended.code(), entry::over(&ended)))
-            }
-            Err(failure) => {
-                let log = match log {
-                    Some(log) => log,
-                    None => self.audit.start(&self.plan)?,
-                };
-                log.refused(&failure)?;
-                Err(failure)
-            }
+            Ok(over) => self.settle(over, log, place),
+            Err(failure) => self.settle_failed(failure, log),
         }
     }
 
@@ -222,7 +193,7 @@ impl Session {
         &self,
         log: &mut Option<audit::Run>,
         kept: Option<Log>,
-    ) -> Result<(Ended, Option<cgroup::Usage>), Failure> {
+    ) -> Result<Over, Failure> {
         let plan = &self.plan;
         if !self.options.terminal {
             streams::check(plan)?;
@@ -252,24 +223,8 @@ impl Session {
         };
         let (telling, heard) = refusals::listen(plan)?.unzip();
         let (master, slave) = pty.map_or((None, None), |pty| (Some(pty.master), Some(pty.slave)));
-        let prepared = Prepared {
-            plan,
-            secrets,
-            program: c_string(plan.exec.program.as_os_str())?,
-            argv: c_array(plan.exec.argv.iter().map(OsString::as_os_str))?,
-            envp: environment(&env)?,
-            cwd: c_string(plan.exec.cwd.as_os_str())?,
-            init_filter: crate::seccomp::built_in("init").ok_or_else(|| {
-                Failure::new(Kind::Refused, "init's seccomp profile is not in this binary")
-            })?,
-            stderr,
-            gate,
-            egress: handed,
-            terminal: slave,
-            supervisor: nix::unistd::getpid().as_raw(),
-            beside: plan.host_view.as_ref().map(HostView::beside).unwrap_or_default(),
-            telling,
-        };
+        let theirs = Theirs { stderr, gate, egress: handed, terminal: slave, telling };
+        let prepared = prepared(plan, secrets, &env, theirs)?;
         let jail = parent::start(&prepared, leaf.as_ref().map(Leaf::dir_fd))?;
         let tracer = self.tracer(&jail, &open_gate)?;
         // The jail has its own copies; ours would keep the relay from ending, and secrets in memory.
@@ -289,26 +244,47 @@ impl Session {
         }
         supervisor.let_start(open_gate)?;
         supervisor.on_confined(|told| log.applied(plan, told));
-        let (mut ended, jail) =
+        let (ended, jail) =
             supervisor.run().map_err(|failure| report::too_small(plan, leaf.as_ref(), failure))?;
-        let Some(leaf) = leaf else {
-            jail.let_go();
-            folder.map_or(Ok(()), folder::Folder::remove)?;
-            return Ok((ended, None));
-        };
-        let usage = leaf.usage();
-        // rusage has nothing of those who died with init, unwaited for: all that used the processor
-        // before the OOM killer, a deadline or a kill from outside ended it.
-        if let Some(usec) = usage.cpu_usec {
-            ended.cpu = Duration::from_micros(usec);
-        }
-        // A cgroup can be removed only when init is gone too, which dropping the jail waits for.
-        drop(jail);
-        leaf.kill()?;
-        leaf.remove()?;
-        folder.map_or(Ok(()), folder::Folder::remove)?;
-        Ok((ended, Some(usage)))
+        Ok(over::cleared(ended, jail, leaf, folder))
     }
+}
+
+/// The jail's ends of what connects it with the supervisor.
+struct Theirs {
+    stderr: Option<OwnedFd>,
+    gate: OwnedFd,
+    egress: Option<OwnedFd>,
+    terminal: Option<OwnedFd>,
+    telling: Option<Telling>,
+}
+
+/// All that must be there before the clone, after which nothing can be allocated.
+fn prepared<'a>(
+    plan: &'a Plan,
+    secrets: Vec<secrets::SecretValue>,
+    env: &[(OsString, OsString)],
+    theirs: Theirs,
+) -> Result<Prepared<'a>, Failure> {
+    let Theirs { stderr, gate, egress, terminal, telling } = theirs;
+    Ok(Prepared {
+        plan,
+        secrets,
+        program: c_string(plan.exec.program.as_os_str())?,
+        argv: c_array(plan.exec.argv.iter().map(OsString::as_os_str))?,
+        envp: environment(env)?,
+        cwd: c_string(plan.exec.cwd.as_os_str())?,
+        init_filter: crate::seccomp::built_in("init").ok_or_else(|| {
+            Failure::new(Kind::Refused, "init's seccomp profile is not in this binary")
+        })?,
+        stderr,
+        gate,
+        egress,
+        terminal,
+        supervisor: nix::unistd::getpid().as_raw(),
+        beside: plan.host_view.as_ref().map(HostView::beside).unwrap_or_default(),
+        telling,
+    })
 }
 
 /// The network of a run whose owner is asked.

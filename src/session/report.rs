@@ -66,39 +66,7 @@ fn json(
     quarantined: &[Quarantined],
 ) -> Value {
     let plan = &session.plan;
-    let proof: Vec<Value> = plan
-        .probes
-        .iter()
-        .map(|probe| {
-            let held = ended.told.held.iter().find(|(held, _)| held == probe);
-            json!({
-                "probe": probe.name(),
-                "tried": probe.text(),
-                "when": probe.moment(),
-                "refused": held.is_some(),
-                "errno": held.map(|(_, errno)| format!("{:?}", nix::errno::Errno::from_raw(*errno))),
-            })
-        })
-        .collect();
-    let notes: Vec<Value> = ended
-        .told
-        .noted
-        .iter()
-        .map(|fault| {
-            json!({
-                "stage": fault.stage,
-                "step": explain::step(plan, fault.stage, fault.step),
-                "error": fault.error.to_string(),
-            })
-        })
-        .collect();
-    let (by, value) = match ended.by {
-        EndedBy::Exit(code) => ("exit", i32::from(code)),
-        EndedBy::Signal(signal) if usage.is_some_and(Usage::out_of_memory) => ("oom", signal),
-        EndedBy::Signal(signal) => ("signal", signal),
-        EndedBy::Timeout => ("timeout", 0),
-        EndedBy::Hangup => ("hangup", 0),
-    };
+    let (by, value) = ended_by(ended, usage);
     json!({
         "v": 1,
         "run": plan.run_id,
@@ -111,10 +79,10 @@ fn json(
         "landlock_abi": plan.landlock.as_ref().map(|landlock| landlock.abi),
         "beyond_landlock": plan.landlock.as_ref().map(|landlock| &landlock.beyond),
         "seccomp": plan.seccomp.name,
-        "proof": proof,
+        "proof": proof(plan, ended),
         "sandbox": plan.policy.sandbox.value.name(),
         "gaps": plan.missing().collect::<Vec<_>>(),
-        "notes": notes,
+        "notes": notes(plan, ended),
         "usage": usage,
         "network": ended.egress.as_ref().map(|counters| json!({
             "allowed": counters.allowed,
@@ -138,6 +106,49 @@ fn json(
         })).collect::<Vec<_>>(),
         "stderr_tail": String::from_utf8_lossy(&ended.stderr_tail),
     })
+}
+
+fn proof(plan: &Plan, ended: &Ended) -> Vec<Value> {
+    plan
+        .probes
+        .iter()
+        .map(|probe| {
+            let held = ended.told.held.iter().find(|(held, _)| held == probe);
+            json!({
+                "probe": probe.name(),
+                "tried": probe.text(),
+                "when": probe.moment(),
+                "refused": held.is_some(),
+                "errno": held.map(|(_, errno)| format!("{:?}", nix::errno::Errno::from_raw(*errno))),
+            })
+        })
+        .collect()
+}
+
+fn notes(plan: &Plan, ended: &Ended) -> Vec<Value> {
+    ended
+        .told
+        .noted
+        .iter()
+        .map(|fault| {
+            json!({
+                "stage": fault.stage,
+                "step": explain::step(plan, fault.stage, fault.step),
+                "error": fault.error.to_string(),
+            })
+        })
+        .collect()
+}
+
+/// In a word, and its number.
+fn ended_by(ended: &Ended, usage: Option<&Usage>) -> (&'static str, i32) {
+    match ended.by {
+        EndedBy::Exit(code) => ("exit", i32::from(code)),
+        EndedBy::Signal(signal) if usage.is_some_and(Usage::out_of_memory) => ("oom", signal),
+        EndedBy::Signal(signal) => ("signal", signal),
+        EndedBy::Timeout => ("timeout", 0),
+        EndedBy::Hangup => ("hangup", 0),
+    }
 }
 
 /// What is missing, before the connector starts. That it is the weaker tier is never left out: whoever
@@ -197,13 +208,8 @@ pub(super) fn too_small(plan: &Plan, leaf: Option<&Leaf>, failure: Failure) -> F
         .hint("--memory raises it")
 }
 
-/// What a person must know and cannot see from the connector's own output.
-pub(super) fn summary(
-    session: &Session,
-    ended: &Ended,
-    usage: Option<&Usage>,
-    quarantined: &[Quarantined],
-) {
+/// What the connector made where it would act later.
+pub(super) fn quarantined(quarantined: &[Quarantined]) {
     for found in quarantined {
         let from = found.from.display();
         match &found.to {
@@ -216,6 +222,10 @@ pub(super) fn summary(
             )),
         }
     }
+}
+
+/// What a person must know and cannot see from the connector's own output.
+pub(super) fn summary(session: &Session, ended: &Ended, usage: Option<&Usage>) {
     if session.plan.host_view.is_some() && !session.options.quiet {
         let names: Vec<&str> =
             session.plan.missing().map(|missing| missing.control.as_str()).collect();

@@ -14,6 +14,10 @@ use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::sys::socket::{Shutdown, shutdown};
 use nix::unistd::{self, pipe2};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+/// For a container's entry to end all and itself, its door being closed.
+const ENTRY_GOES: Duration = Duration::from_secs(5);
 
 /// A jail that is being set up or running.
 pub struct Jail {
@@ -81,6 +85,27 @@ impl Jail {
         }
     }
 
+    /// Until a container's first process has gone, and all others with it: what the connector left is looked
+    /// at then, and its engine may not be there to end it.
+    fn wait_for_entry(&self) {
+        for last in [false, true] {
+            if last {
+                // Forbidden where it is another user; its engine is asked next.
+                send_signal(self.pidfd.as_fd(), libc::SIGKILL).ok();
+            }
+            let until = Instant::now() + ENTRY_GOES;
+            while Instant::now() < until {
+                let left = until.saturating_duration_since(Instant::now());
+                let left = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
+                let mut fds = [PollFd::new(self.pidfd.as_fd(), PollFlags::POLLIN)];
+                match poll(&mut fds, left) {
+                    Ok(0) | Err(nix::errno::Errno::EINTR) => {}
+                    _ => return,
+                }
+            }
+        }
+    }
+
     /// For a jail whose init has said that nothing is left and is leaving by itself: goes on without
     /// waiting for the kernel to take the namespaces down, which takes longer than all else at the end.
     pub fn let_go(mut self) {
@@ -98,6 +123,7 @@ impl Drop for Jail {
         if let Some(door) = &self.door {
             // What is not connected any more is ended already.
             shutdown(door.as_raw_fd(), Shutdown::Both).ok();
+            self.wait_for_entry();
             return;
         }
         if self.end().is_ok() {
