@@ -17,6 +17,7 @@
 mod attacks;
 mod doctor;
 mod engines;
+mod judged;
 mod proxy;
 mod scenes;
 mod settled;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
     scenes.extend(attacks::ALL);
     scenes.extend(unapplied::ALL);
     scenes.extend(settled::ALL);
+    scenes.extend(judged::ALL);
     scenes.extend(doctor::ALL);
     scenes.extend(proxy::ALL);
     let world = if arguments.list { Err("not started".to_owned()) } else { World::start() };

@@ -189,6 +189,7 @@ fn tcp(at: SocketAddr) -> Result<TcpListener, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
     fn only_two_addresses_are_taken() {

@@ -11,7 +11,7 @@ use serde::Serialize;
 use std::collections::BTreeSet;
 
 /// How labels that allow something start.
-const LABEL: &str = "jail.allow.";
+pub const LABEL: &str = "jail.allow.";
 
 /// A finding that was allowed.
 #[derive(Debug, Clone, Serialize)]

@@ -7,7 +7,7 @@
 //!
 //! Everything is pure but `disk`, which finds and reads files. `fix` edits them.
 
-mod allow;
+pub mod allow;
 mod canonical;
 pub mod check;
 pub mod disk;

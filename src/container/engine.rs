@@ -5,6 +5,7 @@ use crate::plan::{CgroupFacts, Stage};
 use crate::policy::EngineKind;
 use serde_json::Value;
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -103,7 +104,7 @@ pub fn choose(
     image: &str,
     origin: &str,
 ) -> Result<(Engine, Value), Failure> {
-    let engines = detect(asked)?;
+    let Detected { engines, silent } = detect(asked)?;
     let mut tried = Vec::new();
     for engine in engines {
         match engine.inspect("image", image) {
@@ -120,41 +121,77 @@ pub fn choose(
         let why = why.causes.first().map(String::as_str).unwrap_or_default();
         failure = failure.because(format!("{}: {why}", engine.kind.name()));
     }
+    for silent in silent.iter().filter(|silent| silent.installed) {
+        failure = failure.because(silent);
+    }
     let kind = tried.first().map_or("podman", |(engine, _)| engine.kind.name());
     Err(failure.hint(format!("{kind} build -t {image} …, or {kind} load < image.tar")))
 }
 
-/// All engines that answer, in the order of preference; an error where none does.
-pub fn detect(asked: Option<EngineKind>) -> Result<Vec<Engine>, Failure> {
+/// What there is of engines.
+#[derive(Debug, Default)]
+pub struct Detected {
+    /// Those that answer, in the order of preference.
+    pub engines: Vec<Engine>,
+    pub silent: Vec<Silent>,
+}
+
+/// An engine that cannot be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Silent {
+    pub kind: EngineKind,
+    pub why: String,
+    /// One that is not there has no containers.
+    pub installed: bool,
+}
+
+impl fmt::Display for Silent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.kind.name(), self.why)
+    }
+}
+
+/// Asks them all, or the one that is named.
+pub fn survey(asked: Option<EngineKind>) -> Detected {
     let kinds: &[EngineKind] = match asked {
         Some(EngineKind::Docker) => &[EngineKind::Docker],
         Some(EngineKind::Podman) => &[EngineKind::Podman],
         None => EngineKind::ALL,
     };
-    let (mut found, mut causes) = (Vec::new(), Vec::new());
+    let mut found = Detected::default();
     for kind in kinds {
-        match look(*kind) {
-            Ok(engine) => found.push(engine),
-            Err(why) => causes.push(format!("{}: {why}", kind.name())),
+        let Some(program) = which(kind.name()) else {
+            let why = "it is not installed".to_owned();
+            found.silent.push(Silent { kind: *kind, why, installed: false });
+            continue;
+        };
+        match look(*kind, program) {
+            Ok(engine) => found.engines.push(engine),
+            Err(why) => found.silent.push(Silent { kind: *kind, why, installed: true }),
         }
     }
-    if found.is_empty() {
-        let mut failure = Failure::new(Kind::Refused, "no container engine can be used here");
-        for cause in causes {
-            failure = failure.because(cause);
-        }
-        return Err(failure
-            .at(Stage::Resolve)
-            .hint("install podman (rootless needs uidmap and /etc/subuid too), or start docker")
-            .hint("or --sandbox=namespace, the default, which needs no engine"));
-    }
-    found.sort_by_key(|engine| !engine.rootless);
-    Ok(found)
+    found.engines.sort_by_key(|engine| !engine.rootless);
+    found
 }
 
-fn look(kind: EngineKind) -> Result<Engine, String> {
-    local(kind)?;
-    let program = which(kind.name()).ok_or("it is not installed")?;
+/// The same for who needs one; an error where none answers.
+pub fn detect(asked: Option<EngineKind>) -> Result<Detected, Failure> {
+    let found = survey(asked);
+    if !found.engines.is_empty() {
+        return Ok(found);
+    }
+    let mut failure = Failure::new(Kind::Refused, "no container engine can be used here");
+    for silent in &found.silent {
+        failure = failure.because(silent);
+    }
+    Err(failure
+        .at(Stage::Resolve)
+        .hint("install podman (rootless needs uidmap and /etc/subuid too), or start docker")
+        .hint("or --sandbox=namespace, the default, which needs no engine"))
+}
+
+fn look(kind: EngineKind, program: PathBuf) -> Result<Engine, String> {
+    local(kind, &program)?;
     let format = match kind {
         EngineKind::Docker => "{{json .}}",
         EngineKind::Podman => "json",
@@ -171,16 +208,33 @@ fn look(kind: EngineKind) -> Result<Engine, String> {
 }
 
 /// The door is a socket of this machine, and what is verified are processes of this machine.
-fn local(kind: EngineKind) -> Result<(), String> {
+fn local(kind: EngineKind, program: &Path) -> Result<(), String> {
     let name = match kind {
         EngineKind::Docker => "DOCKER_HOST",
         EngineKind::Podman => "CONTAINER_HOST",
     };
-    match std::env::var(name) {
-        Ok(host) if !host.is_empty() && !host.starts_with("unix:") => {
-            Err(format!("{name} is {host}: an engine on another machine cannot be verified"))
+    let host = std::env::var(name).unwrap_or_default();
+    if !host.is_empty() {
+        return on_this_machine(name, &host);
+    }
+    if kind == EngineKind::Podman {
+        return Ok(());
+    }
+    // DOCKER_CONTEXT, or the context that was chosen for good. Clients that do not know the verb have none.
+    let format = "{{.Endpoints.docker.Host}}";
+    let output = run(program, &["context", "inspect", "--format", format]);
+    match output {
+        Ok(output) if output.status.success() => {
+            on_this_machine("its context", String::from_utf8_lossy(&output.stdout).trim())
         }
         _ => Ok(()),
+    }
+}
+
+fn on_this_machine(name: &str, host: &str) -> Result<(), String> {
+    match host.is_empty() || host.starts_with("unix:") {
+        true => Ok(()),
+        false => Err(format!("{name} is {host}: an engine on another machine cannot be verified")),
     }
 }
 
@@ -215,6 +269,9 @@ pub fn docker(program: PathBuf, info: &Value) -> Result<Engine, String> {
 /// From `podman info`.
 pub fn podman(program: PathBuf, info: &Value) -> Result<Engine, String> {
     let host = &info["host"];
+    if host["serviceIsRemote"].as_bool() == Some(true) {
+        return Err("its service is on another machine, and cannot be verified".to_owned());
+    }
     let version = info["version"]["Version"].as_str().ok_or("it does not tell its version")?;
     let rootless = host["security"]["rootless"].as_bool().unwrap_or(false);
     if rootless && older(version, (4, 3)) {
@@ -264,6 +321,18 @@ fn run<S: AsRef<OsStr>>(program: &Path, args: &[S]) -> std::io::Result<Output> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn an_engine_of_another_machine_is_none_of_ours() {
+        for host in ["", "unix:///var/run/docker.sock"] {
+            assert_eq!(on_this_machine("DOCKER_HOST", host), Ok(()));
+        }
+        for host in ["tcp://10.0.0.1:2376", "ssh://prod", "fd://"] {
+            assert!(on_this_machine("its context", host).unwrap_err().contains(host));
+        }
+        let remote = json!({"host": {"serviceIsRemote": true}, "version": {"Version": "5.0"}});
+        assert!(podman("podman".into(), &remote).unwrap_err().contains("another machine"));
+    }
 
     #[test]
     fn docker_says_what_it_is() {

@@ -25,6 +25,7 @@ pub mod engine;
 pub mod entry;
 pub mod explain;
 pub mod knobs;
+pub mod mountinfo;
 pub mod own;
 pub mod seccomp;
 pub mod sweep;

@@ -4,6 +4,7 @@ pub mod all;
 pub mod containers;
 pub mod finding;
 pub mod host;
+pub mod host_paths;
 pub mod ports;
 mod probes;
 pub mod sarif;

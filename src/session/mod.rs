@@ -189,11 +189,7 @@ impl Session {
 
     /// The record of the run's start is written while the jail sets itself up; a gate keeps the
     /// connector from starting before it is there.
-    fn confined(
-        &self,
-        log: &mut Option<audit::Run>,
-        kept: Option<Log>,
-    ) -> Result<Over, Failure> {
+    fn confined(&self, log: &mut Option<audit::Run>, kept: Option<Log>) -> Result<Over, Failure> {
         let plan = &self.plan;
         if !self.options.terminal {
             streams::check(plan)?;

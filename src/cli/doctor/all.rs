@@ -137,7 +137,7 @@ fn audit_section(sources: &Sources, root: Option<&WorkspaceRoot>) -> Section {
     }
 }
 
-fn one_line(failure: &Failure) -> String {
+pub(super) fn one_line(failure: &Failure) -> String {
     let mut text = failure.what.clone();
     for cause in &failure.causes {
         text += &format!(": {cause}");

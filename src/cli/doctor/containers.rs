@@ -2,7 +2,7 @@
 
 use super::{pretty, print};
 use crate::doctor::all::{Section, used};
-use crate::doctor::containers::{Container, Expected, judge, look, rules};
+use crate::doctor::containers::{Allowed, Container, Expected, allow, judge, look, rules};
 use crate::doctor::finding::{Finding, Severity};
 use crate::doctor::ports::report;
 use crate::doctor::sarif;
@@ -39,35 +39,51 @@ pub struct ContainersArgs {
 
 pub(super) fn run(args: &ContainersArgs) -> Result<u8, Failure> {
     let found = look::look(args.engine, &args.names)?;
-    let expected = Expected { uid: args.user };
-    let findings: Vec<Finding> =
-        found.containers.iter().flat_map(|container| judge(container, expected)).collect();
+    let (findings, allowed) = judged(&found, Expected { uid: args.user });
     let bad = findings.iter().any(|finding| finding.severity >= args.fail_on);
+    let (verdict, code) = match (bad, found.blind) {
+        (true, _) => ("findings", exit::FINDINGS),
+        (false, true) => ("unknown", exit::USAGE),
+        (false, false) => ("clean", exit::OK),
+    };
     let text = if args.json {
         let names: Vec<String> = found.containers.iter().map(Container::name).collect();
         pretty(&json!({
             "schema": SCHEMA,
             "jail": env!("CARGO_PKG_VERSION"),
-            "verdict": if bad { "findings" } else { "clean" },
+            "verdict": verdict,
             "containers": names,
             "notes": found.notes,
             "findings": findings,
+            "allowed": allowed,
             "rules": used(findings.iter()),
         }))?
     } else if args.sarif {
         pretty(&sarif::log(rules::ALL, &findings.iter().collect::<Vec<_>>()))?
     } else {
-        text(&found, &findings)
+        text(&found, &findings, &allowed)
     };
     print(&text)?;
-    Ok(if bad { exit::FINDINGS } else { exit::OK })
+    Ok(code)
+}
+
+fn judged(found: &look::Found, expected: Expected) -> (Vec<Finding>, Vec<Allowed>) {
+    let (mut findings, mut allowed) = (Vec::new(), Vec::new());
+    for container in &found.containers {
+        let (left, out) = allow(container, judge(container, expected));
+        findings.extend(left);
+        allowed.extend(out);
+    }
+    (findings, allowed)
 }
 
 /// Each container with its verdict, then what is wrong.
-fn text(found: &look::Found, findings: &[Finding]) -> String {
+fn text(found: &look::Found, findings: &[Finding], allowed: &[Allowed]) -> String {
     let mut out = String::new();
-    if found.containers.is_empty() {
-        out += "no container runs here\n";
+    match (found.containers.is_empty(), found.blind) {
+        (true, false) => out += "no container runs here\n",
+        (true, true) => out += "no container is seen here, but not every engine could be asked\n",
+        _ => {}
     }
     for container in &found.containers {
         let name = container.name();
@@ -78,19 +94,24 @@ fn text(found: &look::Found, findings: &[Finding]) -> String {
         out += &format!("{name}: {verdict}\n");
     }
     out.extend(found.notes.iter().map(|note| format!("note: {note}\n")));
+    for Allowed { finding, reason } in allowed {
+        let Finding { subject, rule, .. } = finding;
+        out += &format!("allowed  {subject}: {} [{}]: {reason}\n", rule.title, rule.id);
+    }
     out + &report::findings(findings)
 }
 
-/// For `jail doctor`: a machine without an engine has nothing to look at.
+/// For `jail doctor`: a machine without an engine has nothing to look at; one whose engine does not answer may.
 pub(super) fn section() -> Section {
     match look::look(None, &[]) {
         Ok(found) => {
-            let judged = found.containers.iter().flat_map(|it| judge(it, Expected::default()));
-            Section { notes: found.notes, ..Section::looked("containers", judged.collect()) }
+            let (findings, allowed) = judged(&found, Expected::default());
+            let mut notes = found.notes;
+            if !allowed.is_empty() {
+                notes.push(format!("{} allowed", allowed.len()));
+            }
+            Section { looked: !found.blind, notes, ..Section::looked("containers", findings) }
         }
-        Err(failure) => {
-            let note = format!("{}: {}", failure.what, failure.causes.join("; "));
-            Section { notes: vec![note], ..Section::looked("containers", Vec::new()) }
-        }
+        Err(failure) => Section::blind("containers", super::all::one_line(&failure)),
     }
 }

@@ -1,6 +1,8 @@
 //! One container before the rules. Pure.
 
 mod kernel;
+mod limits;
+mod mounts;
 mod told;
 
 use super::{Container, rules};

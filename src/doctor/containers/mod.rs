@@ -2,13 +2,18 @@
 //!
 //! `inspect` says what an engine was told, /proc what it did: where both are there, /proc counts.
 
+mod allow;
 mod judge;
 pub mod look;
 pub mod rules;
 
+pub use allow::{Allowed, allow};
 pub use judge::{Expected, judge};
 
+use crate::container::cgroup::InForce;
 use serde_json::Value;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
 
 /// One container as it was found.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +24,12 @@ pub struct Container {
     pub inspect: Value,
     /// Its networks, and whether each is internal; `None` where the engine does not tell.
     pub networks: Vec<(String, Option<bool>)>,
+    /// Gateways of its networks at which nobody is.
+    pub dead_ends: Vec<Ipv4Addr>,
+    /// Its volumes with their options; none where the engine does not tell.
+    pub volumes: Vec<(String, Option<Value>)>,
+    /// Of the one who asks.
+    pub home: Option<PathBuf>,
     /// Of its first process; none where it does not run, or /proc does not show it.
     pub live: Option<Live>,
 }
@@ -31,6 +42,8 @@ pub struct Live {
     pub uid_map: String,
     /// Of its network namespace.
     pub routes: String,
+    /// Those that its cgroup has; none where it cannot be read.
+    pub limits: Option<InForce>,
 }
 
 impl Container {

@@ -58,6 +58,9 @@ rules! {
     HOST_NAMESPACE = "containers.host-namespace", Error,
         "it shares a namespace of the host",
         "It sees processes, shared memory or users of the host, and can signal or change them.";
+    SHARED_NAMESPACE = "containers.shared-namespace", Warning,
+        "it shares a namespace of another container",
+        "The two see each other's processes, shared memory or network.";
     ENGINE_SOCKET = "containers.engine-socket", Error,
         "it has the socket of a container engine",
         "Whoever can talk to the engine is root of this machine.";
@@ -67,9 +70,18 @@ rules! {
     WRITABLE_BIND = "containers.writable-bind", Info,
         "a folder of the host can be written from inside",
         "What is put there acts later, outside: hooks, configuration, programs.";
+    PROPAGATION = "containers.mount-propagation", Error,
+        "mounts made inside appear on the host",
+        "A file system that is mounted in the container covers files of the host.";
     DEVICE = "containers.device", Warning,
         "it has a device of the host",
         "Drivers are large, and were not written against their users.";
+    DEVICE_RULE = "containers.device-rule", Error,
+        "a rule opens devices to it",
+        "With MKNOD, which is in the engine's default, a process makes a node for any of them.";
+    GPU = "containers.gpu", Info,
+        "it has a GPU",
+        "Its driver is large, runs in the kernel, and sees the memory of the programs that share the card.";
     MEMORY = "containers.memory-limit", Warning,
         "no limit of memory is in force",
         "It can take all memory of the machine, and the kernel ends other programs for it.";
@@ -79,6 +91,12 @@ rules! {
     PIDS = "containers.pids-limit", Warning,
         "no limit of processes is in force",
         "A fork bomb in it is one of the machine.";
+    CGROUP_PARENT = "containers.cgroup-parent", Warning,
+        "it is in a cgroup that was named",
+        "It is outside of what the engine accounts for; limits of that cgroup count, or none.";
+    OOM = "containers.oom-kill-off", Warning,
+        "it is not ended when memory is short",
+        "The kernel ends something else, or everything waits.";
     OPEN_EGRESS = "containers.open-egress", Warning,
         "it has a network with a way out",
         "What it reads can be sent to anybody. An internal network, or none, with jail's proxy beside it has \

@@ -1,7 +1,9 @@
 //! What the kernel says of the first process: user, capabilities, filter, mounts.
 
 use super::{Book, Expected};
+use crate::container::mountinfo::{Mount, Mounts};
 use crate::doctor::containers::{Container, Live, rules};
+use std::net::Ipv4Addr;
 use std::path::Path;
 
 pub(super) fn judge(container: &Container, live: &Live, expected: Expected, book: &mut Book) {
@@ -31,13 +33,21 @@ pub(super) fn judge(container: &Container, live: &Live, expected: Expected, book
     let internal = |(_, internal): &(String, Option<bool>)| *internal == Some(true);
     let kept = !container.networks.is_empty() && container.networks.iter().all(internal);
     if container.inspect["HostConfig"]["NetworkMode"] != "host" && !kept {
-        routes(&live.routes, book);
+        routes(&live.routes, &container.dead_ends, book);
     }
 }
 
-/// Docker gives internal networks a default route as well, and drops what takes it: those are left out.
-fn routes(text: &str, book: &mut Book) {
-    let leads_out = |line: &&str| line.split_whitespace().nth(1) == Some("00000000");
+/// Docker gives internal networks a default route as well, and drops what takes it: those are left out. So is one
+/// to an address at which nobody is.
+fn routes(text: &str, dead_ends: &[Ipv4Addr], book: &mut Book) {
+    let leads_out = |line: &&str| {
+        let mut words = line.split_whitespace().skip(1);
+        let default = words.next() == Some("00000000");
+        // As it lies in memory, read as a number of this machine.
+        let gateway = words.next().and_then(|word| u32::from_str_radix(word, 16).ok());
+        let gateway = gateway.map(|bits| Ipv4Addr::from(bits.to_ne_bytes()));
+        default && gateway.is_none_or(|gateway| !dead_ends.contains(&gateway))
+    };
     if let Some(route) = text.lines().skip(1).find(leads_out) {
         let interface = route.split_whitespace().next().unwrap_or_default();
         let fix = "networks: with internal: true, and jail's proxy in it as the way out";
@@ -68,28 +78,18 @@ pub(super) fn user(uid: Option<u32>, expected: Expected, book: &mut Book) {
     }
 }
 
-/// One line of mountinfo.
-struct Mount<'a> {
-    at: String,
-    options: Vec<&'a str>,
-    kind: &'a str,
-    of_super: Vec<&'a str>,
-}
-
-impl Mount<'_> {
-    fn read_only(&self) -> bool {
-        self.options.contains(&"ro") || self.of_super.contains(&"ro")
-    }
-}
-
 fn mounts(container: &Container, text: &str, book: &mut Book) {
-    let all: Vec<Mount<'_>> = text.lines().filter_map(mount).collect();
-    let seen = |path: &str| all.iter().rev().find(|mount| mount.at == path);
+    let all = Mounts::of(text);
+    let seen = |path: &str| all.at(Path::new(path));
     let fix = "read_only: true (--read-only), with tmpfs where it must write";
     if seen("/").is_none_or(|root| !root.read_only()) {
         book.note(&rules::WRITABLE_ROOT, "the root is mounted for writing, and /etc with it", fix);
     } else if let Some(etc) = all.iter().find(|mount| is_etc(&mount.at) && !mount.read_only()) {
-        book.note(&rules::WRITABLE_ROOT, format!("{} is mounted for writing", etc.at), fix);
+        book.note(
+            &rules::WRITABLE_ROOT,
+            format!("{} is mounted for writing", etc.at.display()),
+            fix,
+        );
     }
     let fix = "tmpfs: [\"/tmp:rw,noexec,nosuid,nodev,size=64m\"] (--tmpfs)";
     match seen("/tmp") {
@@ -100,42 +100,28 @@ fn mounts(container: &Container, text: &str, book: &mut Book) {
         None => book.note(&rules::TMP, "there is no mount at /tmp: it is a part of the root", fix),
         Some(_) => {}
     }
-    let own = |at: &str| container.inspect["HostConfig"]["Tmpfs"].get(at).is_some() || at == "/tmp";
+    let told = &container.inspect["HostConfig"]["Tmpfs"];
+    let own =
+        |at: &Path| at == Path::new("/tmp") || at.to_str().is_some_and(|at| told.get(at).is_some());
     for tmpfs in all.iter().filter(|mount| mount.kind == "tmpfs" && own(&mount.at)) {
         tmpfs_options(tmpfs, book);
     }
 }
 
 /// What people make for their programs is judged, not what an engine makes for itself.
-fn tmpfs_options(mount: &Mount<'_>, book: &mut Book) {
-    let missing: Vec<&str> = ["noexec", "nosuid", "nodev"]
-        .into_iter()
-        .filter(|option| !mount.options.contains(option))
-        .collect();
+fn tmpfs_options(mount: &Mount, book: &mut Book) {
+    let missing: Vec<&str> =
+        ["noexec", "nosuid", "nodev"].into_iter().filter(|option| !mount.has(option)).collect();
     let fix = "rw,noexec,nosuid,nodev,size=64m";
     if !missing.is_empty() {
-        let evidence = format!("{} is without {}", mount.at, missing.join(", "));
+        let evidence = format!("{} is without {}", mount.at.display(), missing.join(", "));
         book.note(&rules::TMPFS_OPTIONS, evidence, fix);
     }
-    if !mount.of_super.iter().any(|option| option.starts_with("size=")) {
-        book.note(&rules::TMPFS_OPTIONS, format!("{} has no size", mount.at), fix);
+    if mount.size().is_none() {
+        book.note(&rules::TMPFS_OPTIONS, format!("{} has no size", mount.at.display()), fix);
     }
 }
 
-fn is_etc(at: &str) -> bool {
-    Path::new(at).starts_with("/etc")
-}
-
-fn mount(line: &str) -> Option<Mount<'_>> {
-    let (left, right) = line.split_once(" - ")?;
-    let mut left = left.split(' ').skip(4);
-    let (at, options) = (left.next()?, left.next()?);
-    let mut right = right.split(' ');
-    let (kind, of_super) = (right.next()?, right.nth(1).unwrap_or_default());
-    Some(Mount {
-        at: at.replace("\\040", " "),
-        options: options.split(',').collect(),
-        kind,
-        of_super: of_super.split(',').collect(),
-    })
+fn is_etc(at: &Path) -> bool {
+    at.starts_with("/etc")
 }

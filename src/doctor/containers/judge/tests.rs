@@ -1,7 +1,8 @@
 //! A hardened container is clean, and each loosened knob is one finding: no more, no less.
 
 use super::*;
-use crate::doctor::containers::Live;
+use crate::container::cgroup::InForce;
+use crate::doctor::containers::{Live, allow, look};
 use serde_json::{Value, json};
 
 const STATUS: &str = "Uid:\t65532\t65532\t65532\t65532\nCapPrm:\t0000000000000000\n\
@@ -13,6 +14,11 @@ const MOUNTS: &str = "\
     98 96 0:43 / /dev rw,nosuid - tmpfs tmpfs rw,size=65536k,mode=755\n\
     113 96 0:48 / /tmp rw,nosuid,nodev,noexec,relatime - tmpfs tmpfs rw,size=16384k\n\
     114 96 254:0 /x /etc/hosts ro,relatime - ext4 /dev/vda rw\n";
+
+fn limits() -> InForce {
+    let memory = Some(8 << 30);
+    InForce { memory, memory_and_swap: memory, cpus: Some(4000), pids: Some(256) }
+}
 
 fn hardened() -> Container {
     let inspect = json!({
@@ -28,7 +34,8 @@ fn hardened() -> Container {
             "CapDrop": ["ALL"], "SecurityOpt": ["no-new-privileges:true"],
             "Memory": 8u64 << 30, "NanoCpus": 4_000_000_000u64, "PidsLimit": 256,
             "PidMode": "", "IpcMode": "private", "UTSMode": "", "CgroupnsMode": "host",
-            "MaskedPaths": ["/proc/kcore"], "Tmpfs": {"/tmp": "rw"},
+            "DeviceCgroupRules": null, "DeviceRequests": null, "CgroupParent": "",
+            "OomKillDisable": false, "MaskedPaths": ["/proc/kcore"], "Tmpfs": {"/tmp": "rw"},
             "PortBindings": {"8080/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8080"}]},
             "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m"}},
         },
@@ -36,16 +43,20 @@ fn hardened() -> Container {
             "Ports": {"8080/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8080"}]},
             "Networks": {"internal": {"Gateway": ""}},
         },
-        "Mounts": [{"Type": "bind", "Source": "/srv/models", "Destination": "/models", "RW": false}],
+        "Mounts": [{"Type": "bind", "Source": "/srv/models", "Destination": "/models", "RW": false, "Propagation": "rprivate"}],
     });
     let live = Live {
         status: STATUS.to_owned(),
         mountinfo: MOUNTS.to_owned(),
         uid_map: "0 0 4294967295\n".to_owned(),
         routes: "Iface Destination Gateway\neth0 000012AC 00000000\n".to_owned(),
+        limits: Some(limits()),
     };
     let networks = vec![("internal".to_owned(), Some(true))];
-    Container { engine: "docker", rootless: false, inspect, networks, live: Some(live) }
+    let (engine, rootless, dead_ends) = ("docker", false, Vec::new());
+    let volumes = vec![("disguised".to_owned(), Some(json!({"o": "bind", "device": "/etc"})))];
+    let (home, live) = (Some("/users/me".into()), Some(live));
+    Container { engine, rootless, inspect, networks, dead_ends, volumes, home, live }
 }
 
 fn ids(container: &Container) -> Vec<&'static str> {
@@ -61,7 +72,8 @@ fn a_hardened_container_is_clean() {
 #[test]
 fn each_loosened_option_is_one_finding() {
     let bind = |source: &str, write: bool| json!([{"Type": "bind", "Source": source, "Destination": "/x", "RW": write}]);
-    let cases: [(&str, Value, &str); 19] = [
+    let volume = |name: &str| json!([{"Type": "volume", "Name": name, "Source": "/v", "Destination": "/x", "RW": false}]);
+    let cases = [
         ("/HostConfig/NetworkMode", json!("host"), "containers.host-network"),
         ("/HostConfig/Privileged", json!(true), "containers.privileged"),
         ("/HostConfig/PidMode", json!("host"), "containers.host-namespace"),
@@ -73,9 +85,11 @@ fn each_loosened_option_is_one_finding() {
         ),
         ("/HostConfig/SecurityOpt", json!(["label:disable"]), "containers.security-module-off"),
         ("/HostConfig/MaskedPaths", json!([]), "containers.unmasked-paths"),
-        ("/HostConfig/Memory", json!(0), "containers.memory-limit"),
-        ("/HostConfig/NanoCpus", json!(0), "containers.cpu-limit"),
-        ("/HostConfig/PidsLimit", json!(null), "containers.pids-limit"),
+        ("/HostConfig/PidMode", json!("container:0123"), "containers.shared-namespace"),
+        ("/HostConfig/DeviceCgroupRules", json!(["c 1:* rwm"]), "containers.device-rule"),
+        ("/HostConfig/DeviceRequests", json!([{"Driver": "nvidia"}]), "containers.gpu"),
+        ("/HostConfig/CgroupParent", json!("/elsewhere"), "containers.cgroup-parent"),
+        ("/HostConfig/OomKillDisable", json!(true), "containers.oom-kill-off"),
         ("/HostConfig/LogConfig/Config", json!({}), "containers.log-rotation"),
         ("/Config/Healthcheck", json!(null), "containers.healthcheck"),
         ("/State/Health/Status", json!("unhealthy"), "containers.unhealthy"),
@@ -85,6 +99,16 @@ fn each_loosened_option_is_one_finding() {
         ("/Mounts", bind("/etc", false), "containers.sensitive-bind"),
         ("/Mounts", bind("/home/me/.ssh", false), "containers.sensitive-bind"),
         ("/Mounts", bind("/srv/models", true), "containers.writable-bind"),
+        // What `jail compose check` calls an error is one here.
+        ("/Mounts", bind("/home/me", true), "containers.sensitive-bind"),
+        ("/Mounts", bind("/users/me", false), "containers.sensitive-bind"),
+        ("/Mounts", bind("/usr/share", false), "containers.sensitive-bind"),
+        ("/Mounts", bind("/var/log", false), "containers.sensitive-bind"),
+        ("/Mounts", bind("/p/.cloned", false), "containers.sensitive-bind"),
+        ("/Mounts", bind("/p/.git/hooks", false), "containers.sensitive-bind"),
+        ("/Mounts", volume("disguised"), "containers.sensitive-bind"),
+        ("/Mounts", volume("unheard-of"), "containers.unverified"),
+        ("/Mounts/0/Propagation", json!("rshared"), "containers.mount-propagation"),
     ];
     for (path, value, id) in cases {
         let mut container = hardened();
@@ -152,6 +176,87 @@ fn a_default_route_leads_out_unless_all_networks_are_internal() {
         container.networks = networks;
         assert_eq!(ids(&container), ["containers.open-egress"]);
     }
+}
+
+#[test]
+fn a_default_route_to_nobody_leads_nowhere() {
+    let network = |bridge: &str, held: &str, driver: &str| {
+        json!({
+            "Driver": driver, "Containers": {"0123": {"IPv4Address": format!("{held}/29")}},
+            "IPAM": {"Config": [{
+                "Gateway": bridge, "AuxiliaryAddresses": {"DefaultGatewayIPv4": "10.213.77.6"},
+            }]},
+        })
+    };
+    let dead = look::dead(&network("10.213.77.1", "10.213.77.2", "bridge"));
+    assert_eq!(dead, [std::net::Ipv4Addr::new(10, 213, 77, 6)]);
+    for somebody in [
+        network("10.213.77.6", "10.213.77.2", "bridge"),
+        network("10.213.77.1", "10.213.77.6", "bridge"),
+        // Others have routers of their own.
+        network("10.213.77.1", "10.213.77.2", "macvlan"),
+        json!({"Driver": "bridge", "EnableIPv6": true, "IPAM": {"Config": [{
+            "Gateway": "10.213.77.1", "AuxiliaryAddresses": {"DefaultGatewayIPv4": "10.213.77.6"},
+        }]}}),
+        json!({"Driver": "bridge", "IPAM": {"Config": [{"Gateway": "10.213.77.1"}]}}),
+        Value::Null,
+    ] {
+        assert!(look::dead(&somebody).is_empty(), "{somebody}");
+    }
+    let mut container = hardened();
+    container.networks.push(("front".to_owned(), Some(false)));
+    container.dead_ends = dead;
+    let mut with = |gateway: u32| {
+        let routes = format!("Iface Destination Gateway\neth0 00000000 {gateway:08X}\n");
+        container.live.as_mut().unwrap().routes = routes;
+        ids(&container)
+    };
+    assert_eq!(with(u32::from_ne_bytes([10, 213, 77, 6])), [""; 0]);
+    // What the engine was told is not what it did.
+    assert_eq!(with(u32::from_ne_bytes([10, 213, 77, 1])), ["containers.open-egress"]);
+    assert_eq!(with(0), ["containers.open-egress"]);
+}
+
+/// What an engine was told and did not do is not there.
+#[test]
+fn limits_are_those_of_the_cgroup() {
+    let with = |limits: Option<InForce>| {
+        let mut container = hardened();
+        container.live.as_mut().unwrap().limits = limits;
+        container
+    };
+    let all = ["containers.memory-limit", "containers.cpu-limit", "containers.pids-limit"];
+    assert_eq!(ids(&with(Some(InForce::default()))), all);
+    // Where it cannot be read, what was told stands.
+    let mut told = with(None);
+    assert_eq!(ids(&told), [""; 0]);
+    for (name, none) in [("Memory", json!(0)), ("NanoCpus", json!(0)), ("PidsLimit", json!(null))] {
+        told.inspect["HostConfig"][name] = none;
+    }
+    assert_eq!(ids(&told), all);
+}
+
+#[test]
+fn what_is_allowed_with_a_reason_is_no_finding() {
+    let mut container = hardened();
+    container.inspect["Config"]["Env"] = json!(["API_TOKEN=abc"]);
+    let left = |labels: Value| {
+        let mut container = container.clone();
+        container.inspect["Config"]["Labels"] = labels;
+        let found = judge(&container, Expected { uid: Some(65532) });
+        let (left, allowed) = allow(&container, found);
+        (left.len(), allowed.into_iter().map(|it| it.reason).collect::<Vec<_>>())
+    };
+    for family in ["containers", "compose"] {
+        let label = format!("jail.allow.{family}.secret-in-environment");
+        assert_eq!(
+            left(json!({label.clone(): "it can do no other"})),
+            (0, vec!["it can do no other".to_owned()])
+        );
+        assert_eq!(left(json!({label: "  "})), (1, vec![]));
+    }
+    assert_eq!(left(json!({"jail.allow.containers.gpu": "x"})), (1, vec![]));
+    assert_eq!(left(json!(null)), (1, vec![]));
 }
 
 #[test]

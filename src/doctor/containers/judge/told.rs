@@ -2,29 +2,9 @@
 
 use super::{Book, Expected, kernel};
 use crate::doctor::containers::{Container, rules};
+use crate::policy::expect::shown;
 use serde_json::Value;
 use std::net::IpAddr;
-use std::path::Path;
-
-/// Sockets of engines, by the end of their path.
-const ENGINES: [&str; 5] =
-    ["docker.sock", "podman.sock", "containerd.sock", "crio.sock", "buildkitd.sock"];
-/// Folders of the host that hold what is nobody's to have.
-const SENSITIVE: [&str; 10] = [
-    "/etc",
-    "/root",
-    "/boot",
-    "/dev",
-    "/proc",
-    "/sys",
-    "/run",
-    "/var/run",
-    "/var/lib/docker",
-    "/var/lib/containers",
-];
-/// And those that only hold it as a whole.
-const WHOLE: [&str; 6] = ["/", "/home", "/var", "/usr", "/var/lib", "/tmp"];
-const KEYS: [&str; 5] = [".ssh", ".aws", ".gnupg", ".kube", ".docker"];
 
 pub(super) fn judge(container: &Container, book: &mut Book) {
     let inspect = &container.inspect;
@@ -35,8 +15,8 @@ pub(super) fn judge(container: &Container, book: &mut Book) {
         book.note(&rules::PRIVILEGED, "Privileged is true", "take out privileged: true");
     }
     modules(container, host, book);
-    binds(inspect, host, book);
-    limits(host, book);
+    super::mounts::judge(container, book);
+    super::limits::judge(container, book);
     life(inspect, host, book);
     secrets(inspect, book);
 }
@@ -84,6 +64,12 @@ fn namespaces(host: &Value, book: &mut Book) {
             book.note(&rules::HOST_NAMESPACE, evidence, "take out what says `host`");
         }
     }
+    for field in ["NetworkMode", "PidMode", "IpcMode", "UTSMode", "UsernsMode"] {
+        if mode(field).starts_with("container:") {
+            let evidence = format!("{field} is {}", shown(mode(field), 80));
+            book.note(&rules::SHARED_NAMESPACE, evidence, "give it one of its own");
+        }
+    }
 }
 
 fn modules(container: &Container, host: &Value, book: &mut Book) {
@@ -105,57 +91,6 @@ fn modules(container: &Container, host: &Value, book: &mut Book) {
     if container.engine == "docker" && masked.is_some_and(Vec::is_empty) && !privileged {
         let fix = "take out systempaths=unconfined";
         book.note(&rules::UNMASKED, "MaskedPaths is empty", fix);
-    }
-}
-
-fn binds(inspect: &Value, host: &Value, book: &mut Book) {
-    for mount in inspect["Mounts"].as_array().into_iter().flatten() {
-        if mount["Type"].as_str() != Some("bind") {
-            continue;
-        }
-        let source = mount["Source"].as_str().unwrap_or_default();
-        let inside = mount["Destination"].as_str().unwrap_or_default();
-        let write = mount["RW"].as_bool() != Some(false);
-        let text = format!("{source} at {inside}{}", if write { ", writable" } else { "" });
-        let path = Path::new(source);
-        let engine = ENGINES.iter().any(|name| source.ends_with(name));
-        let keys = path.components().any(|part| KEYS.iter().any(|key| part.as_os_str() == *key));
-        let sensitive = SENSITIVE.iter().any(|folder| path.starts_with(folder) && !own(path));
-        if engine {
-            book.note(&rules::ENGINE_SOCKET, text, "take it out; nothing in a container needs it");
-        } else if keys || sensitive || WHOLE.iter().any(|folder| path == Path::new(folder)) {
-            book.note(&rules::SENSITIVE_BIND, text, "bind the one folder that the program needs");
-        } else if write {
-            book.note(&rules::WRITABLE_BIND, text, "add :ro where the program only reads it");
-        }
-    }
-    for device in host["Devices"].as_array().into_iter().flatten() {
-        let path = device["PathOnHost"].as_str().unwrap_or_default();
-        book.note(&rules::DEVICE, path, "take it out where the program can do without");
-    }
-}
-
-/// Files of the system that everybody may read, and that are often given.
-fn own(path: &Path) -> bool {
-    ["/etc/localtime", "/etc/timezone", "/etc/ssl/certs", "/etc/resolv.conf", "/etc/hosts"]
-        .iter()
-        .any(|known| path.starts_with(known))
-}
-
-fn limits(host: &Value, book: &mut Book) {
-    let number = |name: &str| host[name].as_i64().unwrap_or(0);
-    if number("Memory") <= 0 {
-        book.note(
-            &rules::MEMORY,
-            "Memory is 0",
-            "mem_limit: 8g (--memory), what it needs and no more",
-        );
-    }
-    if number("NanoCpus") <= 0 && number("CpuQuota") <= 0 {
-        book.note(&rules::CPUS, "NanoCpus and CpuQuota are 0", "cpus: 4 (--cpus)");
-    }
-    if number("PidsLimit") <= 0 {
-        book.note(&rules::PIDS, "PidsLimit is not set", "pids_limit: 256 (--pids-limit)");
     }
 }
 
