@@ -17,7 +17,6 @@ pub const ALL: &[Scene] = &[
     ("workspace_and_protected_names", workspace),
     ("way_out", way_out),
     ("killed_supervisor_leaves_nothing", killed),
-    ("leftovers_are_swept", swept),
     ("no_image", no_image),
     ("explained", explained),
 ];
@@ -251,22 +250,6 @@ fn killed(world: &World) -> Outcome {
     let runs = world.path("home/.cache/jail/runs");
     let left = fs::read_dir(&runs).map(|folder| folder.count()).unwrap_or(0);
     if left == 0 { Ok(()) } else { Err(format!("{left} folders are left in {}", runs.display())) }
-}
-
-fn swept(world: &World) -> Outcome {
-    let dead = "jail.supervisor=4194305.00000000-0000-0000-0000-000000000000.1";
-    let all = ["run", "--detach", "--network=none", "--label", "jail.run=0", "--label", dead];
-    let id = world.ask(&[&all[..], &[crate::engines::IMAGE, "sleep", "300"]].concat())?;
-    let other =
-        world.ask(&["run", "--detach", "--network=none", crate::engines::IMAGE, "sleep", "300"])?;
-    expect("the next run", &world.ran(&[], "true"), 0, "")?;
-    let left = world.ask(&["ps", "--all", "--quiet", "--no-trunc"])?;
-    world.ask(&["rm", "--force", &other])?;
-    if left.contains(&id) {
-        world.ask(&["rm", "--force", &id])?;
-        return Err("what a dead supervisor left is still there".to_owned());
-    }
-    if left.contains(&other) { Ok(()) } else { Err("somebody else's was removed".to_owned()) }
 }
 
 fn no_image(world: &World) -> Outcome {

@@ -10,6 +10,10 @@ use std::process::{Output, Stdio};
 pub const ALL: &[Scene] = &[
     ("engine_gone_after_the_run", gone),
     ("egress_killed_during_the_run", broken_off),
+    ("leftovers_are_swept", swept),
+    ("an_image_that_preloads", preloads),
+    ("a_folder_is_exchanged", exchanged),
+    ("controls_that_are_weakened", weakened),
 ];
 
 /// An engine of this name, first in PATH: `script` decides, and `real` is what it calls.
@@ -102,4 +106,160 @@ fn broken_off(world: &World) -> Outcome {
         true => Ok(()),
         false => Err(format!("the hook is live outside:\n{all}")),
     }
+}
+
+/// What this user's own killed runs have left, and nothing else, whatever its labels say.
+fn swept(world: &World) -> Outcome {
+    let space = |name: &str| {
+        let link = fs::read_link(format!("/proc/self/ns/{name}")).unwrap();
+        link.to_string_lossy().chars().filter(char::is_ascii_digit).collect::<String>()
+    };
+    let mine = format!("{}.{}.{}", nix::unistd::geteuid(), space("user"), space("pid"));
+    let theirs = format!("4242.{}.{}", space("user"), space("pid"));
+    let elsewhere = format!("{}.{}.1", nix::unistd::geteuid(), space("user"));
+    let start = |name: &str, owner: &str| {
+        let owner = format!("jail.owner={owner}");
+        let dead = "jail.supervisor=4194305.00000000-0000-0000-0000-000000000000.1";
+        let mut args = vec!["run", "--detach", "--network=none", "--name", name];
+        args.extend(["--label", "jail.run=R0", "--label", dead, "--label", &owner]);
+        args.extend([IMAGE, "sleep", "300"]);
+        world.ask(&args)
+    };
+    let left = start("jail-left-R0", &mine)?;
+    let others = [
+        ("another user's", start("jail-other-R0", &theirs)?),
+        ("of another pid namespace", start("jail-else-R0", &elsewhere)?),
+        // Of an image that was committed from a jail's container, which has its labels.
+        ("of a committed image", start("mine-R0-too", &mine)?),
+    ];
+    let next = world.ran(&[], "true");
+    let there = world.ask(&["ps", "--all", "--quiet", "--no-trunc"])?;
+    for id in others.iter().map(|(_, id)| id).chain([&left]).filter(|id| there.contains(*id)) {
+        world.ask(&["rm", "--force", id])?;
+    }
+    if next.status.code() != Some(0) {
+        return Err(said(&next));
+    }
+    if there.contains(&left) {
+        return Err("what a dead supervisor left is still there".to_owned());
+    }
+    match others.iter().find(|(_, id)| !there.contains(id)) {
+        Some((whose, _)) => Err(format!("one {whose} was removed")),
+        None => Ok(()),
+    }
+}
+
+/// A library of the image runs before anything of ours where a loader is told of it: it ends the entry.
+fn preloads(world: &World) -> Outcome {
+    let root = world.path("preloads");
+    let evil = root.join("evil.so");
+    fs::create_dir_all(root.join("etc")).unwrap();
+    fs::create_dir_all(root.join("bin")).unwrap();
+    let source = world.path("evil.c");
+    let code =
+        "#include <unistd.h>\n__attribute__((constructor)) static void f(void) { _exit(7); }\n";
+    fs::write(&source, code).unwrap();
+    let made =
+        world.command("cc").args(["-shared", "-fPIC", "-o"]).arg(&evil).arg(&source).output();
+    if !made.is_ok_and(|made| made.status.success()) {
+        return Err("skip: there is no C compiler (cc)".to_owned());
+    }
+    let copied =
+        std::process::Command::new("cp").arg("-a").arg(world.path("image/.")).arg(&root).status();
+    if !copied.is_ok_and(|status| status.success()) {
+        return Err("cp failed".to_owned());
+    }
+    let (by_env, by_file) = ("jail-test-preload-env:1", "jail-test-preload-file:1");
+    let tar = world.path("image.tar").display().to_string();
+    world.import(&root, by_env)?;
+    world.ask(&["import", "--change", "ENV LD_PRELOAD=/evil.so", &tar, by_env])?;
+    fs::write(root.join("etc/ld.so.preload"), "/evil.so\n").unwrap();
+    world.import(&root, by_file)?;
+    let run = |image: &str, path: &str| {
+        let mut command = world.command(&world.jail);
+        command.args(["run", "--sandbox=container", "--quiet", "--engine", world.engine()]);
+        // Without a loader of its own: what the image does to its own programs is its own matter.
+        command
+            .args(["--image", image, "--", "sh", "-c", "echo RAN"])
+            .env("PATH", path)
+            .output()
+            .unwrap()
+    };
+    let honest = std::env::var("PATH").unwrap_or_default();
+    let dynamic = !libraries(world)?;
+    for (image, word) in [(by_env, "--env=LD_PRELOAD="), (by_file, "*ld.so.preload*")] {
+        let drop_word = format!(
+            "n=$#\nwhile [ $n -gt 0 ]; do a=$1; shift; n=$((n-1))\ncase $a in {word}) continue;; esac\n\
+             set -- \"$@\" \"$a\"\ndone"
+        );
+        let control = run(image, &shim(world, &drop_word));
+        if dynamic && text(&control.stdout).contains("RAN") {
+            return Err(format!("{image}: without {word} it must not run, and this shows nothing"));
+        }
+        let output = run(image, &honest);
+        if !text(&output.stdout).contains("RAN") {
+            return Err(format!("{image} keeps the entry from starting: {}", said(&output)));
+        }
+    }
+    Ok(())
+}
+
+/// Is the program static? Then no loader starts it.
+fn libraries(world: &World) -> Result<bool, String> {
+    let output =
+        world.command("ldd").arg(&world.jail).output().map_err(|error| error.to_string())?;
+    Ok(!text(&output.stdout).contains("=>"))
+}
+
+/// Between jail's look and the engine's own, another folder takes the place of the one that was granted.
+fn exchanged(world: &World) -> Outcome {
+    let (folder, other) = (world.path("work/granted"), world.path("work/granted.aside"));
+    fs::create_dir_all(&folder).unwrap();
+    let options = ["--read", "granted"];
+    let shown = format!("ls -d {}", folder.display());
+    let control = world.ran(&options, &shown);
+    if control.status.code() != Some(0) {
+        return Err(format!("nothing was exchanged, and it does not run: {}", said(&control)));
+    }
+    let script = format!(
+        "if [ \"$1\" = run ]; then mv {0} {1}; mkdir {0}; fi",
+        folder.display(),
+        other.display()
+    );
+    let path = shim(world, &script);
+    let output = world.run(&options, "echo RAN").env("PATH", path).output().unwrap();
+    let all = said(&output);
+    match all.contains("did not apply `mounts`")
+        && all.contains("exchanged")
+        && !all.contains("RAN")
+    {
+        true => Ok(()),
+        false => Err(all),
+    }
+}
+
+/// A word of the command line, what takes its place, and the control that is then missed.
+fn weakened(world: &World) -> Outcome {
+    let unmask = match world.docker {
+        true => "--security-opt=systempaths=unconfined",
+        false => "--security-opt=unmask=ALL",
+    };
+    let cases = [
+        ("--shm-size=*", "--shm-size=1g", "mounts"),
+        ("--tmpfs=/.jail:*", "", "mounts"),
+        ("--hostname=*", unmask, "masked-paths"),
+    ];
+    let mut wrong = Vec::new();
+    for (word, instead, control) in cases {
+        let script = format!(
+            "n=$#\nwhile [ $n -gt 0 ]; do a=$1; shift; n=$((n-1))\ncase $a in {word}) a='{instead}';; esac\n\
+             [ -z \"$a\" ] || set -- \"$@\" \"$a\"\ndone"
+        );
+        let output = world.run(&[], "echo RAN").env("PATH", shim(world, &script)).output().unwrap();
+        let all = said(&output);
+        if !all.contains(&format!("`{control}`")) || all.contains("RAN\n") {
+            wrong.push(format!("{word} -> `{instead}`: wanted a refusal for `{control}`:\n{all}"));
+        }
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
 }

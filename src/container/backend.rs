@@ -14,6 +14,7 @@ use nix::fcntl::{OFlag, open};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use nix::sys::stat::Mode;
+use serde_json::Value;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
@@ -63,6 +64,7 @@ pub fn write_files(folder: &Path, user: User, seccomp: &str) -> Result<(), Failu
     for (name, text) in translate::accounts(user) {
         write(name, &text).map_err(failed)?;
     }
+    write(translate::EMPTY, "").map_err(failed)?;
     write("seccomp.json", seccomp).map_err(failed)
 }
 
@@ -268,22 +270,36 @@ pub fn order(plan: &Plan, env: &[(OsString, OsString)], secrets: Vec<(String, Ve
         seccomp: plan.seccomp.program.to_vec(),
         doors,
         writable: translate::places_to_write(plan),
+        shown: translate::binds(plan).map(translate::target).collect(),
         secrets,
     }
 }
 
+/// What counts of an image.
+pub struct Image {
+    pub name: String,
+    /// Folders that it declares as volumes.
+    pub volumes: Vec<String>,
+    pub emptied: Vec<String>,
+}
+
+impl Image {
+    /// From what `inspect` says of it.
+    pub fn of(name: String, about: &Value) -> Self {
+        let volumes = about["Config"]["Volumes"].as_object();
+        let volumes = volumes.into_iter().flat_map(|volumes| volumes.keys().cloned()).collect();
+        Self { name, volumes, emptied: super::own::emptied(about) }
+    }
+}
+
 /// What a plan and an engine make: for `explain` before the run's folder is there, and for the run itself.
-pub fn places(
-    plan: &Plan,
-    runs: &Path,
-    volumes: &[String],
-    image: &str,
-) -> Result<Places, Failure> {
+pub fn places(plan: &Plan, runs: &Path, image: &Image) -> Result<Places, Failure> {
     Ok(Places {
         folder: runs.join(format!("run-{}", plan.run_id)),
         own: super::own::Own::of_process()?,
-        volumes: volumes.to_vec(),
-        image: image.to_owned(),
-        supervisor: sweep::own(),
+        volumes: image.volumes.clone(),
+        image: image.name.clone(),
+        emptied: image.emptied.clone(),
+        labels: sweep::own(),
     })
 }

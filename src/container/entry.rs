@@ -5,8 +5,8 @@
 //! can neither look into it nor take its door; as pid 1 it cannot be killed from inside.
 
 use super::translate::DOOR;
-use super::verify::NAMESPACES;
-use super::wire::{self, Order, Sight};
+use super::verify::{self, NAMESPACES};
+use super::wire::{self, Order, Seen, Sight};
 use crate::confine::limits::{self, Streams};
 use crate::confine::network;
 use crate::plan::{Rlimit, Stage};
@@ -31,7 +31,7 @@ use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
@@ -56,7 +56,7 @@ fn serve() -> io::Result<u8> {
     let order: Order = wire::receive(&mut door)?;
     let made = prepare(&order, handed.sockets.as_ref());
     let program = find(&order);
-    wire::send(&mut door, &sight(&program, &order.writable))?;
+    wire::send(&mut door, &sight(&program, &order))?;
     let other = door.try_clone()?;
     let reporter = Reporter(other.as_fd(), Pass::default());
     let started = made.and_then(|()| {
@@ -144,7 +144,7 @@ fn find(order: &Order) -> Result<PathBuf, i32> {
     best
 }
 
-fn sight(program: &Result<PathBuf, i32>, writable: &[PathBuf]) -> Sight {
+fn sight(program: &Result<PathBuf, i32>, order: &Order) -> Sight {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let link = |name: &str| {
         let target = fs::read_link(Path::new("/proc/self/ns").join(name)).ok()?;
@@ -157,12 +157,27 @@ fn sight(program: &Result<PathBuf, i32>, writable: &[PathBuf]) -> Sight {
         routes6: read("/proc/self/net/ipv6_route"),
         namespaces: NAMESPACES.iter().filter_map(|name| link(name)).collect(),
         tried: tried(),
-        writable: writable
+        writable: order
+            .writable
             .iter()
             .map(|folder| (folder.clone(), make(&folder.join(".jail-looks-if-it-can-write"))))
             .collect(),
+        shown: order.shown.iter().map(|path| seen(path)).collect(),
+        system: verify::system()
+            .filter(|path| path.symlink_metadata().is_ok())
+            .map(Into::into)
+            .collect(),
         program: program.as_ref().ok().cloned(),
         not_found: program.as_ref().err().copied(),
+    }
+}
+
+/// The file itself: a link is not followed.
+fn seen(path: &Path) -> Seen {
+    let path = path.to_owned();
+    match fs::symlink_metadata(&path) {
+        Ok(found) => Seen { path, device: found.dev(), inode: found.ino(), errno: 0 },
+        Err(error) => Seen { path, errno: errno(&error) as i32, ..Seen::default() },
     }
 }
 

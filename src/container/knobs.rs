@@ -178,6 +178,15 @@ pub const ALL: &[Knob] = &[
         Some("namespaces"),
     ),
     knob(
+        "/proc, /sys, cgroups",
+        [
+            "a /proc of its own, masked, its settings read-only; no /sys",
+            "the host's, as far as its rules let",
+            "of its own, masked by the engine; settings, /sys and cgroups read-only",
+        ],
+        Some("masked-paths"),
+    ),
+    knob(
         "proof from inside",
         ["every wall is tried", "what can be shown", "writing, a route and root are tried"],
         Some("proof"),
@@ -251,7 +260,7 @@ mod tests {
 
     #[test]
     fn every_check_is_for_a_knob() {
-        const CHECKS: [&str; 15] = [
+        const CHECKS: [&str; 16] = [
             "user",
             "capabilities",
             "no-new-privileges",
@@ -260,6 +269,7 @@ mod tests {
             "read-only-root",
             "mounts",
             "nothing-else-writable",
+            "masked-paths",
             "writable-places",
             "no-route",
             "proof",

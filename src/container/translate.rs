@@ -4,11 +4,11 @@
 //! and configuration files.
 
 use super::engine::Engine;
-use super::own::{FOLDER, Own};
+use super::own::{FOLDER, Own, PRELOAD};
+use super::sweep::Labels;
 use crate::failure::{Failure, Kind};
 use crate::plan::{Bind, INSIDE_HOME, INSIDE_ID, INSIDE_USER, MountStep, Plan, Stage, mounts};
 use crate::policy::EngineKind;
-use crate::sys::fd::Identity;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -16,10 +16,14 @@ use std::path::{Path, PathBuf};
 pub const NOBODY: u32 = 65532;
 /// The door, inside.
 pub const DOOR: &str = "/.jail/door";
+/// A file of the run's folder that has nothing in it.
+pub const EMPTY: &str = "empty";
 /// The hidden verb that the entry is.
 pub const ENTRY: &str = "container-entry";
 /// Name of the label that says that a container is jail's.
 pub const LABEL: &str = "jail.run";
+/// Whose it is: user, user namespace, pid namespace.
+pub const OWNER: &str = "jail.owner";
 /// Its supervisor: pid, boot and birth.
 pub const SUPERVISOR: &str = "jail.supervisor";
 
@@ -48,14 +52,16 @@ impl User {
 /// What is not in the plan: where the run's own files are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Places {
-    /// The run's folder: `door`, `passwd`, `group`, `seccomp.json`.
+    /// The run's folder: `door`, `passwd`, `group`, `seccomp.json`, `empty`.
     pub folder: PathBuf,
     pub own: Own,
     /// Folders that the image declares as volumes, which an engine would make writable.
     pub volumes: Vec<String>,
     pub image: String,
-    /// For the label.
-    pub supervisor: String,
+    /// Variables of the image that jail's own loader would obey.
+    pub emptied: Vec<String>,
+    /// Who runs it.
+    pub labels: Labels,
 }
 
 /// The arguments of the engine.
@@ -77,7 +83,8 @@ pub fn arguments(
     ]);
     args.text("--name=", &name(plan));
     args.text("--label=", &format!("{LABEL}={}", plan.run_id));
-    args.text("--label=", &format!("{SUPERVISOR}={}", places.supervisor));
+    args.text("--label=", &format!("{OWNER}={}", places.labels.owner));
+    args.text("--label=", &format!("{SUPERVISOR}={}", places.labels.supervisor));
     args.text("--hostname=", &mounts::hostname(&plan.policy));
     // No cable, no bridge, no port: a way out is what the entry hands out.
     args.words(&["--network=none", "--ipc=private"]);
@@ -96,6 +103,11 @@ pub fn arguments(
     args.text("--security-opt=", &format!("seccomp={seccomp}"));
     limits(plan, &mut args);
     mount_options(plan, places, (user, podman), &mut args)?;
+    if places.own.has_loader() {
+        for name in &places.emptied {
+            args.text("--env=", &format!("{name}="));
+        }
+    }
     // An engine makes the folder in the image, and its mode then counts for what is mounted there. The entry
     // changes to the real one.
     args.words(&["--workdir=/"]);
@@ -110,6 +122,11 @@ pub fn arguments(
 pub fn name(plan: &Plan) -> String {
     let connector: String = plan.policy.name.as_str().chars().take(40).collect();
     format!("jail-{connector}-{}", plan.run_id)
+}
+
+/// Is it the name that a run with this id gives?
+pub fn is_name(name: &str, run: &str) -> bool {
+    name.starts_with("jail-") && name.strip_suffix(run).is_some_and(|rest| rest.ends_with('-'))
 }
 
 fn limits(plan: &Plan, args: &mut Args) {
@@ -156,6 +173,8 @@ fn mount_options(
     {
         tmpfs(volume, &sized(scratch, false))?;
     }
+    // Over what the image has there: a loader looks for libraries in folders below, too (glibc-hwcaps).
+    tmpfs(Path::new(FOLDER), "ro,noexec,nosuid,nodev,size=65536,mode=0755")?;
     let mut secrets = false;
     for step in &plan.mounts {
         match step {
@@ -190,6 +209,11 @@ fn mount_options(
     for file in ["passwd", "group"] {
         args.bind(&places.folder.join(file), &Path::new("/etc").join(file), false)?;
     }
+    // Where the host's own /etc is shown, it is the host's list, which jail itself was started with.
+    let hosts = plan.mounts.iter().any(|step| step.target() == Path::new("/etc"));
+    if places.own.has_loader() && !hosts {
+        args.bind(&places.folder.join(EMPTY), Path::new(PRELOAD), false)?;
+    }
     Ok(())
 }
 
@@ -207,10 +231,7 @@ pub fn accounts(user: User) -> [(&'static str, String); 2] {
 
 /// Host folders that the connector is to write to.
 pub fn writable(plan: &Plan) -> impl Iterator<Item = &Bind> {
-    plan.mounts.iter().filter_map(|step| match step {
-        MountStep::Bind(bind) if bind.write => Some(bind),
-        _ => None,
-    })
+    binds(plan).filter(|bind| bind.write)
 }
 
 /// Where the connector must be able to write, inside.
@@ -225,12 +246,17 @@ pub fn places_to_write(plan: &Plan) -> Vec<PathBuf> {
     writable.map(MountStep::target).collect()
 }
 
-/// What each bind was planned for: another file in its place is refused.
-pub fn identities(plan: &Plan) -> impl Iterator<Item = (&Path, Identity)> {
+/// What of the host is shown.
+pub fn binds(plan: &Plan) -> impl Iterator<Item = &Bind> {
     plan.mounts.iter().filter_map(|step| match step {
-        MountStep::Bind(bind) => Some((bind.host.as_path(), bind.identity)),
+        MountStep::Bind(bind) => Some(bind),
         _ => None,
     })
+}
+
+/// Where inside.
+pub fn target(bind: &Bind) -> PathBuf {
+    Path::new("/").join(&bind.target)
 }
 
 /// True for a place that is jail's own, not the policy's.
@@ -297,3 +323,7 @@ pub fn shell(program: &Path, args: &[OsString]) -> String {
     }
     out
 }
+
+#[cfg(test)]
+#[path = "translate_tests.rs"]
+mod tests;

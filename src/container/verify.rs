@@ -4,11 +4,13 @@
 //! which is ours, and in the cgroup's files.
 
 use super::cgroup::InForce;
-use super::translate::{User, is_own};
+use super::mountinfo::{Mount, Mounts};
+use super::own::FOLDER;
+use super::translate::{self, User, is_own};
 use super::wire::Sight;
 use crate::failure::{Failure, Kind};
-use crate::plan::{CgroupPlan, MountStep, Plan, Stage, human};
-use std::path::{Path, PathBuf};
+use crate::plan::{Bind, CgroupPlan, MountStep, Plan, Stage, human};
+use std::path::Path;
 
 /// One control that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,10 +33,18 @@ pub struct Facts<'a> {
 /// Namespaces that a container has for itself.
 pub const NAMESPACES: [&str; 5] = ["pid", "net", "ipc", "uts", "mnt"];
 
+/// Memory that processes of a container share.
+const SHARED: &str = "/dev/shm";
+/// What every engine hides, where the kernel has it: memory, keys and timers of the machine, its firmware.
+pub const MASKED: [&str; 4] = ["/proc/kcore", "/proc/keys", "/proc/timer_list", "/sys/firmware"];
+/// And what it mounts read-only: settings of the kernel.
+pub const FROZEN: [&str; 5] =
+    ["/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/fs"];
+
 /// Every control, in the order in which they are shown.
 pub fn check(facts: &Facts<'_>, sight: &Sight, limits: &InForce) -> Vec<Checked> {
     let status = Status(&sight.status);
-    let mounts = mounts(&sight.mountinfo);
+    let mounts = Mounts::of(&sight.mountinfo);
     let checked = |control, stage, unmet: Option<String>| Checked { control, stage, unmet };
     let mut all = vec![
         checked("user", Stage::IdMap, user(&status, facts.user)),
@@ -43,8 +53,9 @@ pub fn check(facts: &Facts<'_>, sight: &Sight, limits: &InForce) -> Vec<Checked>
         checked("seccomp", Stage::Seccomp, is(&status, "Seccomp", "2")),
         checked("namespaces", Stage::Namespaces, namespaces(facts.ours, &sight.namespaces)),
         checked("read-only-root", Stage::Mounts, root(&mounts)),
-        checked("mounts", Stage::Mounts, planned(facts.plan, &mounts)),
+        checked("mounts", Stage::Mounts, planned(facts.plan, &mounts, sight)),
         checked("nothing-else-writable", Stage::Mounts, others(facts, &mounts)),
+        checked("masked-paths", Stage::Mounts, masked(&mounts, sight)),
         checked("writable-places", Stage::Mounts, writable(sight)),
         checked("no-route", Stage::Network, routes(sight)),
         checked("proof", Stage::Proof, tried(sight)),
@@ -80,6 +91,7 @@ fn fix(control: &str, engine: &str) -> String {
                               of the image that is in its place may have a mode that forbids it"
                 .to_owned()
         }
+        "masked-paths" => format!("take out what unmasks them in the configuration of {engine}"),
         "nothing-else-writable" | "mounts" => format!(
             "take out what mounts more in the engine's configuration (containers.conf, daemon.json of {engine})"
         ),
@@ -118,8 +130,9 @@ fn user(status: &Status<'_>, user: User) -> Option<String> {
 
 fn capabilities(status: &Status<'_>) -> Option<String> {
     ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"].iter().find_map(|set| {
-        let found = status.field(set)?;
-        found.bytes().any(|b| b != b'0').then(|| format!("{set} is {found}"))
+        let found = status.field(set).unwrap_or("missing");
+        let none = !found.is_empty() && found.bytes().all(|b| b == b'0');
+        (!none).then(|| format!("{set} is {found}"))
     })
 }
 
@@ -134,78 +147,25 @@ fn namespaces(ours: &[(String, String)], theirs: &[(String, String)]) -> Option<
     })
 }
 
-/// One line of mountinfo.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Mount {
-    at: PathBuf,
-    options: Vec<String>,
-    kind: String,
-    super_options: Vec<String>,
-}
-
-impl Mount {
-    fn has(&self, option: &str) -> bool {
-        self.options.iter().any(|known| known == option)
-    }
-
-    /// Nothing can be written, whichever of the two says so.
-    fn read_only(&self) -> bool {
-        self.has("ro") || self.super_options.iter().any(|option| option == "ro")
-    }
-
-    fn size(&self) -> Option<u64> {
-        let text = self.super_options.iter().find_map(|option| option.strip_prefix("size="))?;
-        let (number, unit) = match text.strip_suffix('k') {
-            Some(number) => (number, 1024),
-            None => (text, 1),
-        };
-        number.parse::<u64>().ok().map(|number| number * unit)
-    }
-}
-
-fn mounts(text: &str) -> Vec<Mount> {
-    let words = |text: &str| text.split(',').map(ToOwned::to_owned).collect::<Vec<_>>();
-    let one = |line: &str| {
-        let (left, right) = line.split_once(" - ")?;
-        let mut left = left.split(' ').skip(4);
-        let (at, options) = (left.next()?, left.next()?);
-        let mut right = right.split(' ');
-        let (kind, super_options) = (right.next()?, right.nth(1).unwrap_or_default());
-        Some(Mount {
-            at: PathBuf::from(at.replace("\\040", " ").replace("\\134", "\\")),
-            options: words(options),
-            kind: kind.to_owned(),
-            super_options: words(super_options),
-        })
-    };
-    text.lines().filter_map(one).collect()
-}
-
-/// The mount that is seen at a path: the last one made there.
-fn at<'a>(mounts: &'a [Mount], path: &Path) -> Option<&'a Mount> {
-    mounts.iter().rev().find(|mount| mount.at == path)
-}
-
-fn root(mounts: &[Mount]) -> Option<String> {
-    match at(mounts, Path::new("/")) {
+fn root(mounts: &Mounts) -> Option<String> {
+    match mounts.at(Path::new("/")) {
         Some(root) if root.read_only() => None,
         Some(_) => Some("the root is writable".to_owned()),
         None => Some("there is no root in mountinfo".to_owned()),
     }
 }
 
-fn planned(plan: &Plan, mounts: &[Mount]) -> Option<String> {
-    plan.mounts.iter().find_map(|step| {
+fn planned(plan: &Plan, mounts: &Mounts, sight: &Sight) -> Option<String> {
+    let steps = plan.mounts.iter().find_map(|step| {
         let target = step.target();
         let shown = target.display();
-        let mount = at(mounts, &target);
+        let mount = mounts.at(&target);
         match step {
-            MountStep::Tmpfs { size, exec, .. } => match mount {
-                Some(mount) => tmpfs(mount, *size, *exec).map(|why| format!("{shown}: {why}")),
-                None => Some(format!("{shown} is not mounted")),
-            },
+            MountStep::Tmpfs { size, exec, .. } => scratch(mount, &target, *size, *exec),
             MountStep::Bind(bind) => match mount {
-                Some(mount) if bind.write || mount.has("ro") => None,
+                Some(mount) if bind.write || mount.has("ro") => {
+                    file(bind, sight).map(|why| format!("{shown}: {why}"))
+                }
                 Some(_) => Some(format!("{shown} is writable")),
                 None => Some(format!("{shown} is not mounted")),
             },
@@ -215,7 +175,64 @@ fn planned(plan: &Plan, mounts: &[Mount]) -> Option<String> {
             },
             _ => None,
         }
-    })
+    });
+    let size = plan.policy.filesystem.scratch.value.0;
+    steps.or_else(|| scratch(mounts.at(Path::new(SHARED)), Path::new(SHARED), size, false)).or_else(
+        || match mounts.at(Path::new(FOLDER)) {
+            Some(own) if own.kind == "tmpfs" && own.read_only() => None,
+            _ => Some(format!("what the image has at {FOLDER} is not hidden")),
+        },
+    )
+}
+
+/// The very file that was planned: by its name the engine may have opened another one.
+fn file(bind: &Bind, sight: &Sight) -> Option<String> {
+    let target = translate::target(bind);
+    let Some(seen) = sight.shown.iter().find(|seen| seen.path == target) else {
+        return Some("it was not looked at".to_owned());
+    };
+    if seen.errno != 0 {
+        let why = nix::errno::Errno::from_raw(seen.errno).desc();
+        return Some(format!("the container's user cannot look at it ({why})"));
+    }
+    let planned = (bind.identity.device, bind.identity.inode);
+    ((seen.device, seen.inode) != planned)
+        .then(|| format!("it is not {}, which was exchanged", bind.host.display()))
+}
+
+fn scratch(mount: Option<&Mount>, at: &Path, size: u64, exec: bool) -> Option<String> {
+    let shown = at.display();
+    match mount {
+        Some(mount) => tmpfs(mount, size, exec).map(|why| format!("{shown}: {why}")),
+        None => Some(format!("{shown} is not mounted")),
+    }
+}
+
+/// Every path of [`MASKED`] and [`FROZEN`].
+pub fn system() -> impl Iterator<Item = &'static Path> {
+    MASKED.iter().chain(&FROZEN).map(Path::new)
+}
+
+/// What engines hide of /proc and /sys, and keep from being written.
+fn masked(mounts: &Mounts, sight: &Sight) -> Option<String> {
+    if sight.system.is_empty() {
+        return Some("nothing was looked at".to_owned());
+    }
+    let there = |path: &&&str| sight.system.iter().any(|known| known == Path::new(path));
+    let seen = MASKED.iter().filter(there).find(|path| {
+        let hides = |mount: &Mount| {
+            let null = mount.root.ends_with("null");
+            null || (mount.kind == "tmpfs" && mount.read_only())
+        };
+        !mounts.at(Path::new(path)).is_some_and(hides)
+    });
+    if let Some(path) = seen {
+        return Some(format!("{path} is not hidden"));
+    }
+    let mut frozen = FROZEN.iter().filter(there);
+    let written =
+        frozen.find(|path| !mounts.holding(Path::new(path)).is_some_and(Mount::read_only));
+    written.map(|path| format!("{path} is mounted for writing"))
 }
 
 fn tmpfs(mount: &Mount, size: u64, exec: bool) -> Option<String> {
@@ -237,21 +254,24 @@ fn tmpfs(mount: &Mount, size: u64, exec: bool) -> Option<String> {
     }
 }
 
-/// Mounts of engines that are not read-only and hold nothing that is kept or shared.
+/// Mounts of engines that are not read-only and hold nothing that is kept or shared. /sys and cgroups are not
+/// among them: they are the machine's; only the folder that holds the hierarchies of version 1 is a tmpfs.
 fn harmless(mount: &Mount) -> bool {
-    const KERNEL: [&str; 6] = ["proc", "sysfs", "devpts", "mqueue", "cgroup", "cgroup2"];
-    let at = &mount.at;
-    KERNEL.contains(&mount.kind.as_str())
-        || at == Path::new("/dev")
-        || at == Path::new("/dev/shm")
-        || at.starts_with("/sys/fs/cgroup")
-        // Device nodes, and the null device over what is masked.
-        || (at.starts_with("/dev") && ["devtmpfs", "tmpfs"].contains(&mount.kind.as_str()))
-        || (at.starts_with("/proc") && ["devtmpfs", "tmpfs"].contains(&mount.kind.as_str()))
+    let own = [
+        ("proc", "/proc"),
+        ("devpts", "/dev/pts"),
+        ("mqueue", "/dev/mqueue"),
+        ("tmpfs", "/sys/fs/cgroup"),
+    ];
+    let is = |(kind, at): &(&str, &str)| mount.kind == *kind && mount.at == Path::new(at);
+    let devices = ["devtmpfs", "tmpfs"].contains(&mount.kind.as_str());
+    // Device nodes, and the null device over what is masked.
+    own.iter().any(is)
+        || (devices && (mount.at.starts_with("/dev") || mount.at.starts_with("/proc")))
 }
 
 /// Nothing else can be written: a volume that an image or a configuration file adds, a mount below a bind.
-fn others(facts: &Facts<'_>, mounts: &[Mount]) -> Option<String> {
+fn others(facts: &Facts<'_>, mounts: &Mounts) -> Option<String> {
     let wanted = |path: &Path| {
         let step = facts.plan.mounts.iter().any(|step| match step {
             MountStep::Tmpfs { .. } => step.target() == path,
@@ -316,4 +336,4 @@ fn cgroup(plan: &CgroupPlan, found: &InForce) -> Vec<Checked> {
 
 #[cfg(test)]
 #[path = "verify_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -1,12 +1,14 @@
 //! A container as it was asked for passes, and each control that is not in force is named.
 
+use super::super::wire::Seen;
 use super::*;
 use crate::plan::{CgroupPlan, Facts as HostFacts, SeccompPlan, build};
 use crate::policy::load::{Sources, ad_hoc};
 use crate::policy::{Bytes, Cpus, Overrides};
 use crate::resolve::Resolved;
+use crate::sys::fd::Identity;
 
-fn plan() -> Plan {
+pub(in crate::container) fn plan() -> Plan {
     let overrides =
         Overrides { sandbox: Some(crate::policy::Backend::Container), ..Overrides::default() };
     let sources = Sources { cwd: "/w".into(), home: Some("/home/u".into()), config_home: None };
@@ -41,7 +43,18 @@ fn plan() -> Plan {
         pids: Some(32),
         io: None,
     };
-    Plan { cgroup, ..plan }
+    let data = MountStep::Bind(Bind {
+        host: "/srv/data".into(),
+        target: "data".into(),
+        identity: Identity { device: 254, inode: 7, kind: libc::S_IFDIR },
+        kind: crate::plan::Kind::Dir,
+        write: false,
+        exec: false,
+        why: "granted".to_owned(),
+    });
+    let mut plan = Plan { cgroup, ..plan };
+    plan.mounts.push(data);
+    plan
 }
 
 const STATUS: &str = "Uid:\t1000\t1000\t1000\t1000\nGid:\t1000\t1000\t1000\t1000\nGroups:\t1000 \n\
@@ -56,7 +69,13 @@ const MOUNTS: &str = "\
     114 96 0:49 / /home/jail rw,nosuid,nodev - tmpfs tmpfs rw,size=65536k\n\
     115 96 0:50 / /workspace rw,nosuid,nodev - tmpfs tmpfs rw,size=262144k\n\
     116 96 254:0 /x /etc/hosts ro - ext4 /dev/vda rw\n\
-    117 96 254:0 /j /.jail/jail ro - ext4 /dev/vda rw\n";
+    118 96 0:51 / /.jail ro,nosuid,nodev,noexec - tmpfs tmpfs rw,size=64k\n\
+    117 118 254:0 /j /.jail/jail ro - ext4 /dev/vda rw\n\
+    119 97 0:42 /sys /proc/sys ro,nosuid,nodev,noexec - proc proc rw\n\
+    120 97 0:43 /null /proc/kcore rw,nosuid - tmpfs tmpfs rw,size=65536k,mode=755\n\
+    121 96 0:52 / /sys ro,nosuid,nodev,noexec - sysfs sysfs ro\n\
+    122 121 0:53 / /sys/firmware ro - tmpfs tmpfs ro\n\
+    123 96 254:0 /srv/data /data ro - ext4 /dev/vda rw\n";
 
 fn sight() -> Sight {
     let namespaces = NAMESPACES.iter().map(|name| ((*name).to_owned(), format!("{name}:[2]")));
@@ -68,6 +87,8 @@ fn sight() -> Sight {
         namespaces: namespaces.collect(),
         tried: vec![("make /etc/x".to_owned(), libc::EROFS)],
         writable: vec![("/tmp".into(), 0)],
+        shown: vec![Seen { path: "/data".into(), device: 254, inode: 7, errno: 0 }],
+        system: ["/proc/sys", "/proc/kcore", "/sys/firmware"].map(Into::into).to_vec(),
         ..Sight::default()
     }
 }
@@ -104,7 +125,30 @@ fn each_control_is_missed_by_name() {
         ("Seccomp:\t2", "Seccomp:\t0", "seccomp"),
         (" / / ro", " / / rw", "read-only-root"),
         (" /tmp rw,nosuid,nodev,noexec", " /tmp rw,nosuid,nodev", "mounts"),
+        ("CapEff:\t0000000000000000\n", "", "capabilities"),
+        ("CapAmb:\t0000000000000000", "CapAmb:\t", "capabilities"),
         ("rw,size=262144k", "rw", "mounts"),
+        (" /dev/shm rw,nosuid,nodev,noexec", " /dev/shm rw,nosuid,nodev", "mounts"),
+        ("tmpfs shm rw,size=65536k", "tmpfs shm rw,size=65540k", "mounts"),
+        (" /dev/shm ", " /dev/elsewhere ", "mounts"),
+        (" /.jail ro", " /.jail rw", "mounts"),
+        ("118 96 0:51 / /.jail ro", "118 96 0:51 / /elsewhere ro", "mounts"),
+        // Over a bind that was mounted before it.
+        ("123 96", "124 96 0:9 / /data rw - tmpfs x rw\n123 124", "nothing-else-writable"),
+        (
+            " /sys ro,nosuid,nodev,noexec - sysfs sysfs ro",
+            " /sys rw - sysfs sysfs rw",
+            "nothing-else-writable",
+        ),
+        (
+            " /sys/firmware ro - tmpfs tmpfs ro",
+            " /sys/fs/cgroup rw - cgroup2 x rw",
+            "nothing-else-writable",
+        ),
+        (" /sys/firmware ro", " /sys/elsewhere ro", "masked-paths"),
+        (" /null /proc/kcore", " /kcore /proc/kcore", "masked-paths"),
+        (" /proc/sys ro", " /proc/sys rw", "nothing-else-writable"),
+        (" /proc/sys ro", " /proc/elsewhere ro", "masked-paths"),
         (" /home/jail rw", " /home/elsewhere rw", "mounts"),
         (" /etc/hosts ro", " /etc/hosts rw", "nothing-else-writable"),
     ];
@@ -143,4 +187,33 @@ fn a_limit_that_is_not_there_is_none() {
         unmet(&sight(), &InForce { memory_and_swap: Some(128 << 20), ..limits() }),
         ["swap"]
     );
+}
+
+/// By its name another file may be opened than the one that was planned.
+#[test]
+fn the_file_that_was_planned_is_the_one_inside() {
+    for seen in [
+        Seen { inode: 8, ..sight().shown[0].clone() },
+        Seen { device: 253, ..sight().shown[0].clone() },
+        Seen { errno: libc::EACCES, ..sight().shown[0].clone() },
+        Seen { path: "/elsewhere".into(), ..sight().shown[0].clone() },
+    ] {
+        assert_eq!(unmet(&Sight { shown: vec![seen], ..sight() }, &limits()), ["mounts"]);
+    }
+    assert_eq!(unmet(&Sight { system: Vec::new(), ..sight() }, &limits()), ["masked-paths"]);
+}
+
+/// The order of mountinfo is that of mounting: what lies below is listed, and not seen.
+#[test]
+fn what_hides_is_not_itself_covered() {
+    let mut plan = plan();
+    plan.mounts.push(MountStep::Mask { target: "data/own".into(), kind: crate::plan::Kind::Dir });
+    let hidden = |lines: &str| {
+        let all = MOUNTS.replace("123 96", &format!("{lines}123 96"));
+        let mounts = Mounts::of(&all);
+        planned(&plan, &mounts, &sight())
+    };
+    assert_eq!(hidden("125 123 0:60 / /data/own ro - tmpfs x ro\n"), None);
+    let covered = hidden("125 96 0:60 / /data/own ro - tmpfs x ro\n");
+    assert_eq!(covered.as_deref(), Some("/data/own is not hidden"));
 }

@@ -40,6 +40,8 @@ pub struct Order {
     pub doors: Option<u16>,
     /// Folders that must be writable.
     pub writable: Vec<PathBuf>,
+    /// Where files of the host are shown.
+    pub shown: Vec<PathBuf>,
     /// File names below /run/secrets.
     pub secrets: Vec<(String, Vec<u8>)>,
 }
@@ -60,9 +62,23 @@ pub struct Sight {
     pub tried: Vec<(String, i32)>,
     /// Folders that were to be writable, and the errno, 0 where they are.
     pub writable: Vec<(PathBuf, i32)>,
+    /// What is where files of the host are to be shown.
+    pub shown: Vec<Seen>,
+    /// What there is of [`super::verify::MASKED`] and [`super::verify::FROZEN`].
+    pub system: Vec<PathBuf>,
     /// The connector's program, where it was found; else why not.
     pub program: Option<PathBuf>,
     pub not_found: Option<i32>,
+}
+
+/// Which file is at a path.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    pub path: PathBuf,
+    pub device: u64,
+    pub inode: u64,
+    /// 0 where it could be looked at.
+    pub errno: i32,
 }
 
 /// Sends one frame.

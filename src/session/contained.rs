@@ -3,14 +3,14 @@
 use super::over::Over;
 use super::{Session, audit, egress, folder, mask, pipe, report, streams};
 use crate::confine::cgroup::Usage;
-use crate::container::backend::{self, Started, Streams};
+use crate::container::backend::{self, Image, Started, Streams};
 use crate::container::engine::{self, Engine};
 use crate::container::explain::Shown;
 use crate::container::translate::{self, Places, User};
 use crate::container::verify::Checked;
 use crate::container::{seccomp, sweep};
 use crate::failure::{Failure, Kind};
-use crate::plan::{Facts, NetworkPlan, Plan, Stage};
+use crate::plan::{Bind, Facts, NetworkPlan, Plan, Stage};
 use crate::policy::{Policy, SecretTarget};
 use crate::resolve::Resolved;
 use crate::runs::Log;
@@ -26,8 +26,7 @@ use std::path::PathBuf;
 /// The engine and the image of a run.
 pub(super) struct Chosen {
     engine: Engine,
-    image: String,
-    volumes: Vec<String>,
+    image: Image,
 }
 
 /// A run in a container, decided.
@@ -67,14 +66,12 @@ pub(super) fn choose(policy: &Policy, facts: &mut Facts) -> Result<Chosen, Failu
     facts.cgroup = engine.limits();
     // The doors are on the container's loopback.
     facts.ipv6 = false;
-    let volumes = about["Config"]["Volumes"].as_object();
-    let volumes = volumes.into_iter().flat_map(|volumes| volumes.keys().cloned()).collect();
-    Ok(Chosen { engine, image: name, volumes })
+    Ok(Chosen { engine, image: Image::of(name, &about) })
 }
 
 /// The command line of the engine for this plan.
 pub(super) fn plan(plan: &Plan, facts: &Facts, chosen: Chosen) -> Result<Contained, Failure> {
-    let Chosen { engine, image, volumes } = chosen;
+    let Chosen { engine, image } = chosen;
     let user = User::of(&engine, facts.uid, facts.gid);
     let Some(runs) = facts.runs.clone() else {
         return Err(Failure::new(Kind::Refused, "there is no place for the run's own folder")
@@ -82,7 +79,7 @@ pub(super) fn plan(plan: &Plan, facts: &Facts, chosen: Chosen) -> Result<Contain
             .because("neither HOME nor XDG_CACHE_HOME is set"));
     };
     writable(plan, user)?;
-    let places = backend::places(plan, &runs, &volumes, &image)?;
+    let places = backend::places(plan, &runs, &image)?;
     let args = translate::arguments(plan, &engine, user, &places)?;
     Ok(Contained { engine, user, places, args, runs })
 }
@@ -222,14 +219,14 @@ fn secret_files(
         .collect())
 }
 
-/// The engine opens the paths again, by name. What changed since the plan was made is found here; what changes
-/// between this and the engine's own look is not (docs/limitations.md).
+/// The engine opens the paths again, by name. What changed since the plan was made is found here, before it
+/// does; what changes between this and its own look is found by the entry (`verify`).
 fn unchanged(plan: &Plan) -> Result<(), Failure> {
-    for (path, planned) in translate::identities(plan) {
-        let now = std::fs::symlink_metadata(path);
+    for Bind { host, identity: planned, .. } in translate::binds(plan) {
+        let now = std::fs::symlink_metadata(host);
         let same = now.is_ok_and(|now| (now.dev(), now.ino()) == (planned.device, planned.inode));
         if !same {
-            let what = format!("{} changed since the run was planned", path.display());
+            let what = format!("{} changed since the run was planned", host.display());
             return Err(Failure::new(Kind::Refused, what).at(Stage::Mounts).hint("run again"));
         }
     }
