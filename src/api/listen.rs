@@ -239,20 +239,4 @@ mod tests {
         drop(held);
         lock(&path).unwrap();
     }
-
-    #[test]
-    fn a_folder_of_others_is_none() {
-        let base = tempfile::tempdir().unwrap();
-        let folder = Folder { base: base.path().into(), name: "cloned".into() };
-        folder.make().unwrap();
-        folder.make().unwrap();
-        let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode));
-        set(&folder.path(), 0o750).unwrap();
-        assert!(folder.make().is_err());
-        set(&folder.path(), 0o700).unwrap();
-        set(base.path(), 0o777).unwrap();
-        assert!(folder.make().is_err());
-        set(base.path(), 0o1777).unwrap();
-        folder.make().unwrap();
-    }
 }
