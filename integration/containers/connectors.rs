@@ -35,6 +35,8 @@ struct Connector {
     calls: fn(&Places) -> Vec<Call>,
     /// What may differ: a call, and a name in the JSON of its answer.
     may_differ: &'static [(&'static str, &'static str)],
+    /// Long, where it ends by itself: a busy machine is slow.
+    eof_grace: &'static str,
 }
 
 struct Call {
@@ -94,6 +96,7 @@ const CONNECTORS: &[Connector] = &[
             ]
         },
         may_differ: &[],
+        eof_grace: "100s",
     },
     Connector {
         name: "server-everything",
@@ -112,8 +115,18 @@ const CONNECTORS: &[Connector] = &[
                 says("get-env", json!({}), "HOME"),
             ]
         },
-        // The folders of the program come first in a jail; an image has its own.
-        may_differ: &[("get-env", "PATH")],
+        // The folders of the program come first in a jail; and the way out is at another address in a container.
+        may_differ: &[
+            ("get-env", "PATH"),
+            ("get-env", "http_proxy"),
+            ("get-env", "HTTP_PROXY"),
+            ("get-env", "https_proxy"),
+            ("get-env", "HTTPS_PROXY"),
+            ("get-env", "all_proxy"),
+            ("get-env", "ALL_PROXY"),
+        ],
+        // It does not end with its input.
+        eof_grace: "2s",
     },
     Connector {
         name: "server-sequential-thinking",
@@ -130,6 +143,7 @@ const CONNECTORS: &[Connector] = &[
             vec![says("sequentialthinking", thought, "\"thoughtHistoryLength\": 1")]
         },
         may_differ: &[],
+        eof_grace: "100s",
     },
     Connector {
         name: "mcp-server-time",
@@ -144,6 +158,7 @@ const CONNECTORS: &[Connector] = &[
         },
         // The day, where midnight falls between both.
         may_differ: &[("convert_time", "datetime"), ("convert_time", "day_of_week")],
+        eof_grace: "100s",
     },
     Connector {
         name: "mcp-server-git",
@@ -160,6 +175,7 @@ const CONNECTORS: &[Connector] = &[
             ]
         },
         may_differ: &[],
+        eof_grace: "100s",
     },
 ];
 
@@ -359,7 +375,7 @@ fn manifest(world: &World, connector: &Connector, how: How, at: &Places) {
         "env": env,
         "container": {"image": IMAGE, "engine": world.engine()},
         "filesystem": {"read": read, "workspace": {"host": at.workspace}},
-        "eof_grace": "5s",
+        "eof_grace": connector.eof_grace,
     });
     let file = world.path("work/.cloned/connectors").join(format!("{}.yaml", connector.name));
     fs::write(file, manifest.to_string()).unwrap();

@@ -1,6 +1,5 @@
 //! The files that the attacks are made at.
 
-use super::host::Host;
 use crate::Outcome;
 use crate::engines::{World, copy_into, libraries};
 use std::fs;
@@ -34,7 +33,6 @@ impl Drop for Neighbour {
 /// What an effect looks at.
 pub struct Seen<'a> {
     pub fixture: &'a Fixture,
-    pub host: &'a Host,
     pub neighbour: u32,
 }
 
@@ -84,8 +82,8 @@ impl Fixture {
         }
     }
 
-    pub fn seen<'a>(&'a self, host: &'a Host, neighbour: &Neighbour) -> Seen<'a> {
-        Seen { fixture: self, host, neighbour: neighbour.0.id() }
+    pub fn seen(&self, neighbour: &Neighbour) -> Seen<'_> {
+        Seen { fixture: self, neighbour: neighbour.0.id() }
     }
 
     /// Its name in /proc is the secret's.
@@ -112,6 +110,8 @@ impl Fixture {
         for folder in ["etc", "usr/bin", "tmp"] {
             fs::create_dir_all(root.join(folder)).unwrap();
         }
+        // Some runtimes give what is mounted on it the mode of the image's folder.
+        fs::set_permissions(root.join("tmp"), fs::Permissions::from_mode(0o1777)).unwrap();
         for library in libraries(&self.program) {
             copy_into(&root, &library);
         }

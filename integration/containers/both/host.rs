@@ -65,7 +65,7 @@ impl Host {
             server.map(|server| (space, server)).map_err(|error| format!("the servers: {error}"))
         })?;
         let resolv = world.path("resolv.conf");
-        fs::write(&resolv, format!("nameserver {ADDRESS}\noptions attempts:1 timeout:3\n"))
+        fs::write(&resolv, format!("nameserver {ADDRESS}\noptions attempts:1 timeout:10\n"))
             .unwrap();
         let mut remove = Command::new(world.engine());
         as_in(world, &mut remove);

@@ -42,13 +42,12 @@ impl Server {
                 client.write_all(REACHED.as_bytes()).ok();
             }
         });
-        let at = if resolver == 53 { own } else { Ipv4Addr::LOCALHOST };
         Ok(Self {
             secret: serve(Ipv4Addr::LOCALHOST, Some(("loopback", hits)))?.port(),
             allowed: serve(Ipv4Addr::LOCALHOST, None)?.port(),
             address: serve(own, Some(("another address", hits)))?,
             metadata: serve(metadata, Some(("metadata", hits)))?,
-            resolver: resolve(UdpSocket::bind((at, resolver))?, hits)?,
+            resolver: resolve(UdpSocket::bind((own, resolver))?, hits)?,
             abstract_name,
             http: proxy(http)?,
             socks: proxy(socks)?,

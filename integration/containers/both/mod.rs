@@ -8,7 +8,7 @@
 //! |---|---|
 //! | [`list`] | the attacks |
 //! | [`probe`] | this program as the connector: makes them all, one process each |
-//! | [`host`] | what they are made at: servers, a resolver, sockets, another container |
+//! | [`host`], [`host_servers`] | what they are made at: servers, a resolver, sockets, another container |
 //! | [`fixture`] | the files that they are made at, as new for each of the three runs |
 
 mod fixture;
@@ -66,7 +66,17 @@ fn judge(table: &Table, attack: &Attack) -> Outcome {
         let found = column.get(attack.name).filter(|found| found.said);
         found.cloned().ok_or_else(|| format!("{} was not tried", attack.name))
     };
-    let control = of(&table.control)?;
+    let root = nix::unistd::geteuid().is_root();
+    let excuse = match attack.needs {
+        Needs::Root if !root => "an ordinary user cannot do it without jail either",
+        Needs::Space if table.no_space => {
+            "no addresses besides loopback's in this network namespace (integration/containers/space.sh)"
+        }
+        _ => "",
+    };
+    if attack.must_work && !excuse.is_empty() {
+        return Err(format!("skip: {excuse}"));
+    }
     for (backend, column) in [("namespace", &table.namespace), ("container", &table.container)] {
         let found = of(column)?;
         match (attack.must_work, found.worked) {
@@ -77,19 +87,13 @@ fn judge(table: &Table, attack: &Attack) -> Outcome {
             _ => {}
         }
     }
-    if control.worked {
-        return Ok(());
-    }
-    let root = nix::unistd::geteuid().is_root();
-    match attack.needs {
-        Needs::Root if !root => {
-            Err("skip: refused in both, and an ordinary user cannot do it without jail either".into())
+    let control = of(&table.control)?;
+    match (control.worked, excuse) {
+        (true, _) => Ok(()),
+        (false, "") => {
+            Err(format!("the control did not work, and this shows nothing: {}", control.detail))
         }
-        Needs::Space if table.no_space => Err(
-            "skip: it needs addresses of its own on loopback, which scripts/test.sh makes in a network namespace"
-                .to_owned(),
-        ),
-        _ => Err(format!("the control did not work, and this shows nothing: {}", control.detail)),
+        (false, excuse) => Err(format!("skip: refused in both, and {excuse}")),
     }
 }
 
@@ -143,7 +147,7 @@ fn run(
         }
     }
     for attack in ALL {
-        let effect = attack.effect.and_then(|effect| effect(&fixture.seen(host, &neighbour)));
+        let effect = attack.effect.and_then(|effect| effect(&fixture.seen(&neighbour)));
         if let (Some(effect), Some(found)) = (effect, column.get_mut(attack.name)) {
             found.worked = true;
             found.detail = format!("{}; on the host: {effect}", found.detail);
