@@ -258,7 +258,7 @@ programs_as_user() {
 # give FOLDER: a copy of build/FOLDER that the user can read, and whose venv knows its new place.
 give() {
     # Programs of hundreds of megabytes are linked where that is possible.
-    cp -rl "build/$1" "$stage/" 2>/dev/null || cp -r "build/$1" "$stage/" || return
+    cp -rlP "build/$1" "$stage/" 2>/dev/null || cp -rP "build/$1" "$stage/" || return
     # The scripts of a venv name its interpreter by its full path. A new file takes the place of each.
     find "$stage/$1/venv/bin" -type f -exec \
         sed -i "1s|^#!$root/build/$1/|#!$stage/$1/|" {} + || return
