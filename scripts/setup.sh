@@ -65,6 +65,8 @@ containers() {
     need newuidmap uidmap
     need fuse-overlayfs fuse-overlayfs
     need busybox busybox
+    # The image of connectors (tests/connectors/image.sh).
+    need mmdebstrap mmdebstrap
 }
 
 need_squid() { have squid || [ -x /usr/sbin/squid ] || services+=(squid); }

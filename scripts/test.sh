@@ -16,6 +16,8 @@ user=jailtest
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
+connectors_image=build/connectors-image/rootfs.tar
+
 # Longer than any part takes. What hangs must fail here, not when the machine is taken away.
 patience=1500
 
@@ -158,8 +160,11 @@ api() {
 }
 
 containers() {
+    tests/connectors/image.sh ||
+        echo "sessions of connectors in both backends are skipped, and counted" >&2
     build_programs containers '^integration/containers/' && build_demo &&
-        run_programs containers env JAIL="$(built)/jail" DEMO="$(built)/examples"
+        run_programs containers env JAIL="$(built)/jail" DEMO="$(built)/examples" \
+            CONNECTORS="$root/build/connectors" CONNECTORS_IMAGE="$root/$connectors_image"
 }
 
 lifecycle() {
@@ -232,10 +237,12 @@ prepare_user() {
     chmod 755 "$stage" && install -m 755 "$(built)/jail" "$stage/jail"
 }
 
+# What starts the command: nothing, or what a part sets.
+within=()
 as_user() {
     local home
     home=$(getent passwd "$user" | cut -d: -f6)
-    (cd "$home" && exec setpriv --reuid "$user" --regid "$user" --clear-groups --inh-caps=-all \
+    (cd "$home" && exec "${within[@]}" setpriv --reuid "$user" --regid "$user" --clear-groups --inh-caps=-all \
         env -i HOME="$home" USER="$user" LOGNAME="$user" SHELL=/bin/sh LANG=C.UTF-8 \
         PATH=/usr/local/bin:/usr/bin:/bin "$@")
 }
@@ -251,7 +258,7 @@ programs_as_user() {
 # give FOLDER: a copy of build/FOLDER that the user can read, and whose venv knows its new place.
 give() {
     # Programs of hundreds of megabytes are linked where that is possible.
-    cp -rl "build/$1" "$stage/" 2>/dev/null || cp -r "build/$1" "$stage/" || return
+    cp -rlP "build/$1" "$stage/" 2>/dev/null || cp -rP "build/$1" "$stage/" || return
     # The scripts of a venv name its interpreter by its full path. A new file takes the place of each.
     find "$stage/$1/venv/bin" -type f -exec \
         sed -i "1s|^#!$root/build/$1/|#!$stage/$1/|" {} + || return
@@ -275,8 +282,15 @@ ports_as_user() { programs_as_user ports; }
 api_as_user() { programs_as_user api; }
 
 containers_as_user() {
+    # Attacks are made at addresses of the network namespace that this runs in.
+    local within=("$root/integration/containers/space.sh")
     install -m 755 -t "$stage" "$(built)"/examples/{demo-client,notes-connector} || return
-    programs_as_user containers DEMO="$stage"
+    if [ -f "$connectors_image" ]; then
+        give connectors && { cp -l "$connectors_image" "$stage/connectors.tar" 2>/dev/null ||
+            cp "$connectors_image" "$stage/connectors.tar"; } || return
+    fi
+    programs_as_user containers DEMO="$stage" CONNECTORS="$stage/connectors" \
+        CONNECTORS_IMAGE="$stage/connectors.tar"
 }
 
 lifecycle_as_user() { programs_as_user lifecycle; }

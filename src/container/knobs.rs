@@ -178,6 +178,20 @@ pub const ALL: &[Knob] = &[
         Some("namespaces"),
     ),
     knob(
+        "sockets in granted folders",
+        ["reachable before Landlock's ABI 9", SAME, "reachable"],
+        None,
+    ),
+    knob(
+        "settings of the kernel (sysctl)",
+        [
+            "no user namespaces inside, a share of inotify's watches",
+            "none",
+            "none; seccomp refuses user namespaces",
+        ],
+        None,
+    ),
+    knob(
         "proof from inside",
         ["every wall is tried", "what can be shown", "writing, a route and root are tried"],
         Some("proof"),

@@ -170,8 +170,15 @@ fn mount_options(
             _ => {}
         }
     }
+    // What is hidden is bound nowhere, also where it is protected as well: podman refuses one place said twice.
+    let hidden = |target: &Path| {
+        plan.mounts
+            .iter()
+            .any(|step| matches!(step, MountStep::Mask { .. }) && step.target() == target)
+    };
     for step in &plan.mounts {
         match step {
+            MountStep::Bind(_) if hidden(&step.target()) => {}
             MountStep::Bind(bind) => args.bind(&bind.host, &step.target(), bind.write)?,
             MountStep::Overlay { host, .. } => {
                 let what =
