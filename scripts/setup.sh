@@ -65,6 +65,8 @@ containers() {
     need newuidmap uidmap
     need fuse-overlayfs fuse-overlayfs
     need busybox busybox
+    # Makes the root file system of the server that stands in for LocalAI.
+    need mmdebstrap mmdebstrap
 }
 
 need_squid() { have squid || [ -x /usr/sbin/squid ] || services+=(squid); }
