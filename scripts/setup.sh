@@ -65,7 +65,7 @@ containers() {
     need newuidmap uidmap
     need fuse-overlayfs fuse-overlayfs
     need busybox busybox
-    # The image of connectors (tests/connectors/image.sh).
+    # Makes the image of connectors and that of the server which stands in for LocalAI.
     need mmdebstrap mmdebstrap
 }
 

@@ -162,6 +162,9 @@ api() {
 containers() {
     tests/connectors/image.sh ||
         echo "sessions of connectors in both backends are skipped, and counted" >&2
+    tests/containers/install.sh || echo "what needs them is skipped, and counted" >&2
+    tests/compose/install.sh || echo "the shipped compose files are not started: skipped, and counted" >&2
+    tests/exports/install.sh || echo "the tests of Envoy are skipped, and counted" >&2
     build_programs containers '^integration/containers/' && build_demo &&
         run_programs containers env JAIL="$(built)/jail" DEMO="$(built)/examples" \
             CONNECTORS="$root/build/connectors" CONNECTORS_IMAGE="$root/$connectors_image"

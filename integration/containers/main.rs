@@ -19,10 +19,14 @@ mod both;
 mod connectors;
 mod doctor;
 mod engines;
+mod local_llm;
+mod outside;
 mod proxy;
 mod scenes;
 mod session;
+mod shipped;
 mod unapplied;
+mod ways_out;
 
 use engines::World;
 use libtest_mimic::{Arguments, Trial};
@@ -46,6 +50,8 @@ fn main() -> ExitCode {
     scenes.extend(unapplied::ALL);
     scenes.extend(doctor::ALL);
     scenes.extend(proxy::ALL);
+    scenes.extend(local_llm::ALL);
+    scenes.extend(ways_out::ALL);
     let world = if arguments.list { Err("not started".to_owned()) } else { World::start() };
     let world = world.map(Arc::new);
     let mut trials: Vec<Trial> =

@@ -4,7 +4,9 @@ use super::{Container, Live};
 use crate::container::engine::{self, Engine};
 use crate::failure::{Failure, Kind};
 use crate::policy::EngineKind;
+use serde_json::Value;
 use std::fs;
+use std::net::Ipv4Addr;
 
 /// What was found, and what could not be looked at.
 pub struct Found {
@@ -45,15 +47,41 @@ fn one(engine: &Engine, id: &str) -> Result<Container, Failure> {
     let live = pid.and_then(live);
     let names = inspect["NetworkSettings"]["Networks"].as_object();
     let names: Vec<&String> = names.into_iter().flat_map(|networks| networks.keys()).collect();
-    let networks = names.into_iter().map(|name| (name.clone(), internal(engine, name))).collect();
+    let mut networks = Vec::new();
+    let mut dead_ends = Vec::new();
+    for name in names {
+        let about = engine.inspect("network", name).unwrap_or(Value::Null);
+        networks.push((name.clone(), internal(&about)));
+        dead_ends.extend(dead(&about));
+    }
     let (engine, rootless) = (engine.kind.name(), engine.rootless);
-    Ok(Container { engine, rootless, inspect, networks, live })
+    Ok(Container { engine, rootless, inspect, networks, dead_ends, live })
 }
 
 /// Docker writes it with a capital letter.
-fn internal(engine: &Engine, network: &str) -> Option<bool> {
-    let about = engine.inspect("network", network).ok()?;
+fn internal(about: &Value) -> Option<bool> {
     about["Internal"].as_bool().or_else(|| about["internal"].as_bool())
+}
+
+/// What containers of a bridge were told is their gateway, where it is neither the bridge nor a container.
+pub(super) fn dead(about: &Value) -> Vec<Ipv4Addr> {
+    let address = |value: &Value| {
+        let text = value.as_str()?.split('/').next()?;
+        text.parse::<Ipv4Addr>().ok()
+    };
+    if about["Driver"] != "bridge" {
+        return Vec::new();
+    }
+    let containers = about["Containers"].as_object().into_iter().flatten();
+    let held: Vec<_> =
+        containers.filter_map(|(_, container)| address(&container["IPv4Address"])).collect();
+    let pools = about["IPAM"]["Config"].as_array().into_iter().flatten();
+    let dead = |pool: &Value| {
+        let told = address(&pool["AuxiliaryAddresses"]["DefaultGatewayIPv4"])?;
+        let bridge = address(&pool["Gateway"])?;
+        (told != bridge && !held.contains(&told)).then_some(told)
+    };
+    pools.filter_map(dead).collect()
 }
 
 fn live(pid: i64) -> Option<Live> {

@@ -9,6 +9,7 @@ pub mod rules;
 pub use judge::{Expected, judge};
 
 use serde_json::Value;
+use std::net::Ipv4Addr;
 
 /// One container as it was found.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +20,8 @@ pub struct Container {
     pub inspect: Value,
     /// Its networks, and whether each is internal; `None` where the engine does not tell.
     pub networks: Vec<(String, Option<bool>)>,
+    /// Gateways of its networks at which nobody is.
+    pub dead_ends: Vec<Ipv4Addr>,
     /// Of its first process; none where it does not run, or /proc does not show it.
     pub live: Option<Live>,
 }

@@ -2,6 +2,7 @@
 
 use super::{Book, Expected};
 use crate::doctor::containers::{Container, Live, rules};
+use std::net::Ipv4Addr;
 use std::path::Path;
 
 pub(super) fn judge(container: &Container, live: &Live, expected: Expected, book: &mut Book) {
@@ -31,13 +32,21 @@ pub(super) fn judge(container: &Container, live: &Live, expected: Expected, book
     let internal = |(_, internal): &(String, Option<bool>)| *internal == Some(true);
     let kept = !container.networks.is_empty() && container.networks.iter().all(internal);
     if container.inspect["HostConfig"]["NetworkMode"] != "host" && !kept {
-        routes(&live.routes, book);
+        routes(&live.routes, &container.dead_ends, book);
     }
 }
 
-/// Docker gives internal networks a default route as well, and drops what takes it: those are left out.
-fn routes(text: &str, book: &mut Book) {
-    let leads_out = |line: &&str| line.split_whitespace().nth(1) == Some("00000000");
+/// Docker gives internal networks a default route as well, and drops what takes it: those are left out. So is one
+/// to an address at which nobody is.
+fn routes(text: &str, dead_ends: &[Ipv4Addr], book: &mut Book) {
+    let leads_out = |line: &&str| {
+        let mut words = line.split_whitespace().skip(1);
+        let default = words.next() == Some("00000000");
+        // As it lies in memory, read as a number of this machine.
+        let gateway = words.next().and_then(|word| u32::from_str_radix(word, 16).ok());
+        let gateway = gateway.map(|bits| Ipv4Addr::from(bits.to_ne_bytes()));
+        default && gateway.is_none_or(|gateway| !dead_ends.contains(&gateway))
+    };
     if let Some(route) = text.lines().skip(1).find(leads_out) {
         let interface = route.split_whitespace().next().unwrap_or_default();
         let fix = "networks: with internal: true, and jail's proxy in it as the way out";

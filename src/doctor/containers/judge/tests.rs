@@ -1,7 +1,7 @@
 //! A hardened container is clean, and each loosened knob is one finding: no more, no less.
 
 use super::*;
-use crate::doctor::containers::Live;
+use crate::doctor::containers::{Live, look};
 use serde_json::{Value, json};
 
 const STATUS: &str = "Uid:\t65532\t65532\t65532\t65532\nCapPrm:\t0000000000000000\n\
@@ -45,7 +45,8 @@ fn hardened() -> Container {
         routes: "Iface Destination Gateway\neth0 000012AC 00000000\n".to_owned(),
     };
     let networks = vec![("internal".to_owned(), Some(true))];
-    Container { engine: "docker", rootless: false, inspect, networks, live: Some(live) }
+    let (engine, rootless, dead_ends, live) = ("docker", false, Vec::new(), Some(live));
+    Container { engine, rootless, inspect, networks, dead_ends, live }
 }
 
 fn ids(container: &Container) -> Vec<&'static str> {
@@ -152,6 +153,42 @@ fn a_default_route_leads_out_unless_all_networks_are_internal() {
         container.networks = networks;
         assert_eq!(ids(&container), ["containers.open-egress"]);
     }
+}
+
+#[test]
+fn a_default_route_to_nobody_leads_nowhere() {
+    let network = |bridge: &str, held: &str, driver: &str| {
+        json!({
+            "Driver": driver, "Containers": {"0123": {"IPv4Address": format!("{held}/29")}},
+            "IPAM": {"Config": [{
+                "Gateway": bridge, "AuxiliaryAddresses": {"DefaultGatewayIPv4": "10.213.77.6"},
+            }]},
+        })
+    };
+    let dead = look::dead(&network("10.213.77.1", "10.213.77.2", "bridge"));
+    assert_eq!(dead, [std::net::Ipv4Addr::new(10, 213, 77, 6)]);
+    for somebody in [
+        network("10.213.77.6", "10.213.77.2", "bridge"),
+        network("10.213.77.1", "10.213.77.6", "bridge"),
+        // Others have routers of their own.
+        network("10.213.77.1", "10.213.77.2", "macvlan"),
+        json!({"Driver": "bridge", "IPAM": {"Config": [{"Gateway": "10.213.77.1"}]}}),
+        Value::Null,
+    ] {
+        assert!(look::dead(&somebody).is_empty(), "{somebody}");
+    }
+    let mut container = hardened();
+    container.networks.push(("front".to_owned(), Some(false)));
+    container.dead_ends = dead;
+    let mut with = |gateway: u32| {
+        let routes = format!("Iface Destination Gateway\neth0 00000000 {gateway:08X}\n");
+        container.live.as_mut().unwrap().routes = routes;
+        ids(&container)
+    };
+    assert_eq!(with(u32::from_ne_bytes([10, 213, 77, 6])), [""; 0]);
+    // What the engine was told is not what it did.
+    assert_eq!(with(u32::from_ne_bytes([10, 213, 77, 1])), ["containers.open-egress"]);
+    assert_eq!(with(0), ["containers.open-egress"]);
 }
 
 #[test]
