@@ -214,7 +214,7 @@ fn cgroups() {
     }
 }
 
-fn libraries(program: &Path) -> Vec<PathBuf> {
+pub fn libraries(program: &Path) -> Vec<PathBuf> {
     let output = Command::new("ldd").arg(program).output().unwrap();
     let text = text(&output.stdout);
     let words = text.split_whitespace().filter(|word| word.starts_with('/'));
@@ -224,7 +224,7 @@ fn libraries(program: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-fn copy_into(root: &Path, file: &Path) {
+pub fn copy_into(root: &Path, file: &Path) {
     let to = root.join(file.strip_prefix("/").unwrap());
     fs::create_dir_all(to.parent().unwrap()).unwrap();
     if !to.exists() {
@@ -232,7 +232,7 @@ fn copy_into(root: &Path, file: &Path) {
     }
 }
 
-fn which(program: &str) -> Result<PathBuf, String> {
+pub fn which(program: &str) -> Result<PathBuf, String> {
     let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
     let found =
         std::env::split_paths(&path).map(|folder| folder.join(program)).find(|it| it.exists());

@@ -77,8 +77,7 @@ pub fn build(
     };
     let landlock = match &view {
         Some(view) => Some(host_view::landlock(&policy, facts, view, &mounts)?),
-        // Its rules name the jail's own root; a container has the image's.
-        None if contained => None,
+        None if contained => within_container(&policy, facts, &mounts, &network, &mut gaps),
         None => landlock(&policy, facts, &mounts, &network, &mut gaps)?,
     };
     let exec = ExecPlan {
@@ -276,7 +275,11 @@ fn cgroup(policy: &Policy, facts: &Facts, gaps: &mut Vec<Gap>) -> Result<CgroupP
 
 /// Can RLIMIT_NPROC count the jail's processes?
 fn counts_processes(policy: &Policy, facts: &Facts) -> bool {
-    facts.uid != 0 && policy.sandbox.value == Backend::Namespace
+    match policy.sandbox.value {
+        Backend::Namespace => facts.uid != 0,
+        Backend::Container => facts.cgroup.own_users,
+        _ => false,
+    }
 }
 
 /// The host folder that the connector writes to, whose disk an io limit is for.
@@ -340,6 +343,37 @@ impl Gate<'_> {
     }
 }
 
+/// Why, and what would help.
+const NO_LANDLOCK: (&str, &str) = (
+    "this kernel has no Landlock, or it is not in the lsm= list",
+    "boot a kernel ≥ 5.13 with `landlock` in lsm=",
+);
+
+fn tcp<'a>(policy: &Policy, network: &NetworkPlan, listen: &'a [u16]) -> Tcp<'a> {
+    let proxied = matches!(network, NetworkPlan::Proxied(_));
+    Tcp { loopback: policy.network.loopback.value, proxied, listen }
+}
+
+/// In a container Landlock is the second wall where there is one; without it the engine's are shown to be alone.
+fn within_container(
+    policy: &Policy,
+    facts: &Facts,
+    mounts: &[super::MountStep],
+    network: &NetworkPlan,
+    gaps: &mut Vec<Gap>,
+) -> Option<super::LandlockPlan> {
+    let listen: Vec<u16> = policy.ports.iter().map(|port| port.value.listen).collect();
+    let tcp = tcp(policy, network, &listen);
+    let plan = landlock::contained(facts.landlock_abi, mounts, &tcp);
+    if plan.is_none() {
+        let (why, fix) = NO_LANDLOCK;
+        let owner = policy.allow_missing.iter().find(|c| c.value == Control::Landlock);
+        let by = owner.map_or_else(|| "default".to_owned(), |owner| owner.origin.to_string());
+        gaps.push(Gap::new(Control::Landlock, why, fix, by));
+    }
+    plan
+}
+
 fn landlock(
     policy: &Policy,
     facts: &Facts,
@@ -348,11 +382,9 @@ fn landlock(
     gaps: &mut Vec<Gap>,
 ) -> Result<Option<super::LandlockPlan>, Failure> {
     let listen: Vec<u16> = policy.ports.iter().map(|port| port.value.listen).collect();
-    let proxied = matches!(network, NetworkPlan::Proxied(_));
-    let tcp = Tcp { loopback: policy.network.loopback.value, proxied, listen: &listen };
-    let Some(plan) = landlock::plan(facts.landlock_abi, mounts, &tcp) else {
-        let why = "this kernel has no Landlock, or it is not in the lsm= list";
-        let fix = "boot a kernel ≥ 5.13 with `landlock` in lsm=";
+    let Some(plan) = landlock::plan(facts.landlock_abi, mounts, &tcp(policy, network, &listen))
+    else {
+        let (why, fix) = NO_LANDLOCK;
         let Some(owner) = policy.allow_missing.iter().find(|c| c.value == Control::Landlock) else {
             return Err(Failure::new(Kind::Refused, "Landlock cannot be enforced here")
                 .at(Stage::Landlock)
