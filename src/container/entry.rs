@@ -6,7 +6,7 @@
 
 use super::translate::DOOR;
 use super::verify::NAMESPACES;
-use super::wire::{self, Order, Rules, Sight};
+use super::wire::{self, Found, Order, Rules, Sight};
 use crate::confine::limits::{self, Streams};
 use crate::confine::{landlock, network};
 use crate::plan::{Rlimit, Stage};
@@ -169,7 +169,7 @@ fn sight(program: &Result<PathBuf, i32>, order: &Order) -> Sight {
 }
 
 /// Device and inode of what is mounted there, which are those of the host's file.
-fn identity(path: &Path) -> Result<(u64, u64), i32> {
+fn identity(path: &Path) -> Found {
     let found = fs::metadata(path).map_err(|error| errno(&error) as i32)?;
     Ok((found.dev(), found.ino()))
 }

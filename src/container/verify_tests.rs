@@ -164,7 +164,7 @@ fn what_was_exchanged_is_found() {
     let facts = Facts { plan: &plan, user, ours: &ours, volumes: &[] };
     let mut seen = sight();
     seen.mountinfo += "118 96 254:0 /w/data /w/data ro - ext4 /dev/vda rw\n";
-    let mut mounts = |found: Vec<(PathBuf, Result<(u64, u64), i32>)>| {
+    let mut mounts = |found: Vec<(PathBuf, crate::container::wire::Found)>| {
         seen.binds = found;
         let all = check(&facts, &seen, &limits());
         let one = all.into_iter().find(|it| it.control == "mounts").unwrap();

@@ -93,6 +93,9 @@ impl Rules {
     }
 }
 
+/// Device and inode of what is seen at a path, or the errno.
+pub type Found = Result<(u64, u64), i32>;
+
 /// What the entry sees of itself, before the connector starts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sight {
@@ -109,8 +112,8 @@ pub struct Sight {
     pub tried: Vec<(String, i32)>,
     /// Folders that were to be writable, and the errno, 0 where they are.
     pub writable: Vec<(PathBuf, i32)>,
-    /// What was granted: device and inode of what is there, or the errno.
-    pub binds: Vec<(PathBuf, Result<(u64, u64), i32>)>,
+    /// What was granted.
+    pub binds: Vec<(PathBuf, Found)>,
     /// The connector's program, where it was found; else why not.
     pub program: Option<PathBuf>,
     pub not_found: Option<i32>,

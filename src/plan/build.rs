@@ -1,9 +1,9 @@
 //! Policy and facts → plan, or the reason why not.
 
-use super::landlock::{self, Tcp};
 use super::{
     CgroupPlan, ExecPlan, Facts, Gap, HostView, INSIDE_WORKSPACE, IdMap, NetworkPlan, Plan, Probe,
     ProcessPlan, Proxied, Rlimit, SeccompPlan, Stage, Sysctl, env, host_view, mounts, publish,
+    wall,
 };
 use crate::failure::{Failure, Kind};
 use crate::firewall::{Rules, Unlisted, Who};
@@ -77,8 +77,8 @@ pub fn build(
     };
     let landlock = match &view {
         Some(view) => Some(host_view::landlock(&policy, facts, view, &mounts)?),
-        None if contained => within_container(&policy, facts, &mounts, &network, &mut gaps),
-        None => landlock(&policy, facts, &mounts, &network, &mut gaps)?,
+        None if contained => wall::in_container(&policy, facts, &mounts, &network, &mut gaps),
+        None => wall::in_jail(&policy, facts, &mounts, &network, &mut gaps)?,
     };
     let exec = ExecPlan {
         program: resolved.program.clone(),
@@ -341,61 +341,6 @@ impl Gate<'_> {
         .hint(fix)
         .hint(format!("or accept to run without it: --allow-missing {control}")))
     }
-}
-
-/// Why, and what would help.
-const NO_LANDLOCK: (&str, &str) = (
-    "this kernel has no Landlock, or it is not in the lsm= list",
-    "boot a kernel ≥ 5.13 with `landlock` in lsm=",
-);
-
-fn tcp<'a>(policy: &Policy, network: &NetworkPlan, listen: &'a [u16]) -> Tcp<'a> {
-    let proxied = matches!(network, NetworkPlan::Proxied(_));
-    Tcp { loopback: policy.network.loopback.value, proxied, listen }
-}
-
-/// In a container Landlock is the second wall where there is one; without it the engine's are shown to be alone.
-fn within_container(
-    policy: &Policy,
-    facts: &Facts,
-    mounts: &[super::MountStep],
-    network: &NetworkPlan,
-    gaps: &mut Vec<Gap>,
-) -> Option<super::LandlockPlan> {
-    let listen: Vec<u16> = policy.ports.iter().map(|port| port.value.listen).collect();
-    let tcp = tcp(policy, network, &listen);
-    let plan = landlock::contained(facts.landlock_abi, mounts, &tcp);
-    if plan.is_none() {
-        let (why, fix) = NO_LANDLOCK;
-        let owner = policy.allow_missing.iter().find(|c| c.value == Control::Landlock);
-        let by = owner.map_or_else(|| "default".to_owned(), |owner| owner.origin.to_string());
-        gaps.push(Gap::new(Control::Landlock, why, fix, by));
-    }
-    plan
-}
-
-fn landlock(
-    policy: &Policy,
-    facts: &Facts,
-    mounts: &[super::MountStep],
-    network: &NetworkPlan,
-    gaps: &mut Vec<Gap>,
-) -> Result<Option<super::LandlockPlan>, Failure> {
-    let listen: Vec<u16> = policy.ports.iter().map(|port| port.value.listen).collect();
-    let Some(plan) = landlock::plan(facts.landlock_abi, mounts, &tcp(policy, network, &listen))
-    else {
-        let (why, fix) = NO_LANDLOCK;
-        let Some(owner) = policy.allow_missing.iter().find(|c| c.value == Control::Landlock) else {
-            return Err(Failure::new(Kind::Refused, "Landlock cannot be enforced here")
-                .at(Stage::Landlock)
-                .because(why)
-                .hint(fix)
-                .hint("or accept the mount namespace as the only wall: --allow-missing landlock"));
-        };
-        gaps.push(Gap::new(Control::Landlock, why, fix, &owner.origin));
-        return Ok(None);
-    };
-    Ok(Some(plan))
 }
 
 fn rlimits(policy: &Policy, facts: &Facts, cgroup: &CgroupPlan) -> Vec<Rlimit> {
