@@ -3,6 +3,7 @@
 use crate::fixture::Fixture;
 use crate::harness::{Attack, Control, Outcome};
 use crate::kit;
+use crate::tier;
 use std::fs;
 use std::io::Read;
 use std::os::unix::process::CommandExt;
@@ -18,7 +19,8 @@ const PATIENCE: &str = "JAIL_TEST_PATIENCE";
 pub fn patience(millis: u64) -> Duration {
     let factor = std::env::var(PATIENCE);
     let factor = factor.map_or(1, |text| text.parse().expect("JAIL_TEST_PATIENCE is a number"));
-    Duration::from_millis(millis) * factor
+    // An engine takes as many times as long to start something.
+    Duration::from_millis(millis) * factor * if tier::contained() { 4 } else { 1 }
 }
 
 impl Fixture {
@@ -27,7 +29,7 @@ impl Fixture {
         let mut command = self.verb("run");
         command
             .arg("-q")
-            .args(sandbox())
+            .args(tier::options())
             .args(patient())
             .args(options.iter().map(|text| self.fill(text)));
         command
@@ -49,9 +51,11 @@ impl Fixture {
     }
 
     fn surround(&self, command: &mut Command) {
+        let engine = tier::CONTAINER.get().map(|it| format!("{}:", it.bin.display()));
+        let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
         command
             .env_clear()
-            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("PATH", engine.unwrap_or_default() + path)
             .env("HOME", self.at("home"))
             .env("XDG_RUNTIME_DIR", self.at("run"))
             .env("XDG_STATE_HOME", self.at("state"))
@@ -65,7 +69,7 @@ impl Fixture {
         let mut line: Vec<String> = self.wrapper.clone();
         if self.jailed {
             line.extend([jail_binary().display().to_string(), "run".into(), "-q".into()]);
-            line.extend(sandbox().map(ToOwned::to_owned));
+            line.extend(tier::options());
             line.extend(patient().map(ToOwned::to_owned));
             if self.traced {
                 line.push("--trace".into());
@@ -155,11 +159,6 @@ fn collect(from: &mpsc::Receiver<Vec<u8>>, endless: bool) -> String {
         bytes.extend(piece);
     }
     String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// The option of the weaker tier, where that is what is tried.
-fn sandbox() -> impl Iterator<Item = &'static str> {
-    crate::tier::chosen().then_some("--sandbox=landlock").into_iter()
 }
 
 /// In the jail, too, an attack waits as long as its control.

@@ -2,7 +2,7 @@
 # Runs the parts of the suite that are named, shows what each counted, and the sum.
 #
 #   scripts/test.sh lint unit escapes tier network ports api \
-#       containers lifecycle faults connectors console demo
+#       containers container-escapes lifecycle faults connectors console demo
 #   scripts/test.sh planted
 #
 # As root, the parts that run a jail are run a second time as an ordinary user: the same policy must
@@ -170,6 +170,12 @@ containers() {
             CONNECTORS="$root/build/connectors" CONNECTORS_IMAGE="$root/$connectors_image"
 }
 
+# The escape suite against containers: docker as root, rootless podman as an ordinary user.
+container-escapes() {
+    build_programs container-escapes '^integration/main[.]rs$' &&
+        run_programs container-escapes env JAIL="$(built)/jail" JAIL_TEST_SANDBOX=container
+}
+
 lifecycle() {
     build_programs lifecycle '^tests/lifecycle/' && run_programs lifecycle env JAIL="$(built)/jail"
 }
@@ -296,6 +302,10 @@ containers_as_user() {
         CONNECTORS_IMAGE="$stage/connectors.tar"
 }
 
+container-escapes_as_user() {
+    programs_as_user container-escapes JAIL_TEST_SANDBOX=container
+}
+
 lifecycle_as_user() { programs_as_user lifecycle; }
 
 faults_as_user() { programs_as_user faults; }
@@ -320,12 +330,12 @@ demo_as_user() {
 
 # === in order
 
-[ "$#" -gt 0 ] || set -- lint unit escapes tier network ports api containers lifecycle faults connectors console demo
+[ "$#" -gt 0 ] || set -- lint unit escapes tier network ports api containers container-escapes lifecycle faults connectors console demo
 jailing=()
 for name in "$@"; do
     case $name in
     lint | unit | console | planted) ;;
-    escapes | network | ports | api | containers | lifecycle | faults | connectors | demo)
+    escapes | network | ports | api | containers | container-escapes | lifecycle | faults | connectors | demo)
         jailing+=("$name")
         ;;
     tier)

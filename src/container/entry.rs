@@ -6,9 +6,9 @@
 
 use super::translate::DOOR;
 use super::verify::NAMESPACES;
-use super::wire::{self, Order, Sight};
+use super::wire::{self, Found, Order, Rules, Sight};
 use crate::confine::limits::{self, Streams};
-use crate::confine::network;
+use crate::confine::{landlock, network};
 use crate::plan::{Rlimit, Stage};
 use crate::spawn::wire::{At, Fault, Message, Reporter};
 use crate::sys::clone::{leave, spawn_sharing};
@@ -31,7 +31,7 @@ use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
@@ -56,7 +56,7 @@ fn serve() -> io::Result<u8> {
     let order: Order = wire::receive(&mut door)?;
     let made = prepare(&order, handed.sockets.as_ref());
     let program = find(&order);
-    wire::send(&mut door, &sight(&program, &order.writable))?;
+    wire::send(&mut door, &sight(&program, &order))?;
     let other = door.try_clone()?;
     let reporter = Reporter(other.as_fd(), Pass::default());
     let started = made.and_then(|()| {
@@ -144,7 +144,7 @@ fn find(order: &Order) -> Result<PathBuf, i32> {
     best
 }
 
-fn sight(program: &Result<PathBuf, i32>, writable: &[PathBuf]) -> Sight {
+fn sight(program: &Result<PathBuf, i32>, order: &Order) -> Sight {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let link = |name: &str| {
         let target = fs::read_link(Path::new("/proc/self/ns").join(name)).ok()?;
@@ -157,13 +157,21 @@ fn sight(program: &Result<PathBuf, i32>, writable: &[PathBuf]) -> Sight {
         routes6: read("/proc/self/net/ipv6_route"),
         namespaces: NAMESPACES.iter().filter_map(|name| link(name)).collect(),
         tried: tried(),
-        writable: writable
+        binds: order.binds.iter().map(|path| (path.clone(), identity(path))).collect(),
+        writable: order
+            .writable
             .iter()
             .map(|folder| (folder.clone(), make(&folder.join(".jail-looks-if-it-can-write"))))
             .collect(),
         program: program.as_ref().ok().cloned(),
         not_found: program.as_ref().err().copied(),
     }
+}
+
+/// Device and inode of what is mounted there, which are those of the host's file.
+fn identity(path: &Path) -> Found {
+    let found = fs::metadata(path).map_err(|error| errno(&error) as i32)?;
+    Ok((found.dev(), found.ino()))
 }
 
 /// The errno, 0 where it worked.
@@ -219,6 +227,7 @@ fn start(
         .at(Stage::Exec, 0)?;
     let (argv, envp) = (strings(&order.argv)?, strings(&order.envp)?);
     let rlimits = rlimits(&order.rlimits)?;
+    let walls = order.landlock.as_ref().map(Rules::plan);
     let child = SigSet::from(Signal::SIGCHLD);
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&child), None)
         .sys(Call::Sigprocmask)
@@ -237,6 +246,7 @@ fn start(
         process::set_nice(order.nice).at(Stage::Process, 2)?;
         let own = Streams { stderr: Some(handed.stderr.as_fd()), terminal: None };
         limits::apply(&rlimits, &own)?;
+        landlock::apply(walls.as_ref())?;
         crate::sys::seccomp::load(&order.seccomp).sys(Call::Seccomp).at(Stage::Seccomp, 0)?;
         Err(execve(&path, &argv, &envp, Pass::default())).at(Stage::Exec, 0)
     };

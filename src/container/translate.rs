@@ -23,6 +23,9 @@ pub const LABEL: &str = "jail.run";
 /// Its supervisor: pid, boot and birth.
 pub const SUPERVISOR: &str = "jail.supervisor";
 
+/// What is empty, and stays so.
+const HIDDEN: &str = "ro,noexec,nosuid,nodev,size=4096,mode=0555";
+
 /// Who the connector is, to the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct User {
@@ -91,6 +94,8 @@ pub fn arguments(
     args.words(&["--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges"]);
     if podman {
         args.words(&["--read-only-tmpfs=false", "--image-volume=ignore"]);
+        // Its tmpfs there would leave the cgroups in sight.
+        args.words(&["--security-opt=mask=/sys"]);
     }
     let seccomp = path_text(&places.folder.join("seccomp.json"))?;
     args.text("--security-opt=", &format!("seccomp={seccomp}"));
@@ -145,9 +150,14 @@ fn mount_options(
         Ok(())
     };
     // With the owner as well: some runtimes give a tmpfs the mode that the image's folder has.
-    let owner = if podman { String::new() } else { format!(",uid={},gid={}", user.uid, user.gid) };
+    // And with a number of inodes, which podman does not take.
     let sized = |size: u64, exec: bool| {
         let exec = if exec { "exec" } else { "noexec" };
+        let inodes = mounts::inodes(size);
+        let owner = match podman {
+            true => String::new(),
+            false => format!(",uid={},gid={},nr_inodes={inodes}", user.uid, user.gid),
+        };
         format!("rw,{exec},nosuid,nodev,size={size},mode=1777{owner}")
     };
     let shown: Vec<PathBuf> = plan.mounts.iter().map(MountStep::target).collect();
@@ -156,12 +166,16 @@ fn mount_options(
     {
         tmpfs(volume, &sized(scratch, false))?;
     }
+    // A jail has no /sys, which tells about the machine; podman masks it.
+    if !podman {
+        tmpfs(Path::new("/sys"), HIDDEN)?;
+    }
     let mut secrets = false;
     for step in &plan.mounts {
         match step {
             MountStep::Tmpfs { size, exec, .. } => tmpfs(&step.target(), &sized(*size, *exec))?,
             MountStep::Mask { .. } => {
-                tmpfs(&step.target(), "ro,noexec,nosuid,nodev,size=4096,mode=0555")?;
+                tmpfs(&step.target(), HIDDEN)?;
             }
             MountStep::SecretFile { .. } if !secrets => {
                 secrets = true;
@@ -170,15 +184,10 @@ fn mount_options(
             _ => {}
         }
     }
-    // What is hidden is bound nowhere, also where it is protected as well: podman refuses one place said twice.
-    let hidden = |target: &Path| {
-        plan.mounts
-            .iter()
-            .any(|step| matches!(step, MountStep::Mask { .. }) && step.target() == target)
-    };
-    for step in &plan.mounts {
+    for (index, step) in plan.mounts.iter().enumerate() {
         match step {
-            MountStep::Bind(_) if hidden(&step.target()) => {}
+            // Podman takes one mount for each place.
+            MountStep::Bind(_) if covered(plan, index) => {}
             MountStep::Bind(bind) => args.bind(&bind.host, &step.target(), bind.write)?,
             MountStep::Overlay { host, .. } => {
                 let what =
@@ -238,6 +247,20 @@ pub fn identities(plan: &Plan) -> impl Iterator<Item = (&Path, Identity)> {
         MountStep::Bind(bind) => Some((bind.host.as_path(), bind.identity)),
         _ => None,
     })
+}
+
+/// Where a bind is seen inside, and what must be seen there.
+pub fn shown(plan: &Plan) -> impl Iterator<Item = (PathBuf, Identity)> {
+    plan.mounts.iter().enumerate().filter_map(|(index, step)| match step {
+        MountStep::Bind(bind) if !covered(plan, index) => Some((step.target(), bind.identity)),
+        _ => None,
+    })
+}
+
+/// Does a later step lie over this one?
+fn covered(plan: &Plan, index: usize) -> bool {
+    let mut steps = plan.mounts.iter().skip(index).map(MountStep::target);
+    steps.next().is_some_and(|target| steps.any(|later| later == target))
 }
 
 /// True for a place that is jail's own, not the policy's.

@@ -4,7 +4,7 @@
 //! which is ours, and in the cgroup's files.
 
 use super::cgroup::InForce;
-use super::translate::{User, is_own};
+use super::translate::{User, is_own, shown};
 use super::wire::Sight;
 use crate::failure::{Failure, Kind};
 use crate::plan::{CgroupPlan, MountStep, Plan, Stage, human};
@@ -43,7 +43,7 @@ pub fn check(facts: &Facts<'_>, sight: &Sight, limits: &InForce) -> Vec<Checked>
         checked("seccomp", Stage::Seccomp, is(&status, "Seccomp", "2")),
         checked("namespaces", Stage::Namespaces, namespaces(facts.ours, &sight.namespaces)),
         checked("read-only-root", Stage::Mounts, root(&mounts)),
-        checked("mounts", Stage::Mounts, planned(facts.plan, &mounts)),
+        checked("mounts", Stage::Mounts, planned(facts, &mounts, sight)),
         checked("nothing-else-writable", Stage::Mounts, others(facts, &mounts)),
         checked("writable-places", Stage::Mounts, writable(sight)),
         checked("no-route", Stage::Network, routes(sight)),
@@ -194,7 +194,29 @@ fn root(mounts: &[Mount]) -> Option<String> {
     }
 }
 
-fn planned(plan: &Plan, mounts: &[Mount]) -> Option<String> {
+fn planned(facts: &Facts<'_>, mounts: &[Mount], sight: &Sight) -> Option<String> {
+    as_planned(facts.plan, mounts).or_else(|| exchanged(facts.plan, sight))
+}
+
+/// The engine opened what is granted by its name. What it shows must be what the plan was made for: another program
+/// may have put something else there in between.
+fn exchanged(plan: &Plan, sight: &Sight) -> Option<String> {
+    shown(plan).find_map(|(target, planned)| {
+        let found = sight.binds.iter().find(|(path, _)| *path == target);
+        let shown = target.display();
+        match found.map(|(_, found)| found) {
+            Some(Ok(found)) if *found == (planned.device, planned.inode) => None,
+            Some(Ok(_)) => Some(format!("{shown} is not what was granted: it was exchanged")),
+            Some(Err(errno)) => {
+                let why = nix::errno::Errno::from_raw(*errno).desc();
+                Some(format!("{shown} cannot be looked at from inside: {why}"))
+            }
+            None => Some(format!("{shown} was not looked at")),
+        }
+    })
+}
+
+fn as_planned(plan: &Plan, mounts: &[Mount]) -> Option<String> {
     plan.mounts.iter().find_map(|step| {
         let target = step.target();
         let shown = target.display();

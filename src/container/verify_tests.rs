@@ -144,3 +144,35 @@ fn a_limit_that_is_not_there_is_none() {
         ["swap"]
     );
 }
+
+#[test]
+fn what_was_exchanged_is_found() {
+    let mut plan = plan();
+    let identity = crate::sys::fd::Identity { device: 5, inode: 7, kind: libc::S_IFDIR };
+    plan.mounts.push(MountStep::Bind(crate::plan::Bind {
+        host: "/w/data".into(),
+        target: "w/data".into(),
+        identity,
+        kind: crate::plan::Kind::Dir,
+        write: false,
+        exec: false,
+        why: String::new(),
+    }));
+    let ours: Vec<(String, String)> =
+        NAMESPACES.iter().map(|name| ((*name).to_owned(), format!("{name}:[1]"))).collect();
+    let user = User { uid: 1000, gid: 1000, own: true };
+    let facts = Facts { plan: &plan, user, ours: &ours, volumes: &[] };
+    let mut seen = sight();
+    seen.mountinfo += "118 96 254:0 /w/data /w/data ro - ext4 /dev/vda rw\n";
+    let mut mounts = |found: Vec<(PathBuf, crate::container::wire::Found)>| {
+        seen.binds = found;
+        let all = check(&facts, &seen, &limits());
+        let one = all.into_iter().find(|it| it.control == "mounts").unwrap();
+        one.unmet.unwrap_or_default()
+    };
+    assert_eq!(mounts(vec![("/w/data".into(), Ok((5, 7)))]), "");
+    assert!(mounts(vec![("/w/data".into(), Ok((5, 8)))]).contains("exchanged"));
+    assert!(mounts(vec![("/w/data".into(), Ok((6, 7)))]).contains("exchanged"));
+    assert!(mounts(vec![("/w/data".into(), Err(libc::EACCES))]).contains("looked at"));
+    assert!(mounts(Vec::new()).contains("not looked at"));
+}

@@ -10,6 +10,7 @@
 //!
 //! Its end is the end of the run, whoever closes it.
 
+use crate::plan::{LandlockPlan, PathAccess, Seen};
 use crate::sys::fd::adopt;
 use nix::cmsg_space;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
@@ -34,15 +35,66 @@ pub struct Order {
     /// Number of the resource, and its value.
     pub rlimits: Vec<(u32, u64)>,
     pub nice: u8,
+    pub landlock: Option<Rules>,
     /// The connector's filter, for the kernel.
     pub seccomp: Vec<u8>,
     /// Make the doors, and so many sockets for published ports.
     pub doors: Option<u16>,
+    /// Where what was granted is shown.
+    pub binds: Vec<PathBuf>,
     /// Folders that must be writable.
     pub writable: Vec<PathBuf>,
     /// File names below /run/secrets.
     pub secrets: Vec<(String, Vec<u8>)>,
 }
+
+/// A Landlock ruleset, as bits for the kernel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rules {
+    pub handled_fs: u64,
+    pub handled_net: u64,
+    pub scoped: u64,
+    /// Beneath these paths, these rights.
+    pub paths: Vec<(PathBuf, u64)>,
+    pub bind_ports: Vec<u16>,
+}
+
+impl Rules {
+    /// Those of a plan, and `writable` besides.
+    pub fn of(plan: &LandlockPlan, writable: &[String]) -> Self {
+        let also = writable.iter().map(|path| (PathBuf::from(path), plan.writable()));
+        let own = plan.paths.iter().map(|rule| (rule.path.clone(), rule.access));
+        Self {
+            handled_fs: plan.handled_fs,
+            handled_net: plan.handled_net,
+            scoped: plan.scoped,
+            paths: own.chain(also).collect(),
+            bind_ports: plan.bind_ports.clone(),
+        }
+    }
+
+    /// As a jail's init applies it.
+    pub fn plan(&self) -> LandlockPlan {
+        let rule = |(path, access): &(PathBuf, u64)| PathAccess {
+            path: path.clone(),
+            seen: Seen::Process,
+            access: *access,
+            text: "",
+        };
+        LandlockPlan {
+            abi: 0,
+            handled_fs: self.handled_fs,
+            handled_net: self.handled_net,
+            scoped: self.scoped,
+            paths: self.paths.iter().map(rule).collect(),
+            bind_ports: self.bind_ports.clone(),
+            beyond: Vec::new(),
+        }
+    }
+}
+
+/// Device and inode of what is seen at a path, or the errno.
+pub type Found = Result<(u64, u64), i32>;
 
 /// What the entry sees of itself, before the connector starts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +112,8 @@ pub struct Sight {
     pub tried: Vec<(String, i32)>,
     /// Folders that were to be writable, and the errno, 0 where they are.
     pub writable: Vec<(PathBuf, i32)>,
+    /// What was granted.
+    pub binds: Vec<(PathBuf, Found)>,
     /// The connector's program, where it was found; else why not.
     pub program: Option<PathBuf>,
     pub not_found: Option<i32>,

@@ -132,8 +132,8 @@ impl Session {
         report::opening(self);
         let mut env = plan.exec.env.clone();
         let files = secret_files(plan, &mut env)?;
-        let order = backend::order(plan, &env, files);
         let Contained { engine, user, places, args, runs } = contained;
+        let order = backend::order(plan, &env, files, &places.volumes);
         sweep::sweep(engine)?;
         let folder = folder::Folder::bare(runs, &places.folder)?;
         backend::write_files(
@@ -199,8 +199,8 @@ fn secret_files(
         .collect())
 }
 
-/// The engine opens the paths again, by name. What changed since the plan was made is found here; what changes
-/// between this and the engine's own look is not (docs/limitations.md).
+/// The engine opens the paths again, by name. What changed since the plan was made is found here, before it starts
+/// anything; what changes until it opens them is found by `verify`, from inside.
 fn unchanged(plan: &Plan) -> Result<(), Failure> {
     for (path, planned) in translate::identities(plan) {
         let now = std::fs::symlink_metadata(path);
