@@ -24,4 +24,5 @@ pub mod ports;
 pub mod project;
 pub mod report;
 pub mod rules;
+mod secret;
 pub mod yaml;
