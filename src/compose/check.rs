@@ -41,6 +41,7 @@ pub fn check(
     let unset = std::mem::take(&mut loaded.unset);
     let mut project = model::decode(loaded, request.home.clone()).map_err(Rejection::Wrong)?;
     project.keep(profiles);
+    super::profiles::read(&mut project, reader);
     let mut found = rules::judge(&project);
     for (name, spot) in unset {
         let rule = &files::UNSET;
