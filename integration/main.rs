@@ -21,6 +21,8 @@ mod contained;
 #[allow(dead_code, reason = "another program, which uses more of it")]
 #[path = "containers/engines.rs"]
 mod engines;
+#[path = "containers/outside.rs"]
+mod outside;
 mod escapes;
 mod fixture;
 mod harness;
