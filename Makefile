@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help bench demo fuzz integration planted test test-unit test-escapes test-tier test-network \
-	test-ports test-api test-containers test-lifecycle test-faults \
+	test-ports test-api test-containers test-container-escapes test-lifecycle test-faults \
 	test-connectors test-console test-demo lint gen build install \
 	setup clean
 
@@ -48,6 +48,9 @@ test-api: setup-test ## The API: sockets, pairing, origins, limits; and schemath
 
 test-containers: setup-test ## --sandbox=container, jail doctor containers and jail proxy with docker and rootless podman
 	@scripts/test.sh containers
+
+test-container-escapes: setup-test ## The attacks against --sandbox=container: docker as root, rootless podman as a user
+	@scripts/test.sh container-escapes
 
 test-lifecycle: setup ## Starts, ends and kills: what passes through and what is left behind
 	@scripts/test.sh lifecycle

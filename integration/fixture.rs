@@ -5,7 +5,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 type Hook = Box<dyn Fn(&mut Command) + Send + Sync>;
@@ -57,7 +57,15 @@ impl Fixture {
         // The secret itself is not told to the jail; this part of it is enough to know it by.
         fixture.set("marker", &unique);
         (attack.setup)(&mut fixture);
+        if let Some(user) = fixture.owner() {
+            give(fixture.dir.path(), user);
+        }
         fixture
+    }
+
+    /// Whose its files are, where that is not whoever runs the suite.
+    fn owner(&self) -> Option<u32> {
+        crate::tier::other_user().filter(|_| self.jailed)
     }
 
     /// A path of the fixture on the host.
@@ -68,7 +76,10 @@ impl Fixture {
     pub fn write(&self, path: &str, text: &str) {
         let path = self.at(path);
         fs::create_dir_all(path.parent().expect("a parent")).expect("folders");
-        fs::write(path, text).expect("a file");
+        fs::write(&path, text).expect("a file");
+        if let Some(user) = self.owner() {
+            give(&path, user);
+        }
     }
 
     pub fn read(&self, path: &str) -> String {
@@ -116,6 +127,22 @@ impl Fixture {
         let me = std::env::current_exe().expect("my path");
         assert!(Command::new("cp").arg(me).arg(&copy).status().expect("cp").success());
         copy
+    }
+}
+
+/// What jail itself keeps must be its user's, or it refuses to run.
+const OWN: [&str; 4] = ["state", "run/cloned", "home/.cache", "root/.cloned"];
+
+/// Gives a file, or a folder with all that is in it, to another user.
+fn give(path: &Path, user: u32) {
+    if OWN.iter().any(|own| path.ends_with(own)) {
+        return;
+    }
+    std::os::unix::fs::lchown(path, Some(user), Some(user)).expect("chown");
+    if path.symlink_metadata().is_ok_and(|meta| meta.is_dir()) {
+        for entry in fs::read_dir(path).expect("a folder").flatten() {
+            give(&entry.path(), user);
+        }
     }
 }
 

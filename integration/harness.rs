@@ -155,7 +155,9 @@ fn held(attack: &'static Attack, fixture: &Fixture) -> Result<(), Failed> {
     let outcome = fixture.run(attack);
     let here = tier::of(attack.name);
     if let Some(Here::Refused(word)) = here {
-        return if outcome.code == Some(125) && outcome.errors.contains(word) {
+        // On a terminal the two are one.
+        let said = outcome.errors.contains(word) || outcome.output.contains(word);
+        return if outcome.code == Some(125) && said {
             Ok(())
         } else {
             Err(format!("no longer true: the run is not refused\n{}", outcome.text()).into())
@@ -192,6 +194,8 @@ fn held(attack: &'static Attack, fixture: &Fixture) -> Result<(), Failed> {
     }
     match &outcome.verdict {
         _ if attack.cut_short => Ok(()),
+        // What jail asked to end had no time for one.
+        None if here == Some(Here::Held) && outcome.code == Some(128 + libc::SIGTERM) => Ok(()),
         Some((kind, _)) if kind == "refused" => Ok(()),
         Some((kind, _)) if kind == "tried" && attack.effect.is_some() => Ok(()),
         Some((_, evidence)) => {

@@ -155,7 +155,9 @@ fn fork_bomb(_: &Support) {
 fn processor(_: &Support) {
     let rig = Rig::new();
     // Two threads, so that a limit for each of them would show as two fifths.
-    let done = rig.run(&["--cpus", "0.2"], &["burn", "3000"]);
+    // Long enough that the start, which the cgroup counts too, does not weigh.
+    let millis = (3000 * rig::patience()).to_string();
+    let done = rig.run(&["--cpus", "0.2"], &["burn", &millis]);
     assert_eq!(done.code, Some(0), "{done:?}");
     let mut numbers = done.output.split_whitespace().map(|n| n.parse::<f64>().expect("a number"));
     let (cpu, wall) = (numbers.next().expect("cpu"), numbers.next().expect("wall"));
@@ -265,7 +267,8 @@ fn normal_end(support: &Support) {
 
 fn timeout(support: &Support) {
     let rig = Rig::new();
-    let mut running = rig.start(&["--memory", "64M", "--timeout", "3s"], &["stubborn"]);
+    let time = format!("{}s", 3 * rig::patience());
+    let mut running = rig.start(&["--memory", "64M", "--timeout", &time], &["stubborn"]);
     assert_eq!(running.line(), "ready");
     let (leaf, family) = (running.leaf(support), running.family());
     assert_eq!(family.len(), 5, "init, the connector and its children: {family:?}");

@@ -7,6 +7,7 @@
 //! cargo test --test escapes                        all, as the user who you are
 //! JAIL_TEST_MUST_RUN=all cargo test --test escapes nothing may be skipped
 //! JAIL_TEST_SANDBOX=landlock …                     the weaker tier: see `tier.rs`
+//! JAIL_TEST_SANDBOX=container …                    containers: as root Docker, as a user rootless podman
 //! JAIL=/path/to/jail ./escapes tcp             another binary, attacks with `tcp` in the name
 //! ```
 
@@ -16,11 +17,17 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::exit)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::let_underscore_must_use)]
 
+mod contained;
+#[allow(dead_code, reason = "another program, which uses more of it")]
+#[path = "containers/engines.rs"]
+mod engines;
 mod escapes;
 mod fixture;
 mod harness;
 mod helpers;
 mod kit;
+#[path = "containers/outside.rs"]
+mod outside;
 mod requires;
 mod run;
 mod tier;
@@ -57,7 +64,15 @@ fn main() -> ExitCode {
     // For root the tier is refused, as it should be.
     let root = unsafe { libc::geteuid() } == 0;
     assert!(!(tier::chosen() && root), "the weaker tier is tried as an ordinary user");
+    let missing = match tier::contained() && !arguments.list {
+        true => contained::start().err(),
+        false => None,
+    };
     for attack in escapes::ALL {
+        if let Some(why) = &missing {
+            trials.push(contained::missing(attack.name, why));
+            continue;
+        }
         if let Some(why) = tier::moot(attack.name) {
             println!("skip {}: {why}", attack.name);
             trials.push(Trial::test(attack.name, || Ok(())).with_ignored_flag(true));
@@ -76,9 +91,9 @@ fn main() -> ExitCode {
             }
         }
     }
-    // Without namespaces a run is not traced.
+    // Without namespaces of jail's own a run is not traced.
     let traced = escapes::ALL.iter().filter(|attack| TRACED.contains(&attack.name));
-    let traced = traced.filter(|_| !tier::chosen());
+    let traced = traced.filter(|_| !tier::chosen() && !tier::contained());
     for attack in traced.filter(|attack| requires::unmet(attack.requires).is_none()) {
         let name = format!("traced::{}", attack.name);
         trials.push(Trial::test(name, || harness::traced(attack)));
@@ -86,5 +101,6 @@ fn main() -> ExitCode {
     trials.push(Trial::test("every_file_is_an_attack", escapes::every_file_is_an_attack));
     trials.push(Trial::test("every_entry_is_an_attack", escapes::every_entry_is_an_attack));
     let done = libtest_mimic::run(&arguments, trials);
+    contained::end();
     if done.has_failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

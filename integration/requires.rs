@@ -9,6 +9,8 @@ use std::path::Path;
 pub enum Need {
     Root,
     NotRoot,
+    /// Something counts processes: the kernel exempts root from RLIMIT_NPROC.
+    Counted,
     Userns,
     Landlock(u32),
     CgroupV2,
@@ -52,6 +54,7 @@ pub mod need {
     use super::Need;
     pub const root: Need = Need::Root;
     pub const not_root: Need = Need::NotRoot;
+    pub const counted: Need = Need::Counted;
     pub const userns: Need = Need::Userns;
     pub const cgroup_v2: Need = Need::CgroupV2;
     pub const ipv6: Need = Need::Ipv6;
@@ -108,13 +111,17 @@ fn check(need: Need) -> (bool, String) {
     let (met, reason) = match need {
         Need::Root => (uid == 0, "its control needs root"),
         Need::NotRoot => (uid != 0, "it makes sense for an ordinary user only"),
+        // Root without a pids controller is a gap that jail tells about.
+        Need::Counted => (uid != 0 || docker(), "it makes sense for an ordinary user only"),
         Need::Userns => {
             (crate::kit::in_child(|| crate::kit::new_userns(0).is_ok()), "no user namespaces")
         }
         Need::Landlock(abi) => {
             (jail::sys::landlock::abi() >= abi, "this kernel's Landlock is older")
         }
-        Need::CgroupV2 => (cgroup_v2(), "no cgroup v2 with a memory controller for this user here"),
+        Need::CgroupV2 => {
+            (docker() || cgroup_v2(), "no cgroup v2 with a memory controller for this user here")
+        }
         Need::Ipv6 => (std::net::TcpListener::bind("[::1]:0").is_ok(), "no IPv6 loopback"),
         Need::Keyring => (crate::kit::keyring().is_ok(), "no usable user keyring"),
         Need::Ia32 => {
@@ -144,6 +151,11 @@ fn check(need: Need) -> (bool, String) {
         }
     };
     (met, reason.to_owned())
+}
+
+/// A rootful engine limits its containers, with either version of cgroups.
+fn docker() -> bool {
+    crate::tier::other_user().is_some()
 }
 
 fn cgroup_v2() -> bool {

@@ -3,6 +3,7 @@
 use crate::fixture::Fixture;
 use crate::harness::{Attack, Control, Outcome};
 use crate::kit;
+use crate::tier;
 use std::fs;
 use std::io::Read;
 use std::os::unix::process::CommandExt;
@@ -11,19 +12,26 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+const PATIENCE: &str = "JAIL_TEST_PATIENCE";
+
 /// So long is waited on a machine like any other; `JAIL_TEST_PATIENCE=3` triples that where it is
 /// emulated or busy.
 pub fn patience(millis: u64) -> Duration {
-    let factor = std::env::var("JAIL_TEST_PATIENCE");
+    let factor = std::env::var(PATIENCE);
     let factor = factor.map_or(1, |text| text.parse().expect("JAIL_TEST_PATIENCE is a number"));
-    Duration::from_millis(millis) * factor
+    // An engine takes as many times as long to start something.
+    Duration::from_millis(millis) * factor * if tier::contained() { 4 } else { 1 }
 }
 
 impl Fixture {
     /// `jail run` with the fixture's environment.
     pub fn jail(&self, options: &[&str]) -> Command {
         let mut command = self.verb("run");
-        command.arg("-q").args(sandbox()).args(options.iter().map(|text| self.fill(text)));
+        command
+            .arg("-q")
+            .args(tier::options())
+            .args(patient())
+            .args(options.iter().map(|text| self.fill(text)));
         command
     }
 
@@ -43,12 +51,15 @@ impl Fixture {
     }
 
     fn surround(&self, command: &mut Command) {
+        let engine = tier::CONTAINER.get().map(|it| format!("{}:", it.bin.display()));
+        let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
         command
             .env_clear()
-            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("PATH", engine.unwrap_or_default() + path)
             .env("HOME", self.at("home"))
             .env("XDG_RUNTIME_DIR", self.at("run"))
             .env("XDG_STATE_HOME", self.at("state"))
+            .envs(std::env::var_os(PATIENCE).map(|times| (PATIENCE, times)))
             .current_dir(self.at("cwd"));
     }
 
@@ -58,7 +69,8 @@ impl Fixture {
         let mut line: Vec<String> = self.wrapper.clone();
         if self.jailed {
             line.extend([jail_binary().display().to_string(), "run".into(), "-q".into()]);
-            line.extend(sandbox().map(ToOwned::to_owned));
+            line.extend(tier::options());
+            line.extend(patient().map(ToOwned::to_owned));
             if self.traced {
                 line.push("--trace".into());
             }
@@ -149,9 +161,9 @@ fn collect(from: &mpsc::Receiver<Vec<u8>>, endless: bool) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// The option of the weaker tier, where that is what is tried.
-fn sandbox() -> impl Iterator<Item = &'static str> {
-    crate::tier::chosen().then_some("--sandbox=landlock").into_iter()
+/// In the jail, too, an attack waits as long as its control.
+fn patient() -> impl Iterator<Item = &'static str> {
+    std::env::var_os(PATIENCE).map(|_| ["--env", PATIENCE]).into_iter().flatten()
 }
 
 /// `JAIL`, or beside this binary, or where cargo built it.

@@ -15,7 +15,7 @@ done < <("$cargo" test --locked --no-run --message-format=json \
     sed -nE '/"kind":\["test"\]/s/.*"name":"([^"]+)","src_path.*"executable":"([^"]+)".*/\1 \2/p')
 install -m 755 "${CARGO_TARGET_DIR:-target}/debug/jail" "$programs/jail"
 # The image is small, and nobody reads their symbols there.
-strip --strip-debug "$programs"/*
+strip "$programs"/*
 as_root=()
 [ "$(id -u)" -eq 0 ] || as_root=(sudo "--preserve-env=KERNELS,SYSTEMD,MACHINES,ON_KERNELS,JAIL_TEST_PATIENCE,VM_TIMEOUT")
 "${as_root[@]}" integration/vm/all.sh build/vm/logs "$programs"/*

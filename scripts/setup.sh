@@ -65,6 +65,8 @@ containers() {
     need newuidmap uidmap
     need fuse-overlayfs fuse-overlayfs
     need busybox busybox
+    # Makes the image of connectors and that of the server which stands in for LocalAI.
+    need mmdebstrap mmdebstrap
 }
 
 need_squid() { have squid || [ -x /usr/sbin/squid ] || services+=(squid); }

@@ -2,7 +2,7 @@
 # Runs the parts of the suite that are named, shows what each counted, and the sum.
 #
 #   scripts/test.sh lint unit escapes tier network ports api \
-#       containers lifecycle faults connectors console demo
+#       containers container-escapes lifecycle faults connectors console demo
 #   scripts/test.sh planted
 #
 # As root, the parts that run a jail are run a second time as an ordinary user: the same policy must
@@ -15,6 +15,8 @@ cargo=scripts/cargo.sh
 user=jailtest
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
+
+connectors_image=build/connectors-image/rootfs.tar
 
 # Longer than any part takes. What hangs must fail here, not when the machine is taken away.
 patience=1500
@@ -158,8 +160,20 @@ api() {
 }
 
 containers() {
+    tests/connectors/image.sh ||
+        echo "sessions of connectors in both backends are skipped, and counted" >&2
+    tests/containers/install.sh || echo "what needs them is skipped, and counted" >&2
+    tests/compose/install.sh || echo "the shipped compose files are not started: skipped, and counted" >&2
+    tests/exports/install.sh || echo "the tests of Envoy are skipped, and counted" >&2
     build_programs containers '^integration/containers/' && build_demo &&
-        run_programs containers env JAIL="$(built)/jail" DEMO="$(built)/examples"
+        run_programs containers env JAIL="$(built)/jail" DEMO="$(built)/examples" \
+            CONNECTORS="$root/build/connectors" CONNECTORS_IMAGE="$root/$connectors_image"
+}
+
+# The escape suite against containers: docker as root, rootless podman as an ordinary user.
+container-escapes() {
+    build_programs container-escapes '^integration/main[.]rs$' &&
+        run_programs container-escapes env JAIL="$(built)/jail" JAIL_TEST_SANDBOX=container
 }
 
 lifecycle() {
@@ -232,10 +246,12 @@ prepare_user() {
     chmod 755 "$stage" && install -m 755 "$(built)/jail" "$stage/jail"
 }
 
+# What starts the command: nothing, or what a part sets.
+within=()
 as_user() {
     local home
     home=$(getent passwd "$user" | cut -d: -f6)
-    (cd "$home" && exec setpriv --reuid "$user" --regid "$user" --clear-groups --inh-caps=-all \
+    (cd "$home" && exec "${within[@]}" setpriv --reuid "$user" --regid "$user" --clear-groups --inh-caps=-all \
         env -i HOME="$home" USER="$user" LOGNAME="$user" SHELL=/bin/sh LANG=C.UTF-8 \
         PATH=/usr/local/bin:/usr/bin:/bin "$@")
 }
@@ -251,7 +267,7 @@ programs_as_user() {
 # give FOLDER: a copy of build/FOLDER that the user can read, and whose venv knows its new place.
 give() {
     # Programs of hundreds of megabytes are linked where that is possible.
-    cp -rl "build/$1" "$stage/" 2>/dev/null || cp -r "build/$1" "$stage/" || return
+    cp -rlP "build/$1" "$stage/" 2>/dev/null || cp -rP "build/$1" "$stage/" || return
     # The scripts of a venv name its interpreter by its full path. A new file takes the place of each.
     find "$stage/$1/venv/bin" -type f -exec \
         sed -i "1s|^#!$root/build/$1/|#!$stage/$1/|" {} + || return
@@ -275,8 +291,19 @@ ports_as_user() { programs_as_user ports; }
 api_as_user() { programs_as_user api; }
 
 containers_as_user() {
+    # Attacks are made at addresses of the network namespace that this runs in.
+    local within=("$root/integration/containers/space.sh")
     install -m 755 -t "$stage" "$(built)"/examples/{demo-client,notes-connector} || return
-    programs_as_user containers DEMO="$stage"
+    if [ -f "$connectors_image" ]; then
+        give connectors && { cp -l "$connectors_image" "$stage/connectors.tar" 2>/dev/null ||
+            cp "$connectors_image" "$stage/connectors.tar"; } || return
+    fi
+    programs_as_user containers DEMO="$stage" CONNECTORS="$stage/connectors" \
+        CONNECTORS_IMAGE="$stage/connectors.tar"
+}
+
+container-escapes_as_user() {
+    programs_as_user container-escapes JAIL_TEST_SANDBOX=container
 }
 
 lifecycle_as_user() { programs_as_user lifecycle; }
@@ -303,12 +330,12 @@ demo_as_user() {
 
 # === in order
 
-[ "$#" -gt 0 ] || set -- lint unit escapes tier network ports api containers lifecycle faults connectors console demo
+[ "$#" -gt 0 ] || set -- lint unit escapes tier network ports api containers container-escapes lifecycle faults connectors console demo
 jailing=()
 for name in "$@"; do
     case $name in
     lint | unit | console | planted) ;;
-    escapes | network | ports | api | containers | lifecycle | faults | connectors | demo)
+    escapes | network | ports | api | containers | container-escapes | lifecycle | faults | connectors | demo)
         jailing+=("$name")
         ;;
     tier)

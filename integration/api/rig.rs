@@ -113,7 +113,7 @@ impl Rig {
 
     /// A connector asks for a host.
     pub fn asked(&self, host: &str) -> String {
-        let asker = Asker { connector: "search".parse().unwrap(), tool: None };
+        let asker = Asker::connector("search".parse().unwrap(), None);
         let subject = Subject::Egress { host: host.parse().unwrap(), port: 443, private: false };
         let latest = Occurrence::now("not-listed".into());
         match record(&mut self.state(), &asker, &subject, &latest, 1).unwrap() {

@@ -1,9 +1,12 @@
 //! The engine of the tests: started here, ended by its number.
 
+use crate::outside::{self, Outside};
+use nix::fcntl::{Flock, FlockArg};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -12,11 +15,35 @@ pub const IMAGE: &str = "jail-test-busybox:1";
 /// With the demo's connector and its libraries.
 pub const NOTES: &str = "jail-test-notes:1";
 
+/// On the loopback of the daemon's network, where docker asks for no certificate.
+pub const REGISTRY: &str = "127.0.0.1:5000";
+/// The resolver of the daemon's machine.
+pub const RESOLVER: &str = "127.0.0.53";
+/// The label that says what an image was made from.
+const STAMP: &str = "jail.test.stamp";
+
 pub struct World {
     pub jail: PathBuf,
     pub docker: bool,
     folder: TempDir,
     daemon: Option<Child>,
+    outside: Option<Outside>,
+    registry: Mutex<Option<Child>>,
+    /// Held while this world uses the images of earlier ones.
+    store: Option<Flock<fs::File>>,
+}
+
+/// Where images are kept between runs, and what tests/containers/install.sh makes.
+pub fn kept(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("build/containers").join(name)
+}
+
+/// A reason to skip where something that the scene needs could not be had.
+pub fn needs(path: PathBuf, from: &str) -> Result<PathBuf, String> {
+    match path.exists() {
+        true => Ok(path),
+        false => Err(format!("skip: there is no {}; {from}", path.display())),
+    }
 }
 
 impl World {
@@ -30,7 +57,9 @@ impl World {
         let folder = tempfile::Builder::new().prefix("jail-containers-").tempdir().unwrap();
         // The connector's user inside is another one, and reaches what is granted below.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let mut world = Self { jail, docker, folder, daemon: None };
+        let registry = Mutex::new(None);
+        let mut world =
+            Self { jail, docker, folder, daemon: None, outside: None, registry, store: None };
         for name in ["home", "run", "config/containers", "data", "exec"] {
             fs::create_dir_all(world.path(name)).unwrap();
         }
@@ -39,7 +68,11 @@ impl World {
             for program in ["dockerd", "docker", "unshare", "iptables"] {
                 which(program)?;
             }
+            world.store = store();
             world.daemon = Some(world.dockerd()?);
+            world.ready()?;
+            world.outside = Some(Outside::join(world.daemon.as_ref().map_or(0, Child::id))?);
+            world.emptied()?;
         } else {
             for program in ["podman", "newuidmap", "runc"] {
                 which(program)?;
@@ -63,6 +96,19 @@ impl World {
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new("timeout");
         command.args(["--kill-after=5", "60"]).arg(program);
+        self.at_home(&mut command);
+        command
+    }
+
+    /// For what takes long on a busy machine: unpacking and packing images, starting services.
+    pub fn slow(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = Command::new("timeout");
+        command.args(["--kill-after=5", "400"]).arg(program);
+        self.at_home(&mut command);
+        command
+    }
+
+    fn at_home(&self, command: &mut Command) {
         command
             .current_dir(self.path("work"))
             .env("HOME", self.path("home"))
@@ -76,7 +122,6 @@ impl World {
         if self.docker {
             command.env("DOCKER_HOST", format!("unix://{}", self.path("docker.sock").display()));
         }
-        command
     }
 
     /// `jail run --sandbox=container` of a shell line in the plain image.
@@ -101,31 +146,52 @@ impl World {
     }
 
     pub fn ask(&self, args: &[&str]) -> Result<String, String> {
-        let output = self.command(self.engine()).args(args).output().unwrap();
+        self.asked(self.command(self.engine()), args)
+    }
+
+    pub fn ask_slowly(&self, args: &[&str]) -> Result<String, String> {
+        self.asked(self.slow(self.engine()), args)
+    }
+
+    fn asked(&self, mut command: Command, args: &[&str]) -> Result<String, String> {
+        let output = command.args(args).output().unwrap();
         match output.status.success() {
             true => Ok(text(&output.stdout).trim().to_owned()),
             false => Err(format!("{} {args:?}: {}", self.engine(), text(&output.stderr))),
         }
     }
 
+    /// The other machine, and the daemon's network.
+    pub fn outside(&self) -> Result<&Outside, String> {
+        let why =
+            "skip: the networks are those of a daemon of the test's own, which only root starts";
+        self.outside.as_ref().ok_or_else(|| why.to_owned())
+    }
+
     fn dockerd(&self) -> Result<Child, String> {
+        // A resolver on loopback, as many machines have one: the daemon asks it for its containers.
+        fs::write(self.path("resolv.conf"), format!("nameserver {RESOLVER}\n")).unwrap();
+        let data = if self.store.is_some() { kept("docker") } else { self.path("data") };
         let log = fs::File::create(self.path("dockerd.log")).unwrap();
         let socket = format!("unix://{}", self.path("docker.sock").display());
         let mut command = Command::new("unshare");
         command.args(["--net", "--mount", "--propagation", "private", "sh", "-c"]);
-        command.arg("ip link set lo up; exec dockerd \"$@\"").arg("dockerd");
-        for (option, place) in
-            [("--data-root", "data"), ("--exec-root", "exec"), ("--pidfile", "dockerd.pid")]
-        {
+        let line = "ip link set lo up; mount --bind \"$0\" /etc/resolv.conf; exec dockerd \"$@\"";
+        command.arg(line).arg(self.path("resolv.conf"));
+        command.arg("--data-root").arg(data);
+        for (option, place) in [("--exec-root", "exec"), ("--pidfile", "dockerd.pid")] {
             command.arg(option).arg(self.path(place));
         }
         command.args(["--host", &socket]);
-        let daemon = command
+        command
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()
-            .map_err(|error| format!("dockerd: {error}"))?;
+            .map_err(|error| format!("dockerd: {error}"))
+    }
+
+    fn ready(&self) -> Result<(), String> {
         let until = Instant::now() + Duration::from_secs(60);
         while self.ask(&["info", "--format", "{{.ServerVersion}}"]).is_err() {
             if Instant::now() > until {
@@ -135,7 +201,16 @@ impl World {
             }
             std::thread::sleep(Duration::from_millis(200));
         }
-        Ok(daemon)
+        Ok(())
+    }
+
+    /// Only images are kept. What an earlier run left that was ended half-way is no part of this one.
+    fn emptied(&self) -> Result<(), String> {
+        for id in self.ask(&["ps", "--all", "--quiet"])?.split_whitespace() {
+            self.ask(&["rm", "--force", "--volumes", id])?;
+        }
+        self.ask(&["network", "prune", "--force"])?;
+        self.ask(&["image", "prune", "--force"]).map(drop)
     }
 
     fn podman(&self) -> Result<(), String> {
@@ -152,14 +227,19 @@ impl World {
         }
         fs::set_permissions(root.join("tmp"), fs::Permissions::from_mode(0o1777)).unwrap();
         fs::copy(which("busybox")?, root.join("bin/busybox")).unwrap();
-        for applet in
-            ["sh", "cat", "id", "sleep", "httpd", "nc", "mount", "dd", "ls", "cp", "head", "printf"]
-        {
+        for applet in [
+            "sh", "cat", "id", "sleep", "httpd", "nc", "mount", "dd", "ls", "cp", "head", "printf",
+            "grep", "ln",
+        ] {
             std::os::unix::fs::symlink("busybox", root.join("bin").join(applet)).unwrap();
         }
-        for library in libraries(&root.join("bin/busybox")) {
-            copy_into(&root, &library);
+        fs::copy(which("curl")?, root.join("bin/curl")).unwrap();
+        for program in ["bin/busybox", "bin/curl"] {
+            for library in libraries(&root.join(program)) {
+                copy_into(&root, &library);
+            }
         }
+        fs::write(root.join("etc/nsswitch.conf"), "hosts: files dns\n").unwrap();
         fs::write(root.join("srv/health"), "ok\n").unwrap();
         self.import(&root, IMAGE)?;
         let notes =
@@ -177,11 +257,80 @@ impl World {
     /// An image of all that is in a folder.
     pub fn import(&self, root: &Path, name: &str) -> Result<(), String> {
         let tar = self.path("image.tar");
-        let packed = Command::new("tar").arg("-C").arg(root).arg("-cf").arg(&tar).arg(".").status();
+        let mut pack = Command::new("tar");
+        // The same files make the same archive, so that an image that is there is known again.
+        pack.args(["--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--numeric-owner"]);
+        let packed = pack.arg("-C").arg(root).arg("-cf").arg(&tar).arg(".").status();
         if !packed.is_ok_and(|status| status.success()) {
             return Err("tar failed".to_owned());
         }
-        self.ask(&["import", &tar.display().to_string(), name]).map(drop)
+        // The program: in a debug build the crate takes ten times as long for some hundred megabytes.
+        let sum = Command::new("sha256sum").arg(&tar).output().unwrap();
+        let sum = text(&sum.stdout);
+        let stamp = sum.split(' ').next().filter(|it| it.len() == 64).ok_or("sha256sum failed")?;
+        self.unpack(&tar, name, stamp, &[])
+    }
+
+    /// An image of an archive, unless it is there already by its stamp.
+    pub fn unpack(
+        &self,
+        tar: &Path,
+        name: &str,
+        stamp: &str,
+        changes: &[&str],
+    ) -> Result<(), String> {
+        let label = format!("{{{{index .Config.Labels \"{STAMP}\"}}}}");
+        let known = self.ask(&["image", "inspect", "--format", &label, name]);
+        if known.is_ok_and(|known| known == stamp) {
+            return Ok(());
+        }
+        let label = format!("LABEL {STAMP}={stamp}");
+        let mut args = vec!["import", "--change", &label];
+        args.extend(changes.iter().flat_map(|change| ["--change", change]));
+        let tar = tar.display().to_string();
+        args.extend([tar.as_str(), name]);
+        self.ask_slowly(&args).map(drop)
+    }
+
+    /// The digest of an image, as only a registry can give it one: its name begins with `REGISTRY`.
+    pub fn digest(&self, name: &str) -> Result<String, String> {
+        let known = || {
+            let all =
+                self.ask(&["image", "inspect", "--format", "{{join .RepoDigests \" \"}}", name]);
+            let all = all.ok()?;
+            let own = all.split(' ').find(|it| it.starts_with(REGISTRY))?;
+            own.split_once('@').map(|(_, digest)| digest.to_owned())
+        };
+        if let Some(digest) = known() {
+            return Ok(digest);
+        }
+        self.registry()?;
+        self.ask_slowly(&["push", "--quiet", name])?;
+        known().ok_or_else(|| format!("{name} was pushed, and has no digest"))
+    }
+
+    /// Debian's registry, on the loopback of the daemon's own network.
+    fn registry(&self) -> Result<(), String> {
+        let mut running = self.registry.lock().unwrap();
+        if running.is_some() {
+            return Ok(());
+        }
+        let program = needs(kept("registry"), "tests/containers/install.sh puts it there")?;
+        let daemon = self.outside()?.daemon();
+        let config = format!(
+            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: '{}'}}}}\n\
+             http: {{addr: '{REGISTRY}'}}\n",
+            self.path("registry").display()
+        );
+        fs::write(self.path("registry.yml"), config).unwrap();
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &daemon.to_string(), "--net"]).arg(program).arg("serve");
+        let log = fs::File::create(self.path("registry.log")).unwrap();
+        let child = command.arg(self.path("registry.yml")).stdin(Stdio::null());
+        let child = child.stdout(log.try_clone().unwrap()).stderr(log).spawn();
+        *running = Some(child.map_err(|error| format!("nsenter: {error}"))?);
+        let at = REGISTRY.parse().map_err(|error| format!("{REGISTRY}: {error}"))?;
+        until("the registry", || outside::reaches(daemon, at) == Ok(true))
     }
 }
 
@@ -191,6 +340,10 @@ impl Drop for World {
         let ids = self.ask(&["ps", "--all", "--quiet"]).unwrap_or_default();
         for id in ids.split_whitespace() {
             self.ask(&["rm", "--force", id]).ok();
+        }
+        if let Some(mut registry) = self.registry.lock().ok().and_then(|mut it| it.take()) {
+            registry.kill().ok();
+            registry.wait().ok();
         }
         if let Some(mut daemon) = self.daemon.take() {
             let pid = nix::unistd::Pid::from_raw(daemon.id().cast_signed());
@@ -206,6 +359,13 @@ impl Drop for World {
     }
 }
 
+/// The folder of kept images; none where another run of the tests uses it, or it cannot be written.
+fn store() -> Option<Flock<fs::File>> {
+    fs::create_dir_all(kept("docker")).ok()?;
+    let lock = fs::File::create(kept("docker.lock")).ok()?;
+    Flock::lock(lock, FlockArg::LockExclusiveNonblock).ok()
+}
+
 /// dockerd leaves its empty folder in each hierarchy of version 1.
 fn cgroups() {
     for hierarchy in fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten() {
@@ -214,7 +374,7 @@ fn cgroups() {
     }
 }
 
-fn libraries(program: &Path) -> Vec<PathBuf> {
+pub fn libraries(program: &Path) -> Vec<PathBuf> {
     let output = Command::new("ldd").arg(program).output().unwrap();
     let text = text(&output.stdout);
     let words = text.split_whitespace().filter(|word| word.starts_with('/'));
@@ -224,7 +384,7 @@ fn libraries(program: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-fn copy_into(root: &Path, file: &Path) {
+pub fn copy_into(root: &Path, file: &Path) {
     let to = root.join(file.strip_prefix("/").unwrap());
     fs::create_dir_all(to.parent().unwrap()).unwrap();
     if !to.exists() {
@@ -232,7 +392,7 @@ fn copy_into(root: &Path, file: &Path) {
     }
 }
 
-fn which(program: &str) -> Result<PathBuf, String> {
+pub fn which(program: &str) -> Result<PathBuf, String> {
     let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
     let found =
         std::env::split_paths(&path).map(|folder| folder.join(program)).find(|it| it.exists());

@@ -15,17 +15,26 @@
 #![allow(unreachable_pub)]
 
 mod attacks;
+mod both;
+mod connectors;
 mod doctor;
 mod engines;
 mod judged;
+mod local_llm;
+mod outside;
+mod proxy;
 mod proxy;
 mod scenes;
+mod scenes;
+mod session;
 mod settled;
+mod shipped;
 mod unapplied;
+mod ways_out;
 
 use engines::World;
 use libtest_mimic::{Arguments, Trial};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::sync::Arc;
 
 /// A scene says what is wrong.
@@ -33,6 +42,9 @@ pub type Outcome = Result<(), String>;
 pub type Scene = (&'static str, fn(&World) -> Outcome);
 
 fn main() -> ExitCode {
+    if let Some(code) = both::probe::act() {
+        return code;
+    }
     let mut arguments = Arguments::from_args();
     // One engine for all, on a machine that others use as well.
     arguments.test_threads = Some(1);
@@ -44,9 +56,14 @@ fn main() -> ExitCode {
     scenes.extend(judged::ALL);
     scenes.extend(doctor::ALL);
     scenes.extend(proxy::ALL);
+    scenes.extend(local_llm::ALL);
+    scenes.extend(ways_out::ALL);
     let world = if arguments.list { Err("not started".to_owned()) } else { World::start() };
     let world = world.map(Arc::new);
-    let trials = scenes.into_iter().map(|scene| trial(scene, &world)).collect();
+    let mut trials: Vec<Trial> =
+        scenes.into_iter().map(|(name, run)| trial_of(name, &world, run)).collect();
+    trials.extend(connectors::trials(&world));
+    trials.extend(both::trials(&world));
     let done = libtest_mimic::run(&arguments, trials);
     println!(
         "{} passed, {} failed, {} skipped",
@@ -57,7 +74,21 @@ fn main() -> ExitCode {
     done.exit_code()
 }
 
-fn trial((name, run): Scene, world: &Result<Arc<World>, String>) -> Trial {
+/// The environment of this world's commands, for one that is started otherwise.
+fn as_in(world: &World, command: &mut Command) {
+    for (name, value) in world.command("true").get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+}
+
+fn trial_of(
+    name: &str,
+    world: &Result<Arc<World>, String>,
+    run: impl Fn(&World) -> Outcome + Send + 'static,
+) -> Trial {
     let must = std::env::var("JAIL_TEST_MUST_RUN").unwrap_or_default();
     let must = must.split(',').any(|word| ["all", "containers", name].contains(&word));
     match world {

@@ -49,7 +49,7 @@ pub const ATTACK: Attack = Attack {
 };
 
 fn asker() -> Asker {
-    Asker { connector: "search".parse().expect("a name"), tool: None }
+    Asker::connector("search".parse().expect("a name"), None)
 }
 
 fn subject() -> Subject {

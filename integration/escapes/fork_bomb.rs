@@ -7,8 +7,7 @@ use super::prelude::*;
 pub const ATTACK: Attack = Attack {
     name: "fork_bomb",
     about: "400 processes at once",
-    // Root without a pids controller is a gap that jail tells about: the kernel exempts it.
-    requires: requires![not_root],
+    requires: requires![counted],
     attack: |_| {
         let mut children = Vec::new();
         let mut refused = None;

@@ -13,6 +13,17 @@ pub fn listen(name: &str) -> UnixListener {
     UnixListener::bind_addr(&address).expect("a socket")
 }
 
+/// Is there a process, in whatever namespace, that was started to listen?
+fn started(name: &str) -> bool {
+    let line = format!("--listen-abstract\0{name}\0");
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let words = |entry: fs::DirEntry| fs::read_to_string(entry.path().join("cmdline")).ok();
+    // Only its own program comes before; jail's own command line has more.
+    entries.filter_map(words).any(|text| {
+        text.strip_suffix(&line).is_some_and(|program| program.matches('\0').count() == 1)
+    })
+}
+
 pub const ATTACK: Attack = Attack {
     name: "other_jail",
     about: "connect to a connector in another jail",
@@ -27,6 +38,12 @@ pub const ATTACK: Attack = Attack {
             std::process::Command::new(me)
         };
         fixture.neighbour(command.args(["--listen-abstract", &name]));
+        // An engine takes its time: what is connected to must be there.
+        let until = Instant::now() + crate::run::patience(10_000);
+        while !started(&name) && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert!(started(&name), "the neighbour does not listen");
         std::thread::sleep(Duration::from_millis(300));
     },
     attack: |env| {

@@ -42,7 +42,12 @@ pub const ATTACK: Attack = Attack {
     attack: |env| {
         let file = env.path("grant").join("id_rsa");
         let tries = if env.jailed { 1 } else { 2000 };
-        let found = (0..tries).find_map(|_| fs::read(&file).ok());
+        let found = (0..tries).find_map(|_| {
+            let read = fs::read(&file).ok();
+            // On a busy machine the swapper has its turn late.
+            std::thread::sleep(std::time::Duration::from_micros(if env.jailed { 0 } else { 200 }));
+            read
+        });
         judge_secret(found.ok_or_else(|| io::ErrorKind::NotFound.into()), env.get("marker"))
     },
     run_refused: Some("error:"),

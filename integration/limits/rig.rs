@@ -13,6 +13,12 @@ use std::time::{Duration, Instant};
 
 /// An emulated machine beside others is slow.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How many times longer than usual to wait: for machines that emulate, or are busy.
+pub fn patience() -> u32 {
+    let times = std::env::var("JAIL_TEST_PATIENCE");
+    times.map_or(1, |text| text.parse().expect("JAIL_TEST_PATIENCE is a number"))
+}
 /// Nobody: what root becomes to have no delegation.
 const NOBODY: u32 = 65534;
 /// What tells a jail where the user's bus is.
@@ -253,7 +259,7 @@ pub fn cgroup_of(support: &Support, pid: u32) -> Option<PathBuf> {
 }
 
 pub fn eventually(mut holds: impl FnMut() -> bool) -> bool {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + PATIENCE * patience();
     while Instant::now() < until {
         if holds() {
             return true;

@@ -11,19 +11,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// For an answer. What is refused is refused at once; this is for what hangs.
-pub const PATIENCE: Duration = Duration::from_secs(8);
+const PATIENCE: u64 = 8000;
 
 /// Seconds more, for what is held while somebody is asked.
 pub static MORE: AtomicU64 = AtomicU64::new(0);
 
 fn patience() -> Duration {
-    PATIENCE + Duration::from_secs(MORE.load(Ordering::Relaxed))
+    crate::run::patience(PATIENCE) + Duration::from_secs(MORE.load(Ordering::Relaxed))
 }
 
 pub fn dial(to: IpAddr, port: u16) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect_timeout(&SocketAddr::new(to, port), PATIENCE)?;
+    let stream =
+        TcpStream::connect_timeout(&SocketAddr::new(to, port), crate::run::patience(PATIENCE))?;
     stream.set_read_timeout(Some(patience()))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(crate::run::patience(PATIENCE)))?;
     Ok(stream)
 }
 
@@ -184,7 +185,7 @@ pub fn ask(server: IpAddr, name: &str, kind: RecordType) -> io::Result<Message> 
     let any = if server.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
     let socket = UdpSocket::bind(any)?;
     let more = Duration::from_secs(MORE.load(Ordering::Relaxed));
-    socket.set_read_timeout(Some(Duration::from_secs(1) + more))?;
+    socket.set_read_timeout(Some(crate::run::patience(1000) + more))?;
     socket.connect((server, 53))?;
     socket.send(&question(name, kind))?;
     let mut answer = [0; 4096];
@@ -325,7 +326,7 @@ pub fn sockaddr(to: IpAddr, port: u16) -> libc::sockaddr_in {
 
 /// [`exchange`] that reads on after the world has spoken, until the other side closes or is silent.
 pub fn exchange_whole(mut stream: TcpStream, bytes: &[u8]) -> io::Result<Vec<u8>> {
-    stream.set_read_timeout(Some(Duration::from_millis(1500)))?;
+    stream.set_read_timeout(Some(crate::run::patience(1500)))?;
     stream.write_all(bytes)?;
     let (mut got, mut piece) = (Vec::new(), [0; 4096]);
     while let Ok(length) = stream.read(&mut piece) {

@@ -27,7 +27,13 @@ machine() {
     all+=("$log")
     "${@:2}" </dev/null >"$log" 2>&1 || status=FAILED
     [ "$status" = ok ] || failed=1
-    printf '%-6s %-28s %4d s\n' "$status" "$1" $((SECONDS - start))
+    printf '%-6s %-28s %4d s  %s\n' "$status" "$1" $((SECONDS - start)) "$(counted "$log")"
+}
+# counted LOG...: the sum of what the test programs counted; exit code 1: nothing passed.
+counted() {
+    sed 's/\x1b\[[0-9;]*m//g' "$@" | awk '
+        /^test result: / { passed += $4; failed += $6; skipped += $8 }
+        END { printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped; exit passed == 0 }'
 }
 wanted() { case " $MACHINES " in *" $1 "*) ;; *) return 1 ;; esac; }
 
@@ -55,10 +61,13 @@ if wanted vagrant; then
     machine vagrant "$here/vagrant.sh" "${on_kernels[@]}"
 fi
 
-# What failed, by name; then the sum of what the test programs counted.
-sed 's/\x1b\[[0-9;]*m//g' "${all[@]}" | grep -E '^test .*FAILED|^== left behind|^== units left' || true
-sed 's/\x1b\[[0-9;]*m//g' "${all[@]}" | awk '
-    /^test result: / { passed += $4; failed += $6; skipped += $8 }
-    END { printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped; exit passed == 0 }' || failed=1
+# What failed, by name and place; then the sum of what the test programs counted.
+for log in "${all[@]}"; do
+    sed 's/\x1b\[[0-9;]*m//g' "$log" | awk -v machine="$(basename "$log" .log)" '
+        /^== / { round = substr($0, 4) }
+        /^---- .* ----$/ { print machine ", " round ": " $2 }
+        /^== (left behind|units left)/ { print machine ": " round }'
+done
+counted "${all[@]}" || failed=1
 "$here/compatibility.sh" "${all[@]}" >"$logs/compatibility.md"
 exit "$failed"

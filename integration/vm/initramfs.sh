@@ -152,7 +152,7 @@ chmod +x "$root/init" "$root/main"
 
 timeout "${VM_TIMEOUT:-1800}" qemu-system-x86_64 -machine q35,smm=off -accel tcg,thread=multi -cpu Haswell-v4 -smp 2 -m 1024 \
     -nodefaults -display none -serial stdio -no-reboot -kernel "$kernel"/boot/vmlinuz-* \
-    -initrd "$work/initrd" -append 'console=ttyS0 panic=-1 quiet loglevel=0' \
+    -initrd "$work/initrd" -append 'console=ttyS0 panic=-1 quiet loglevel=0 mitigations=off' \
     -drive "id=disk,file=$work/disk,if=none,format=raw,cache=unsafe" -device nvme,drive=disk,serial=disk < /dev/null |
     stdbuf -oL tr -d '\r' | tee "$work/log"
 grep -q '^VM-RESULT=0$' "$work/log"

@@ -2,6 +2,7 @@
 
 use super::request::RequestId;
 use crate::audit::Text;
+use crate::firewall::store::write::LAST;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -93,20 +94,13 @@ impl fmt::Display for Lifetime {
             Self::Once => f.write_str("once"),
             Self::Session => f.write_str("session"),
             Self::Always => f.write_str("always"),
-            Self::Until { end } => {
-                let end = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(*end));
-                match end.filter(|end| *end < last()) {
-                    Some(end) => write!(f, "until {}", humantime::format_rfc3339_seconds(end)),
-                    None => f.write_str("until after the year 9999"),
-                }
+            Self::Until { end } if *end <= LAST => {
+                let end = SystemTime::UNIX_EPOCH + Duration::from_secs(*end);
+                write!(f, "until {}", humantime::format_rfc3339_seconds(end))
             }
+            Self::Until { .. } => f.write_str("until after the year 9999"),
         }
     }
-}
-
-/// The end of the times that RFC 3339 can say.
-fn last() -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_800)
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]

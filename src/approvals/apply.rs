@@ -6,6 +6,7 @@ use super::request::{Request, RequestId, Subject};
 use super::store::{self, Act};
 use crate::audit::Text;
 use crate::failure::{Failure, Kind};
+use crate::firewall::store::write::LAST;
 use crate::firewall::store::{self as firewall, Entry, Folder, Wanted};
 use crate::firewall::{Effect, Ports};
 use crate::policy::Origin;
@@ -88,8 +89,7 @@ fn otherwise(path: &Path) -> Failure {
 fn rule(decision: &Decision, request: &Request) -> Option<Wanted> {
     let Subject::Egress { host, port, private } = &request.subject else { return None };
     let answer = &decision.answer;
-    // An agent that asked on its own is told no; a connector that wants the same is asked about for itself.
-    if answer.verdict == Verdict::Deny && request.latest.by.is_some() {
+    if answer.verdict == Verdict::Deny && request.denial_is_no_rule() {
         return None;
     }
     let effect = match answer.verdict {
@@ -98,7 +98,10 @@ fn rule(decision: &Decision, request: &Request) -> Option<Wanted> {
         Verdict::Revoke => return None,
     };
     let expires = match answer.lifetime {
-        Lifetime::Until { end } => Some(SystemTime::UNIX_EPOCH + Duration::from_secs(end)),
+        // What is later than every time counts as that.
+        Lifetime::Until { end } => {
+            Some(SystemTime::UNIX_EPOCH + Duration::from_secs(end.min(LAST)))
+        }
         _ => None,
     };
     let asker = &request.asker;
@@ -115,7 +118,7 @@ fn rule(decision: &Decision, request: &Request) -> Option<Wanted> {
         reason: answer.why.as_ref().and_then(|why| word(why.as_str())),
         expires,
         raw: false,
-        private: *private && effect == Effect::Allow,
+        private: *private,
         ech: false,
         by: word(answer.by.as_str()),
         at: SystemTime::UNIX_EPOCH + Duration::from_secs(decision.at),

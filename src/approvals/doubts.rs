@@ -141,7 +141,7 @@ mod tests {
     use crate::approvals::{Asker, Occurrence, RequestId, Standing};
 
     fn codes(host: &str, private: bool) -> Vec<&'static str> {
-        let asker = Asker { connector: "search".parse().unwrap(), tool: None };
+        let asker = Asker::connector("search".parse().unwrap(), None);
         let subject = Subject::Egress { host: host.parse().unwrap(), port: 443, private };
         let request = Request {
             id: RequestId::of(&asker, &subject),

@@ -27,7 +27,7 @@ pub use apply::apply;
 pub use decide::{decide, running, runs_still};
 pub use doubts::{Doubt, doubts};
 pub use ports::{granted_by, pending_ports, port};
-pub use request::{Asker, Occurrence, Request, RequestId, Standing, Subject};
+pub use request::{AGENT, Asker, Occurrence, Request, RequestId, Standing, Subject};
 pub use store::{Filter, Recorded, answer, changes, dismiss, find, list, record, revoke};
 
 /// Requests that wait for an answer, of all connectors of a workspace.

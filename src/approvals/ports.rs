@@ -22,7 +22,7 @@ pub fn port(
     at: SocketAddr,
 ) -> (Asker, Subject) {
     let own = || ConnectorName::of_command(service.as_str().as_ref());
-    let asker = Asker { connector: connector.cloned().unwrap_or_else(own), tool: None };
+    let asker = Asker::connector(connector.cloned().unwrap_or_else(own), None);
     let open = connector.is_none();
     (asker, Subject::Port { service: service.clone(), proto, at, open })
 }

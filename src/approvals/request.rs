@@ -1,5 +1,6 @@
 //! What is asked for.
 
+use super::answer::Scope;
 use crate::audit::Text;
 use crate::firewall::{Door, Endpoint, HostPattern};
 use crate::policy::{ConnectorName, ToolId};
@@ -18,6 +19,9 @@ use std::time::SystemTime;
 #[serde(try_from = "String", into = "String")]
 pub struct RequestId(String);
 
+/// The connector of an agent that asks for the whole workspace.
+pub const AGENT: &str = "jail-mcp";
+
 /// On whose behalf it is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Asker {
@@ -27,6 +31,26 @@ pub struct Asker {
     #[serde(default, with = "optional_text", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub tool: Option<ToolId>,
+    /// An agent asks on its own. What a connector asks for is another request.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub agent: bool,
+}
+
+impl Asker {
+    /// A connector in a run of its own.
+    pub fn connector(connector: ConnectorName, tool: Option<ToolId>) -> Self {
+        Self { connector, tool, agent: false }
+    }
+
+    /// For whom an answer can be, the usual one first.
+    pub fn scopes(&self) -> &'static [Scope] {
+        match &self.tool {
+            Some(_) => &[Scope::Tool, Scope::Connector, Scope::Global],
+            // It speaks for no connector.
+            None if self.agent && self.connector.as_str() == AGENT => &[Scope::Global],
+            None => &[Scope::Connector, Scope::Global],
+        }
+    }
 }
 
 /// What would be granted.
@@ -108,6 +132,14 @@ pub struct Request {
     pub latest: Occurrence,
 }
 
+impl Request {
+    /// An agent is told no; a connector that wants the same is asked about for itself. A host that may be
+    /// reached, but not where its address is private, is not to be denied altogether.
+    pub fn denial_is_no_rule(&self) -> bool {
+        self.asker.agent || matches!(self.subject, Subject::Egress { private: true, .. })
+    }
+}
+
 impl RequestId {
     pub fn of(asker: &Asker, subject: &Subject) -> Self {
         let digest = Sha256::digest(key(asker, subject).as_bytes());
@@ -121,12 +153,16 @@ impl RequestId {
 
 /// What makes two requests one, as it stands in the database.
 pub(super) fn key(asker: &Asker, subject: &Subject) -> String {
-    let Asker { connector, tool } = asker;
+    let Asker { connector, tool, agent } = asker;
     let subject = serde_json::to_value(subject).unwrap_or_default();
     let tool = tool.as_ref().map(ToString::to_string);
     // Maps of serde_json are sorted: the same values make the same text.
-    serde_json::json!({ "connector": connector.to_string(), "tool": tool, "subject": subject })
-        .to_string()
+    let mut key =
+        serde_json::json!({ "connector": connector.to_string(), "tool": tool, "subject": subject });
+    if *agent {
+        key["agent"] = true.into();
+    }
+    key.to_string()
 }
 
 impl Occurrence {

@@ -4,6 +4,7 @@ use super::answer::{Answer, Decision, Lifetime, Scope, Verdict};
 use super::request::{self, Asker, Occurrence, Request, RequestId, Standing, Subject};
 use super::{MOST, MOST_OF_ONE};
 use crate::failure::{Failure, Kind};
+use crate::firewall::store::write::LAST;
 use crate::state::{State, cannot};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::Deserialize;
@@ -97,15 +98,24 @@ fn came_late(
         (_, Lifetime::Until { end }) => latest.at < end,
         (_, Lifetime::Always) => true,
     };
-    let is_egress = matches!(subject, Subject::Egress { .. });
-    Ok(latest.run.is_some() && is_egress && counts && latest.at <= at.saturating_add(LATE))
+    let late = latest.at <= at.saturating_add(LATE);
+    Ok(match subject {
+        Subject::Port { .. } => false,
+        // No rule says it: what was denied stands here alone.
+        Subject::Egress { private: true, .. } if answer.verdict == Verdict::Deny => counts,
+        Subject::Egress { .. } => latest.run.is_some() && counts && late,
+    })
 }
 
+/// Agents have places of their own: they cannot keep a connector from asking.
 fn is_full(change: &Transaction<'_>, asker: &Asker) -> rusqlite::Result<bool> {
     let sql = "SELECT count(*), count(*) FILTER (WHERE json_extract(key, '$.connector') = ?1) \
-               FROM requests WHERE state = 'pending'";
+               FROM requests WHERE state = 'pending' \
+               AND coalesce(json_extract(key, '$.agent'), 0) = ?2";
     let (all, own): (usize, usize) =
-        change.query_row(sql, [asker.connector.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        change.query_row(sql, params![asker.connector.as_str(), asker.agent], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
     Ok(all >= MOST || own >= MOST_OF_ONE)
 }
 
@@ -176,9 +186,18 @@ pub fn answer(state: &mut State, id: &RequestId, answer: Answer) -> Result<Decis
 /// Completes the answer, or says why it cannot be given.
 fn checked(request: &Request, mut answer: Answer) -> Result<Answer, Failure> {
     let wrong = |what: &str| Failure::new(Kind::Usage, what);
-    if answer.scope == Scope::Tool && request.asker.tool.is_none() {
-        return Err(wrong("the connector that asks stands behind no tool")
-            .hint("--scope connector is for the connector"));
+    if !request.asker.scopes().contains(&answer.scope) {
+        return Err(match answer.scope {
+            Scope::Tool => wrong("the connector that asks stands behind no tool")
+                .hint("--scope connector is for the connector"),
+            _ => wrong(
+                "an agent asks for all of the workspace: there is no connector to grant it to",
+            )
+            .hint("--scope global"),
+        });
+    }
+    if matches!(answer.lifetime, Lifetime::Until { end } if end > LAST) {
+        return Err(wrong("that is later than the year 9999").hint("--always"));
     }
     let of_run = matches!(answer.lifetime, Lifetime::Once | Lifetime::Session);
     match (&request.subject, of_run) {
@@ -228,7 +247,12 @@ pub fn revoke(state: &mut State, id: &RequestId, answer: Answer) -> Result<Decis
         }
         let answer =
             Answer { verdict: Verdict::Revoke, lifetime: Lifetime::Always, run: None, ..answer };
-        write(change, id, answer, Standing::Revoked).map_err(|e| cannot("write", &path, &e))
+        // What waits again has no answer yet, and goes on waiting.
+        let standing = match request.standing {
+            Standing::Pending => Standing::Pending,
+            _ => Standing::Revoked,
+        };
+        write(change, id, answer, standing).map_err(|e| cannot("write", &path, &e))
     })
 }
 
@@ -292,16 +316,19 @@ pub(super) fn apply_next(
         let request = get(change, id).map_err(failed)?.ok_or_else(|| unknown(id))?;
         let recorded = if recorded { Ok(()) } else { by.record(&decision, &request) };
         let on_record = recorded.is_ok();
-        let result = recorded.and_then(|()| by.act(&decision, &request));
+        let sql = "SELECT EXISTS (SELECT 1 FROM decisions WHERE request = ?1 AND number > ?2 \
+                   AND json_extract(answer, '$.verdict') = 'revoke')";
+        let row = params![id.as_str(), decision.number];
+        let revoked: bool = change.query_row(sql, row, |row| row.get(0)).map_err(failed)?;
+        // What was taken back before it was in effect never comes into effect.
+        let result = match revoked {
+            true => recorded,
+            false => recorded.and_then(|()| by.act(&decision, &request)),
+        };
         let why = result.as_ref().err().map(|failure| failure.what.clone());
         let sql = "UPDATE decisions SET recorded = ?2, applied = ?3, failed = ?4 WHERE number = ?1";
         let row = params![decision.number, on_record, why.is_none(), why];
         change.execute(sql, row).map_err(failed)?;
-        if why.is_none() && decision.answer.verdict == Verdict::Revoke {
-            // What could not be applied before is taken back as well, and must not be tried again.
-            let sql = "UPDATE decisions SET applied = 1 WHERE request = ?1 AND number < ?2";
-            change.execute(sql, params![id.as_str(), decision.number]).map_err(failed)?;
-        }
         count(change).map_err(failed)?;
         Ok(Some((decision.number, result)))
     })

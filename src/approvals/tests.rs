@@ -47,7 +47,7 @@ impl Rig {
 }
 
 fn asker(connector: &str) -> Asker {
-    Asker { connector: connector.parse().unwrap(), tool: None }
+    Asker::connector(connector.parse().unwrap(), None)
 }
 
 fn egress(host: &str) -> Subject {
@@ -374,4 +374,116 @@ fn an_entry_that_somebody_has_changed_since_stays() {
     std::fs::write(&path, &text).unwrap();
     rig.decide(&id, Answer { verdict: Verdict::Revoke, ..yes(Lifetime::Always) }).unwrap();
     assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+}
+
+/// An agent that asks for this connector, or for nobody.
+fn agent(connector: &str) -> Asker {
+    Asker { agent: true, ..asker(connector) }
+}
+
+#[test]
+fn what_an_agent_asks_for_is_a_request_of_its_own() {
+    let mut rig = Rig::new();
+    let own = rig.asked("a.example");
+    let now = || Occurrence { by: Some("ann".into()), ..Occurrence::now("needed".into()) };
+    let asked = record(&mut rig.state, &agent("search"), &egress("a.example"), &now(), 1).unwrap();
+    let Recorded::New(id) = asked else { panic!("{asked:?}") };
+    assert_ne!(id, own);
+    let (waits, _) = find(&rig.state, &own).unwrap().unwrap();
+    assert!(waits.latest.run.is_some(), "the run that waits is not forgotten");
+    for n in 0..MOST_OF_ONE {
+        let subject = egress(&format!("{n}.example"));
+        record(&mut rig.state, &agent("search"), &subject, &now(), 1).unwrap();
+    }
+    assert!(matches!(rig.ask("search", "b.example"), Recorded::New(_)), "its places are its own");
+    // No is a word to the agent, and a rule for the connector.
+    let no = || Answer { verdict: Verdict::Deny, ..yes(Lifetime::Always) };
+    rig.decide(&id, no()).unwrap();
+    assert!(rig.rules().is_empty());
+    rig.decide(&own, no()).unwrap();
+    assert_eq!(rig.rules().len(), 1);
+}
+
+#[test]
+fn an_agent_that_asks_for_all_is_answered_for_all_or_not_at_all() {
+    let mut rig = Rig::new();
+    let now = Occurrence::now("needed".into());
+    let asked = record(&mut rig.state, &agent(AGENT), &egress("a.example"), &now, 1).unwrap();
+    let Recorded::New(id) = asked else { panic!("{asked:?}") };
+    let failure = rig.decide(&id, yes(Lifetime::Always)).unwrap_err();
+    assert!(failure.hints.iter().any(|hint| hint == "--scope global"), "{failure}");
+    rig.decide(&id, Answer { scope: Scope::Global, ..yes(Lifetime::Always) }).unwrap();
+    assert_eq!(rig.rules()[0].connector, None);
+    assert_eq!(
+        asker(AGENT).scopes(),
+        [Scope::Connector, Scope::Global],
+        "a connector of that name"
+    );
+}
+
+#[test]
+fn a_private_address_that_is_denied_leaves_the_host_alone_and_is_not_asked_for_again() {
+    let mut rig = Rig::new();
+    let subject = Subject::Egress { host: "a.example".parse().unwrap(), port: 443, private: true };
+    let run = Some("0123456789ab".into());
+    let later = |at| Occurrence { run: run.clone(), at, ..Occurrence::now("not-public".into()) };
+    let id = RequestId::of(&asker("search"), &subject);
+    record(&mut rig.state, &asker("search"), &subject, &later(1), 1).unwrap();
+    rig.decide(&id, Answer { verdict: Verdict::Deny, ..yes(Lifetime::Always) }).unwrap();
+    assert!(rig.rules().is_empty(), "an allowed host stays allowed");
+    let again = record(&mut rig.state, &asker("search"), &subject, &later(u64::MAX >> 2), 1);
+    assert_eq!(again.unwrap(), Recorded::Again(id.clone()));
+    assert_eq!(find(&rig.state, &id).unwrap().unwrap().0.standing, Standing::Denied);
+}
+
+#[test]
+fn what_was_taken_back_before_it_was_in_effect_never_is() {
+    let mut rig = Rig::new();
+    let id = rig.asked("a.example");
+    answer(&mut rig.state, &id, yes(Lifetime::Always)).unwrap();
+    let back = Answer { verdict: Verdict::Revoke, ..yes(Lifetime::Always) };
+    revoke(&mut rig.state, &id, back).unwrap();
+    // As far as a process came that is killed after its first step.
+    let mut wrote = Wrote(Vec::new());
+    store::apply_next(&mut rig.state, 0, &mut wrote).unwrap().unwrap().1.unwrap();
+    assert!(wrote.0.is_empty(), "{:?}", wrote.0);
+    rig.apply();
+    assert!(rig.rules().is_empty());
+}
+
+struct Wrote(Vec<Verdict>);
+
+impl store::Act for Wrote {
+    fn record(&mut self, _: &Decision, _: &Request) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn act(&mut self, decision: &Decision, _: &Request) -> Result<(), Failure> {
+        self.0.push(decision.answer.verdict);
+        Ok(())
+    }
+}
+
+#[test]
+fn what_waits_again_goes_on_waiting_when_the_answer_before_is_taken_back() {
+    let mut rig = Rig::new();
+    let id = rig.asked("a.example");
+    answer(&mut rig.state, &id, yes(Lifetime::Session)).unwrap();
+    rig.apply();
+    let other = Occurrence { run: Some("ba9876543210".into()), ..Occurrence::now("x".into()) };
+    record(&mut rig.state, &asker("search"), &egress("a.example"), &other, 1).unwrap();
+    rig.decide(&id, Answer { verdict: Verdict::Revoke, ..yes(Lifetime::Always) }).unwrap();
+    assert!(rig.rules().is_empty());
+    assert_eq!(find(&rig.state, &id).unwrap().unwrap().0.standing, Standing::Pending);
+}
+
+#[test]
+fn no_answer_is_for_longer_than_there_are_years() {
+    let mut rig = Rig::new();
+    let id = rig.asked("a.example");
+    let last = crate::firewall::store::write::LAST;
+    let failure = rig.decide(&id, yes(Lifetime::Until { end: last + 1 })).unwrap_err();
+    assert!(failure.what.contains("9999"), "{failure}");
+    rig.decide(&id, yes(Lifetime::Until { end: last })).unwrap();
+    assert_eq!(rig.rules().len(), 1);
 }

@@ -100,9 +100,17 @@ struct Desk<'a> {
 }
 
 impl<'a> Desk<'a> {
-    fn new(place: &'a Place) -> Result<Self, Failure> {
-        let rules = firewall::read(&place.folder())?.rules().0;
-        Ok(Self { place, rules, manifests: HashMap::new(), running: None })
+    fn new(place: &'a Place) -> Self {
+        // They only help to compare names: a file that is wrong must not hide what waits.
+        let rules = match firewall::read(&place.folder()) {
+            Ok(overlay) => overlay.rules().0,
+            Err(rejection) => {
+                let failure = Failure::from(rejection);
+                ui::line(&format!("look-alike names are not looked for: {}", failure.what));
+                Vec::new()
+            }
+        };
+        Self { place, rules, manifests: HashMap::new(), running: None }
     }
 
     fn case(&mut self, state: &State, request: Request) -> Result<Case, Failure> {

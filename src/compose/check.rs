@@ -2,6 +2,7 @@
 
 use super::allow::{self, Allowed};
 use super::model::{self, Project};
+use super::node::Node;
 use super::project::{Reader, Rejection, Request, load};
 use super::rules::{self, files};
 
@@ -20,6 +21,8 @@ pub struct Checked {
     pub services: Vec<String>,
     /// Every file that was read.
     pub files: Vec<PathBuf>,
+    /// All that the files say together, of every service.
+    pub root: Node,
 }
 
 /// Reads a project as rules see it.
@@ -41,6 +44,7 @@ pub fn check(
     let unset = std::mem::take(&mut loaded.unset);
     let mut project = model::decode(loaded, request.home.clone()).map_err(Rejection::Wrong)?;
     project.keep(profiles);
+    super::profiles::read(&mut project, reader);
     let mut found = rules::judge(&project);
     for (name, spot) in unset {
         let rule = &files::UNSET;
@@ -64,7 +68,7 @@ pub fn check(
             files.push(file);
         }
     }
-    Ok(Checked { found, allowed, services, files })
+    Ok(Checked { found, allowed, services, files, root: project.root })
 }
 
 /// What is wrong with the files, as findings.

@@ -1,10 +1,11 @@
 //! Edits that mend a finding: by the line, so that comments and order stay. Pure.
 //!
-//! An edit is tried on a copy. It counts only where the files, read again, say the same but for the finding
-//! that is gone: how a file is laid out need not be understood to be sure of that.
+//! An edit is tried on a copy. It counts only where the files, read again and merged, say the same but for the
+//! one field of the one service that the finding is about, and that finding alone is gone: how a file is laid
+//! out need not be understood to be sure of that.
 
 use super::model::Service;
-use super::node::{Node, Spot};
+use super::node::{Node, Spot, Value};
 use super::ports::Port;
 use super::rules::Judged;
 use crate::edit::lines::{Lines, scalar};
@@ -74,7 +75,7 @@ impl Edit {
         }
     }
 
-    fn spot(&self) -> &Spot {
+    pub(super) fn spot(&self) -> &Spot {
         match self {
             Self::Replace { spot, .. }
             | Self::Start { spot, .. }
@@ -154,43 +155,94 @@ fn token<'a>(text: &'a str, known: &str) -> Option<(usize, &'a str)> {
     if !known.is_empty() && text.starts_with(known) {
         return Some((known.len(), &text[..known.len()]));
     }
-    let end = text.find([' ', ',', ']', '}']).unwrap_or(text.len());
+    let end = plain_end(text);
     (end > 0).then(|| (end, &text[..end]))
+}
+
+/// Where a plain value ends. What stands in the braces of a variable is of the value.
+fn plain_end(text: &str) -> usize {
+    let (mut open, mut before) = (0, ' ');
+    for (at, c) in text.char_indices() {
+        match c {
+            '{' if before == '$' => open += 1,
+            '}' if open > 0 => open -= 1,
+            ' ' | ',' | ']' | '}' if open == 0 => return at,
+            _ => {}
+        }
+        before = c;
+    }
+    text.len()
 }
 
 /// What was mended, in words.
 #[derive(Debug, Default)]
 pub struct Mended {
     pub done: Vec<String>,
-    pub not_done: Vec<String>,
+    pub not_done: Vec<Left>,
 }
 
-/// Reads the project with these texts in the place of its files', and says what is wrong with it.
-pub type Judge<'a> = &'a dyn Fn(&BTreeMap<PathBuf, String>) -> Option<Vec<Judged>>;
+/// What was not mended.
+#[derive(Debug)]
+pub struct Left {
+    pub what: String,
+    pub file: PathBuf,
+    pub why: Why,
+}
 
-/// Mends what can be mended.
-pub fn mend(texts: &mut BTreeMap<PathBuf, String>, judge: Judge<'_>) -> Mended {
+/// Why not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// The file is none of those that are to be changed.
+    File,
+    /// The text is not laid out as it would have to be.
+    Layout,
+    /// Something else would change with it.
+    More,
+}
+
+/// A project as an edit must leave it, but for one field.
+#[derive(Debug, Clone)]
+pub struct View {
+    pub found: Vec<Judged>,
+    /// All that the files say together.
+    pub root: Node,
+}
+
+/// Reads the project with these texts in the place of its files'.
+pub type Judge<'a> = &'a dyn Fn(&BTreeMap<PathBuf, String>) -> Option<View>;
+
+/// Mends what can be mended, of these services. Every service is to be judged, whatever is mended: an edit
+/// for one can change another.
+pub fn mend(
+    texts: &mut BTreeMap<PathBuf, String>,
+    judge: Judge<'_>,
+    wanted: &dyn Fn(&str) -> bool,
+) -> Mended {
     let mut mended = Mended::default();
-    let Some(mut found) = judge(texts) else { return mended };
+    let Some(mut view) = judge(texts) else { return mended };
     let mut tried: Vec<Identity> = Vec::new();
     for _ in 0..MOST {
-        let next = found.iter().find(|it| it.edit.is_some() && !tried.contains(&identity(it)));
-        let Some(next) = next.cloned() else { break };
+        let open = |it: &&Judged| {
+            it.edit.is_some() && wanted(&it.service) && !tried.contains(&identity(it))
+        };
+        let Some(next) = view.found.iter().find(open).cloned() else { break };
         let shown = format!(
             "{}:{}: {}",
             next.spot.file.display(),
             next.spot.line,
             next.finding.fix.trim_end_matches('.')
         );
-        match attempt(texts, &next, &found, judge) {
-            Some((path, text, after)) => {
+        match attempt(texts, &next, &view, judge) {
+            Ok((path, text, after)) => {
                 texts.insert(path, text);
-                found = after;
+                view = after;
                 mended.done.push(shown);
             }
-            None => {
+            Err(why) => {
+                let edited = next.edit.as_ref().map_or(&next.spot, Edit::spot);
+                let file = edited.file.to_path_buf();
                 tried.push(identity(&next));
-                mended.not_done.push(shown);
+                mended.not_done.push(Left { what: shown, file, why });
             }
         }
     }
@@ -204,23 +256,75 @@ fn identity(judged: &Judged) -> Identity {
     (judged.finding.rule.id, judged.service.clone(), judged.finding.evidence.clone())
 }
 
-/// The file's new text and what is then wrong, where that is less by this one and nothing else.
+/// The file's new text and the project that it makes, where that differs by this one finding and its field.
 fn attempt(
     texts: &BTreeMap<PathBuf, String>,
     judged: &Judged,
-    before: &[Judged],
+    before: &View,
     judge: Judge<'_>,
-) -> Option<(PathBuf, String, Vec<Judged>)> {
-    let edit = judged.edit.as_ref()?;
+) -> Result<(PathBuf, String, View), Why> {
+    let edit = judged.edit.as_ref().ok_or(Why::Layout)?;
     let path = edit.spot().file.to_path_buf();
-    let text = edit.apply(texts.get(&path)?)?;
+    let text = edit.apply(texts.get(&path).ok_or(Why::File)?).ok_or(Why::Layout)?;
     let mut changed = texts.clone();
     changed.insert(path.clone(), text.clone());
-    let after = judge(&changed)?;
-    let mut left: Vec<Identity> = before.iter().map(identity).collect();
-    for found in &after {
-        let known = left.iter().position(|it| *it == identity(found))?;
+    let after = judge(&changed).ok_or(Why::Layout)?;
+    let mut differing = Vec::new();
+    differences(&before.root, &after.root, &mut Vec::new(), &mut differing);
+    let own = |path: &Vec<&str>| match path.as_slice() {
+        ["services", service, field @ ..] => {
+            *service == judged.service && fields_of(judged).iter().any(|own| field.starts_with(own))
+        }
+        _ => false,
+    };
+    if !differing.iter().all(own) {
+        return Err(Why::More);
+    }
+    let mut left: Vec<Identity> = before.found.iter().map(identity).collect();
+    for found in &after.found {
+        let known = left.iter().position(|it| *it == identity(found)).ok_or(Why::More)?;
         left.swap_remove(known);
     }
-    left.contains(&identity(judged)).then_some((path, text, after))
+    // One is gone, and it is this one: the same may stand there twice.
+    if left == [identity(judged)] { Ok((path, text, after)) } else { Err(Why::More) }
+}
+
+/// The fields of a service of which a finding's edit is to change one.
+fn fields_of(judged: &Judged) -> &'static [&'static [&'static str]] {
+    match judged.finding.rule.id {
+        "compose.published-everywhere" => &[&["ports"]],
+        "compose.new-privileges" => &[&["security_opt"]],
+        "compose.tmpfs-options" => &[&["tmpfs"]],
+        "compose.pids-limit" => &[&["pids_limit"], &["deploy", "resources", "limits", "pids"]],
+        "compose.log-rotation" => &[&["logging"]],
+        _ => &[],
+    }
+}
+
+/// Where two trees differ: paths of keys, down to what is no mapping in both.
+fn differences<'a>(
+    one: &'a Node,
+    two: &'a Node,
+    path: &mut Vec<&'a str>,
+    out: &mut Vec<Vec<&'a str>>,
+) {
+    match (&one.value, &two.value) {
+        (Value::Map(left), Value::Map(right)) => {
+            for entry in left {
+                path.push(&entry.key);
+                match two.get(&entry.key) {
+                    Some(other) => differences(&entry.value, other, path, out),
+                    None => out.push(path.clone()),
+                }
+                path.pop();
+            }
+            for entry in right.iter().filter(|entry| one.get(&entry.key).is_none()) {
+                path.push(&entry.key);
+                out.push(path.clone());
+                path.pop();
+            }
+        }
+        _ if one.says_as(two) => {}
+        _ => out.push(path.clone()),
+    }
 }

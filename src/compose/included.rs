@@ -1,6 +1,6 @@
 //! What a file includes beside what it says itself. Pure.
 
-use super::node::{Entry, Node, Value};
+use super::node::{Node, Value};
 use crate::policy::Problem;
 use crate::policy::expect::quoted;
 
@@ -20,7 +20,7 @@ pub(super) fn import(document: &mut Node, included: Node, field: &str) -> Result
         for entry in entries {
             match into.get(&entry.key) {
                 None => into.put(&entry.key, &entry.at, entry.value),
-                Some(known) if same(known, &entry.value) => {}
+                Some(known) if known.says_as(&entry.value) => {}
                 Some(known) => {
                     let what = format!(
                         "{} is in the file that includes and, otherwise, at {}",
@@ -33,20 +33,4 @@ pub(super) fn import(document: &mut Node, included: Node, field: &str) -> Result
         }
     }
     Ok(())
-}
-
-/// Equal but for where it stands.
-fn same(one: &Node, two: &Node) -> bool {
-    match (&one.value, &two.value) {
-        (Value::Null, Value::Null) => true,
-        (Value::Scalar(one), Value::Scalar(two)) => one.text == two.text,
-        (Value::List(one), Value::List(two)) => {
-            one.len() == two.len() && one.iter().zip(two).all(|(one, two)| same(one, two))
-        }
-        (Value::Map(entries), Value::Map(others)) => {
-            let has = |it: &Entry| two.get(&it.key).is_some_and(|other| same(&it.value, other));
-            entries.len() == others.len() && entries.iter().all(has)
-        }
-        _ => false,
-    }
 }

@@ -4,8 +4,10 @@ use super::fields::{self, check};
 use super::node::{Entry, Node, Spot, Value};
 use super::paths;
 use super::ports::{self, Port};
+use super::profiles::Profile;
 use super::project::Loaded;
 use crate::policy::Problem;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// More than any file has.
@@ -18,6 +20,8 @@ pub struct Project {
     pub root: Node,
     pub folder: PathBuf,
     pub home: Option<PathBuf>,
+    /// The seccomp profiles that services name, by path.
+    pub profiles: BTreeMap<PathBuf, Profile>,
 }
 
 #[derive(Debug)]
@@ -69,7 +73,7 @@ pub fn decode(loaded: Loaded, home: Option<PathBuf>) -> Result<Project, Vec<Prob
     if !problems.is_empty() {
         return Err(problems);
     }
-    Ok(Project { services, root, folder, home })
+    Ok(Project { services, root, folder, home, profiles: BTreeMap::new() })
 }
 
 fn service(entry: &Entry, problems: &mut Vec<Problem>) -> Service {
@@ -199,8 +203,25 @@ impl Project {
         self.root.get("networks")?.get(name)
     }
 
+    /// A path as the project's files name it.
+    pub(super) fn path(&self, path: &str) -> PathBuf {
+        paths::join(Some(&self.folder), path, self.home.as_deref())
+    }
+
     pub fn volume(&self, name: &str) -> Option<&Node> {
         self.root.get("volumes")?.get(name)
+    }
+
+    /// Which of the networks that every engine has it is: `host`, `none` or `bridge`.
+    pub fn engines_network(&self, name: &str) -> Option<&'static str> {
+        let network = self.network(name)?;
+        let external = network.get("external");
+        let is_external =
+            external.is_some_and(|it| it.text().and_then(fields::flag) != Some(false));
+        let own = external.and_then(|it| it.get("name")).or_else(|| network.get("name"));
+        // One of the project's own has the project's name before it.
+        let own = own.and_then(Node::text).or(is_external.then_some(name))?;
+        ["host", "none", "bridge"].into_iter().find(|known| *known == own)
     }
 
     /// Nothing leads out of it: `internal`, or a gateway that nobody is.

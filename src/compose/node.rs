@@ -85,7 +85,7 @@ impl Node {
         Self::new(Value::Scalar(scalar), spot)
     }
 
-    /// The same value, of which parts were read: variables that were put in stay known.
+    /// A part of this value, at its place. Which of the variables that were put in are of this part is not known.
     pub(super) fn part(&self, text: impl Into<String>) -> Self {
         Self::scalar(text, &self.spot)
     }
@@ -146,6 +146,23 @@ impl Node {
         }
         if let Value::Map(entries) = &mut self.value {
             entries.push(Entry { key: key.to_owned(), at: at.clone(), value });
+        }
+    }
+
+    /// Equal but for where it stands, and the order of keys.
+    pub(super) fn says_as(&self, other: &Node) -> bool {
+        match (&self.value, &other.value) {
+            (Value::Null, Value::Null) => true,
+            (Value::Scalar(one), Value::Scalar(two)) => one.text == two.text,
+            (Value::List(one), Value::List(two)) => {
+                one.len() == two.len() && one.iter().zip(two).all(|(one, two)| one.says_as(two))
+            }
+            (Value::Map(entries), Value::Map(others)) => {
+                let has =
+                    |it: &Entry| other.get(&it.key).is_some_and(|other| it.value.says_as(other));
+                entries.len() == others.len() && entries.iter().all(has)
+            }
+            _ => false,
         }
     }
 

@@ -29,12 +29,7 @@ pub(super) fn clean(path: &Path) -> PathBuf {
     if out.as_os_str().is_empty() { PathBuf::from(".") } else { out }
 }
 
-/// The paths of a whole project, once its forms are long ones.
-pub(super) fn absolute(root: &mut Node, folder: &Path, home: Option<&Path>) {
-    project(root, folder, home);
-}
-
-/// The paths of everything in a project.
+/// The paths of everything in a project, in short and long forms.
 pub(super) fn project(root: &mut Node, folder: &Path, home: Option<&Path>) {
     if let Some(Value::Map(services)) = root.get_mut("services").map(|all| &mut all.value) {
         services.iter_mut().for_each(|entry| service(&mut entry.value, folder, home));

@@ -4,7 +4,7 @@
 use super::interpolate::{self, Variables};
 use super::node::{Entry, Node, Spot, Value};
 use super::yaml::{self, Comment};
-use super::{dotenv, included, merge, paths};
+use super::{dotenv, environment, included, merge, paths};
 use crate::failure::{Failure, Kind};
 use crate::policy::Problem;
 use crate::policy::expect::quoted;
@@ -77,8 +77,9 @@ pub fn load(request: &Request, reader: Reader<'_>) -> Result<Loaded, Rejection> 
     let mut root = loader.project(&request.files, folder, &variables)?;
     merge::settle(&mut root);
     super::canonical::canonical(&mut root)?;
-    loader.env_files(&mut root, folder, &variables)?;
-    paths::absolute(&mut root, folder, request.home.as_deref());
+    let home = request.home.as_deref();
+    environment::fill(&mut root, (folder, home), &variables, reader)?;
+    paths::project(&mut root, folder, home);
     let Loader { comments, files, unset, .. } = loader;
     Ok(Loaded { root, folder: folder.to_owned(), comments, files, unset })
 }
@@ -324,56 +325,6 @@ impl Loader<'_> {
             super::canonical::align(&mut others, &mut Vec::new());
             paths::project(&mut others, own, self.home.as_deref());
             included::import(document, others, &field)?;
-        }
-        Ok(())
-    }
-
-    /// Puts what `env_file` names below `environment`.
-    fn env_files(
-        &mut self,
-        root: &mut Node,
-        folder: &Path,
-        variables: &Variables,
-    ) -> Result<(), Rejection> {
-        let Some(Value::Map(services)) = root.get_mut("services").map(|all| &mut all.value) else {
-            return Ok(());
-        };
-        for service in services {
-            let service = &mut service.value;
-            let mut below: BTreeMap<String, (String, Spot)> = BTreeMap::new();
-            for item in service.get("env_file").map(Node::items).unwrap_or_default() {
-                let path = item.text().or_else(|| item.get("path")?.text()).unwrap_or_default();
-                let required = item.get("required").and_then(Node::text) != Some("false");
-                let path = paths::join(Some(folder), path, self.home.as_deref());
-                let found = match (self.reader)(&path, dotenv::MAX_BYTES) {
-                    Ok(bytes) => dotenv::read(&path, &bytes, variables)?,
-                    Err(error) if !required && error.kind() == io::ErrorKind::NotFound => continue,
-                    Err(error) => {
-                        let what = format!("cannot read {}: {error}", path.display());
-                        let hint = "`required: false` beside `path` allows that it is missing";
-                        return Err(item.spot.problem("env_file", what).hint(hint).into());
-                    }
-                };
-                below.extend(found.into_iter().map(|(k, v)| (k, (v, item.spot.clone()))));
-            }
-            if below.is_empty() {
-                continue;
-            }
-            let spot = service.spot.clone();
-            if service.get("environment").is_none() {
-                service.put("environment", &spot, Node::new(Value::Map(Vec::new()), &spot));
-            }
-            let Some(environment) = service.get_mut("environment") else { continue };
-            for (name, (value, spot)) in below {
-                if environment.get(&name).is_none() {
-                    let mut value = Node::scalar(value, &spot);
-                    if let Value::Scalar(scalar) = &mut value.value {
-                        // It does not stand in the compose file.
-                        scalar.fallback = Some(String::new());
-                    }
-                    environment.put(&name, &spot, value);
-                }
-            }
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! What `jail compose check` shows.
 
 use super::allow::Allowed;
-use crate::doctor::all::used;
+use crate::doctor::all::{Verdict, used};
 use crate::doctor::finding::{Finding, Rule, Severity};
 use crate::doctor::ports::report::{count, findings};
 use serde::Serialize;
@@ -27,15 +27,6 @@ pub struct Report {
     pub rules: Vec<&'static Rule>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Verdict {
-    Clean,
-    Findings,
-    /// A file could not be understood.
-    Unknown,
-}
-
 impl Report {
     pub fn new(
         (files, services): (Vec<PathBuf>, Vec<String>),
@@ -58,11 +49,7 @@ impl Report {
     }
 
     pub fn code(&self) -> u8 {
-        match self.verdict {
-            Verdict::Clean => crate::exit::OK,
-            Verdict::Findings => crate::exit::FINDINGS,
-            Verdict::Unknown => crate::exit::USAGE,
-        }
+        self.verdict.code()
     }
 
     /// For people.

@@ -102,8 +102,7 @@ fn tmpfs(size: u64, mode: u32, attributes: u64) -> SysResult<OwnedFd> {
     let context = FsContext::open(c"tmpfs")?;
     context.set(c"size", number(size, 10, &mut [0; 24])?)?;
     context.set(c"mode", number(mode.into(), 8, &mut [0; 24])?)?;
-    // Inodes are kernel memory as well: 4 KiB of content each is more than any real tree has.
-    context.set(c"nr_inodes", number((size >> 12).max(1024), 10, &mut [0; 24])?)?;
+    context.set(c"nr_inodes", number(crate::plan::mounts::inodes(size), 10, &mut [0; 24])?)?;
     context.mount(attributes)
 }
 

@@ -251,7 +251,12 @@ impl Drop for Started<'_> {
 }
 
 /// The order of a plan; `env` has the secrets.
-pub fn order(plan: &Plan, env: &[(OsString, OsString)], secrets: Vec<(String, Vec<u8>)>) -> Order {
+pub fn order(
+    plan: &Plan,
+    env: &[(OsString, OsString)],
+    secrets: Vec<(String, Vec<u8>)>,
+    volumes: &[String],
+) -> Order {
     use std::os::unix::ffi::OsStrExt;
     let entry =
         |(name, value): &(OsString, OsString)| [name.as_bytes(), b"=", value.as_bytes()].concat();
@@ -267,6 +272,7 @@ pub fn order(plan: &Plan, env: &[(OsString, OsString)], secrets: Vec<(String, Ve
         cwd: plan.exec.cwd.clone(),
         rlimits: plan.rlimits.iter().map(|limit| (limit.resource as u32, limit.value)).collect(),
         nice: plan.process.nice,
+        landlock: plan.landlock.as_ref().map(|rules| wire::Rules::of(rules, volumes)),
         seccomp: plan.seccomp.program.to_vec(),
         doors,
         writable: translate::places_to_write(plan),

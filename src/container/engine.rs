@@ -51,6 +51,8 @@ impl Engine {
             cpu: self.cpus,
             pids: self.pids,
             io: false,
+            // keep-id makes one for each container.
+            own_users: self.kind == EngineKind::Podman && self.rootless,
             why,
             fix: fix.to_owned(),
         }

@@ -6,9 +6,9 @@
 
 use super::translate::DOOR;
 use super::verify::{self, NAMESPACES};
-use super::wire::{self, Order, Seen, Sight};
+use super::wire::{self, Order, Rules, Seen, Sight};
 use crate::confine::limits::{self, Streams};
-use crate::confine::network;
+use crate::confine::{landlock, network};
 use crate::plan::{Rlimit, Stage};
 use crate::spawn::wire::{At, Fault, Message, Reporter};
 use crate::sys::clone::{leave, spawn_sharing};
@@ -234,6 +234,7 @@ fn start(
         .at(Stage::Exec, 0)?;
     let (argv, envp) = (strings(&order.argv)?, strings(&order.envp)?);
     let rlimits = rlimits(&order.rlimits)?;
+    let walls = order.landlock.as_ref().map(Rules::plan);
     let child = SigSet::from(Signal::SIGCHLD);
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&child), None)
         .sys(Call::Sigprocmask)
@@ -252,6 +253,7 @@ fn start(
         process::set_nice(order.nice).at(Stage::Process, 2)?;
         let own = Streams { stderr: Some(handed.stderr.as_fd()), terminal: None };
         limits::apply(&rlimits, &own)?;
+        landlock::apply(walls.as_ref())?;
         crate::sys::seccomp::load(&order.seccomp).sys(Call::Seccomp).at(Stage::Seccomp, 0)?;
         Err(execve(&path, &argv, &envp, Pass::default())).at(Stage::Exec, 0)
     };

@@ -80,6 +80,13 @@ impl Shown<'_> {
         steps.extend(
             plan.rlimits.iter().map(|limit| format!("set {} to {}", limit.name, limit.value)),
         );
+        if let Some(rules) = &plan.landlock {
+            steps.push(format!(
+                "restrict itself by Landlock (ABI {}), {} rules: what its mounts are, once more",
+                rules.abi,
+                rules.paths.len()
+            ));
+        }
         let (name, length) = (&plan.seccomp.name, plan.seccomp.program.len() / 8);
         steps.push(format!(
             "load the seccomp profile {name} ({length} instructions), as a jail does"

@@ -110,11 +110,7 @@ pub const ALL: &[Knob] = &[
         ["the egress process", "(no way out)", SAME],
         None,
     ),
-    knob(
-        "network.loopback",
-        ["Landlock", REFUSED, "not kept: its own loopback is always its own to use"],
-        None,
-    ),
+    knob("network.loopback", ["Landlock", REFUSED, SAME], None),
     knob(
         "ports.publish",
         ["granted by the registry, served by the egress process", REFUSED, SAME],
@@ -128,7 +124,11 @@ pub const ALL: &[Knob] = &[
     knob("limits.cpus", ["cgroup v2", SAME, "--cpus, read back"], Some("cpus")),
     knob(
         "limits.pids",
-        ["cgroup v2, or RLIMIT_NPROC", "cgroup v2", "--pids-limit, read back"],
+        [
+            "cgroup v2, or RLIMIT_NPROC",
+            "cgroup v2",
+            "--pids-limit, read back; RLIMIT_NPROC where rootless podman cannot",
+        ],
         Some("pids"),
     ),
     knob("limits.io", ["cgroup v2", SAME, "a gap, or refused where it is asked for"], None),
@@ -165,7 +165,11 @@ pub const ALL: &[Knob] = &[
     ),
     knob(
         "Landlock",
-        ["as a second wall", "the wall", "no: the container's mounts are the only wall"],
+        [
+            "as a second wall",
+            "the wall",
+            "as a second wall, from inside; a gap where the kernel has none",
+        ],
         None,
     ),
     knob(
@@ -185,6 +189,18 @@ pub const ALL: &[Knob] = &[
             "of its own, masked by the engine; settings, /sys and cgroups read-only",
         ],
         Some("masked-paths"),
+        "sockets in granted folders",
+        ["reachable before Landlock's ABI 9", SAME, "reachable"],
+        None,
+    ),
+    knob(
+        "settings of the kernel (sysctl)",
+        [
+            "no user namespaces inside, a share of inotify's watches",
+            "none",
+            "none; seccomp refuses user namespaces",
+        ],
+        None,
     ),
     knob(
         "proof from inside",

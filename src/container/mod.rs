@@ -19,6 +19,7 @@
 //! The container has no network but its own loopback. A way out is two listening sockets that the entry
 //! makes there and hands out to the egress process of the host, as a jail's init does.
 
+pub mod attacks;
 pub mod backend;
 pub mod cgroup;
 pub mod engine;

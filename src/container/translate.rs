@@ -27,6 +27,9 @@ pub const OWNER: &str = "jail.owner";
 /// Its supervisor: pid, boot and birth.
 pub const SUPERVISOR: &str = "jail.supervisor";
 
+/// What is empty, and stays so.
+const HIDDEN: &str = "ro,noexec,nosuid,nodev,size=4096,mode=0555";
+
 /// Who the connector is, to the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct User {
@@ -98,6 +101,8 @@ pub fn arguments(
     args.words(&["--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges"]);
     if podman {
         args.words(&["--read-only-tmpfs=false", "--image-volume=ignore"]);
+        // Its tmpfs there would leave the cgroups in sight.
+        args.words(&["--security-opt=mask=/sys"]);
     }
     let seccomp = path_text(&places.folder.join("seccomp.json"))?;
     args.text("--security-opt=", &format!("seccomp={seccomp}"));
@@ -162,9 +167,14 @@ fn mount_options(
         Ok(())
     };
     // With the owner as well: some runtimes give a tmpfs the mode that the image's folder has.
-    let owner = if podman { String::new() } else { format!(",uid={},gid={}", user.uid, user.gid) };
+    // And with a number of inodes, which podman does not take.
     let sized = |size: u64, exec: bool| {
         let exec = if exec { "exec" } else { "noexec" };
+        let inodes = mounts::inodes(size);
+        let owner = match podman {
+            true => String::new(),
+            false => format!(",uid={},gid={},nr_inodes={inodes}", user.uid, user.gid),
+        };
         format!("rw,{exec},nosuid,nodev,size={size},mode=1777{owner}")
     };
     let shown: Vec<PathBuf> = plan.mounts.iter().map(MountStep::target).collect();
@@ -175,12 +185,16 @@ fn mount_options(
     }
     // Over what the image has there: a loader looks for libraries in folders below, too (glibc-hwcaps).
     tmpfs(Path::new(FOLDER), "ro,noexec,nosuid,nodev,size=65536,mode=0755")?;
+    // A jail has no /sys, which tells about the machine; podman masks it.
+    if !podman {
+        tmpfs(Path::new("/sys"), HIDDEN)?;
+    }
     let mut secrets = false;
     for step in &plan.mounts {
         match step {
             MountStep::Tmpfs { size, exec, .. } => tmpfs(&step.target(), &sized(*size, *exec))?,
             MountStep::Mask { .. } => {
-                tmpfs(&step.target(), "ro,noexec,nosuid,nodev,size=4096,mode=0555")?;
+                tmpfs(&step.target(), HIDDEN)?;
             }
             MountStep::SecretFile { .. } if !secrets => {
                 secrets = true;
@@ -189,8 +203,10 @@ fn mount_options(
             _ => {}
         }
     }
-    for step in &plan.mounts {
+    for (index, step) in plan.mounts.iter().enumerate() {
         match step {
+            // Podman takes one mount for each place.
+            MountStep::Bind(_) if covered(plan, index) => {}
             MountStep::Bind(bind) => args.bind(&bind.host, &step.target(), bind.write)?,
             MountStep::Overlay { host, .. } => {
                 let what =
@@ -246,10 +262,10 @@ pub fn places_to_write(plan: &Plan) -> Vec<PathBuf> {
     writable.map(MountStep::target).collect()
 }
 
-/// What of the host is shown.
+/// What of the host is shown: what is hidden at the same place is not even mounted.
 pub fn binds(plan: &Plan) -> impl Iterator<Item = &Bind> {
-    plan.mounts.iter().filter_map(|step| match step {
-        MountStep::Bind(bind) => Some(bind),
+    plan.mounts.iter().enumerate().filter_map(|(index, step)| match step {
+        MountStep::Bind(bind) if !covered(plan, index) => Some(bind),
         _ => None,
     })
 }
@@ -257,6 +273,12 @@ pub fn binds(plan: &Plan) -> impl Iterator<Item = &Bind> {
 /// Where inside.
 pub fn target(bind: &Bind) -> PathBuf {
     Path::new("/").join(&bind.target)
+}
+
+/// Does a later step lie over this one?
+pub fn covered(plan: &Plan, index: usize) -> bool {
+    let mut steps = plan.mounts.iter().skip(index).map(MountStep::target);
+    steps.next().is_some_and(|target| steps.any(|later| later == target))
 }
 
 /// True for a place that is jail's own, not the policy's.

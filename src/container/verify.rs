@@ -156,12 +156,13 @@ fn root(mounts: &Mounts) -> Option<String> {
 }
 
 fn planned(plan: &Plan, mounts: &Mounts, sight: &Sight) -> Option<String> {
-    let steps = plan.mounts.iter().find_map(|step| {
+    let steps = plan.mounts.iter().enumerate().find_map(|(index, step)| {
         let target = step.target();
         let shown = target.display();
         let mount = mounts.at(&target);
         match step {
             MountStep::Tmpfs { size, exec, .. } => scratch(mount, &target, *size, *exec),
+            MountStep::Bind(_) if translate::covered(plan, index) => None,
             MountStep::Bind(bind) => match mount {
                 Some(mount) if bind.write || mount.has("ro") => {
                     file(bind, sight).map(|why| format!("{shown}: {why}"))

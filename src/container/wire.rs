@@ -10,6 +10,7 @@
 //!
 //! Its end is the end of the run, whoever closes it.
 
+use crate::plan::{LandlockPlan, PathAccess, Seen};
 use crate::sys::fd::adopt;
 use nix::cmsg_space;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
@@ -34,6 +35,7 @@ pub struct Order {
     /// Number of the resource, and its value.
     pub rlimits: Vec<(u32, u64)>,
     pub nice: u8,
+    pub landlock: Option<Rules>,
     /// The connector's filter, for the kernel.
     pub seccomp: Vec<u8>,
     /// Make the doors, and so many sockets for published ports.
@@ -44,6 +46,51 @@ pub struct Order {
     pub shown: Vec<PathBuf>,
     /// File names below /run/secrets.
     pub secrets: Vec<(String, Vec<u8>)>,
+}
+
+/// A Landlock ruleset, as bits for the kernel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rules {
+    pub handled_fs: u64,
+    pub handled_net: u64,
+    pub scoped: u64,
+    /// Beneath these paths, these rights.
+    pub paths: Vec<(PathBuf, u64)>,
+    pub bind_ports: Vec<u16>,
+}
+
+impl Rules {
+    /// Those of a plan, and `writable` besides.
+    pub fn of(plan: &LandlockPlan, writable: &[String]) -> Self {
+        let also = writable.iter().map(|path| (PathBuf::from(path), plan.writable()));
+        let own = plan.paths.iter().map(|rule| (rule.path.clone(), rule.access));
+        Self {
+            handled_fs: plan.handled_fs,
+            handled_net: plan.handled_net,
+            scoped: plan.scoped,
+            paths: own.chain(also).collect(),
+            bind_ports: plan.bind_ports.clone(),
+        }
+    }
+
+    /// As a jail's init applies it.
+    pub fn plan(&self) -> LandlockPlan {
+        let rule = |(path, access): &(PathBuf, u64)| PathAccess {
+            path: path.clone(),
+            seen: Seen::Process,
+            access: *access,
+            text: "",
+        };
+        LandlockPlan {
+            abi: 0,
+            handled_fs: self.handled_fs,
+            handled_net: self.handled_net,
+            scoped: self.scoped,
+            paths: self.paths.iter().map(rule).collect(),
+            bind_ports: self.bind_ports.clone(),
+            beyond: Vec::new(),
+        }
+    }
 }
 
 /// What the entry sees of itself, before the connector starts.

@@ -144,7 +144,7 @@ mod tests {
     use crate::approvals::Asker;
 
     fn ask(host: &str) -> Ask {
-        let asker = Asker { connector: "search".parse().unwrap(), tool: None };
+        let asker = Asker::connector("search".parse().unwrap(), None);
         let host = host.parse().unwrap();
         let subject = Subject::Egress { host, port: 443, private: false };
         let request = RequestId::of(&asker, &subject);

@@ -106,7 +106,11 @@ impl Gate {
     ) -> Rc<Self> {
         let (changed, _) = watch::channel(0);
         Rc::new(Self {
-            rules: RefCell::new(Rulebook::new(config.fixed.clone(), overlay)),
+            rules: RefCell::new(Rulebook::new(
+                config.who.run.clone(),
+                config.fixed.clone(),
+                overlay,
+            )),
             changed,
             counters: RefCell::default(),
             open: Cell::new(0),
@@ -175,9 +179,11 @@ impl Gate {
     }
 
     fn judge_by(&self, rules: &Rules, host: &Host, port: u16, door: Door) -> Judged {
-        match decide(&self.config.who, rules, host, port, door, SystemTime::now()) {
+        let (who, now) = (&self.config.who, SystemTime::now());
+        match decide(who, rules, host, port, door, now) {
             Decision::Allow(rule) => {
-                let (host, rule) = (host.clone(), rule.clone());
+                let (host, mut rule) = (host.clone(), rule.clone());
+                rule.private |= rules.grant_private(who, &host, port, now);
                 Judged::Allow(Box::new(Grant { host, port, door, rule, used: false }))
             }
             Decision::Ask(denial) => Judged::Ask(denial),

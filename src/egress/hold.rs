@@ -7,7 +7,7 @@
 use super::asks::Ask;
 use super::gate::{Gate, Grant, Judged};
 use crate::approvals::{Asker, RequestId, Subject};
-use crate::firewall::{Denial, Door, Host, HostPattern, Reason, address};
+use crate::firewall::{DEFAULT_PORT, Denial, Door, Host, HostPattern, Reason, address};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::Interest;
@@ -16,8 +16,6 @@ use tokio::time::Instant;
 
 /// A client that has sent more than was read is looked at so often: it may have gone all the same.
 const LOOK: Duration = Duration::from_millis(50);
-/// What a name is asked for, while its port is not known.
-const DEFAULT_PORT: u16 = 443;
 
 /// The connector's end of what is held.
 #[derive(Clone, Copy)]
@@ -166,7 +164,7 @@ impl Gate {
 
     fn question(&self, subject: Subject, denial: &Denial, client: Option<SocketAddr>) -> Ask {
         let who = &self.config.who;
-        let asker = Asker { connector: who.connector.clone(), tool: who.tool.clone() };
+        let asker = Asker::connector(who.connector.clone(), who.tool.clone());
         let by_number = match &subject {
             Subject::Egress { host: HostPattern::Exact(Host::Address(address)), .. } => {
                 address::not_public(*address).map(str::to_owned)

@@ -3,6 +3,7 @@ use super::super::world::{World, allow, config, host, pair, private, rule, run};
 use super::*;
 use crate::firewall::{Effect, Rule, Rules};
 use std::rc::Rc;
+use std::time::SystemTime;
 use tokio::io::AsyncWriteExt;
 use tokio::task::spawn_local;
 
@@ -23,7 +24,7 @@ fn once(effect: Effect, request: &RequestId) -> Rule {
 
 fn id(gate: &Gate, text: &str) -> RequestId {
     let who = &gate.config.who;
-    let asker = Asker { connector: who.connector.clone(), tool: None };
+    let asker = Asker::connector(who.connector.clone(), None);
     RequestId::of(&asker, &subject(&host(text), 443, Door::Connect).unwrap())
 }
 
@@ -162,7 +163,12 @@ fn of_many_at_once_one_goes_out_by_a_rule_for_one() {
                 })
                 .collect();
             tokio::task::yield_now().await;
-            world.gate.replace(Rules(vec![once(Effect::Allow, &request); given]));
+            // Each answer has a second of its own.
+            let answer = |second| {
+                let at = Some(SystemTime::UNIX_EPOCH + Duration::from_secs(second));
+                Rule { at, ..once(Effect::Allow, &request) }
+            };
+            world.gate.replace(Rules((1..=given).map(answer).collect()));
             let mut out = Vec::new();
             for one in waiting {
                 match one.await.unwrap() {

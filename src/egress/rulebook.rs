@@ -1,32 +1,38 @@
 //! The rules as they are now, and what of those for one connection is used up.
 //!
 //! A rule that says `once` stays in its file until its run ends, used or not: so its owner can still take
-//! it back. What counts is how many a request has, against how many connections went out by them.
+//! it back. Which of them were used is remembered here for as long as the process lives, whatever the files
+//! say in between: one that cannot be read for a moment gives nothing back.
 
 use crate::firewall::{Effect, Rule, Rules};
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::time::SystemTime;
+
+/// One answer: no two to the same request are of the same second.
+type Answered = (Option<String>, Option<SystemTime>);
 
 pub(super) struct Rulebook {
+    /// The run that this process serves.
+    run: Option<String>,
     fixed: Rules,
     /// Of the firewall's files.
     overlay: Rules,
-    /// Request → connections that its rules for one connection let out.
-    used: BTreeMap<String, usize>,
-    /// Request → how many of its denials for what is held have had their effect.
-    denied: BTreeMap<String, usize>,
+    /// Answers for one connection by which one went out.
+    used: BTreeSet<Answered>,
+    /// Denials for what is held that have had their effect.
+    denied: BTreeSet<Answered>,
     now: Rc<Rules>,
     standing: Rc<Rules>,
 }
 
 impl Rulebook {
-    pub(super) fn new(fixed: Rules, overlay: Rules) -> Self {
+    pub(super) fn new(run: Option<String>, fixed: Rules, overlay: Rules) -> Self {
         let (now, standing) = (Rc::default(), Rc::default());
-        let (used, denied) = (BTreeMap::new(), BTreeMap::new());
-        let mut book = Self { fixed, overlay, used, denied, now, standing };
+        let (used, denied) = (BTreeSet::new(), BTreeSet::new());
+        let mut book = Self { run, fixed, overlay: Rules::default(), used, denied, now, standing };
         // What was denied before this process began concerned nothing of it.
-        book.denied = book.count(Effect::Deny);
-        book.update();
+        drop(book.replace(overlay));
         book
     }
 
@@ -44,48 +50,28 @@ impl Rulebook {
     /// connections were denied since.
     pub(super) fn replace(&mut self, overlay: Rules) -> Vec<String> {
         self.overlay = overlay;
-        let allowed = self.count(Effect::Allow);
-        // One that was taken back can be asked for, and given, again.
-        self.used.retain(|request, _| allowed.contains_key(request));
-        let denied = self.count(Effect::Deny);
-        let more = |(request, times): (&String, &usize)| {
-            let known = self.denied.get(request).copied().unwrap_or_default();
-            (*times > known).then(|| request.clone())
-        };
-        let fresh = denied.iter().filter_map(more).collect();
-        self.denied = denied;
+        // Another run's are for what that one holds.
+        self.overlay.0.retain(|rule| rule.run.is_none() || rule.run == self.run);
+        let denials = self.overlay.0.iter().filter(|rule| denies_the_held(rule));
+        let fresh = denials.filter(|rule| self.denied.insert(answered(rule)));
+        let fresh = fresh.filter_map(|rule| rule.request.clone()).collect();
         self.update();
         fresh
     }
 
     /// A connection goes out by this rule.
     pub(super) fn use_up(&mut self, rule: &Rule) {
-        if let Some(request) = rule.request.as_ref().filter(|_| rule.once) {
-            *self.used.entry(request.clone()).or_default() += 1;
+        if rule.once {
+            self.used.insert(answered(rule));
             self.update();
         }
     }
 
-    /// How many rules for one connection each request has.
-    fn count(&self, effect: Effect) -> BTreeMap<String, usize> {
-        let mut count = BTreeMap::new();
-        for rule in self.overlay.0.iter().filter(|rule| rule.once && rule.effect == effect) {
-            if let Some(request) = &rule.request {
-                *count.entry(request.clone()).or_default() += 1;
-            }
-        }
-        count
-    }
-
     fn update(&mut self) {
-        let given = self.count(Effect::Allow);
-        let is_left = |rule: &&Rule| match &rule.request {
-            _ if !rule.once => true,
-            Some(request) => self.used.get(request) < given.get(request),
-            // The files say of what is for one connection which request it answers.
-            None => false,
+        // The files say of what is for one connection which request it answers.
+        let is_left = |rule: &&Rule| {
+            !rule.once || (rule.request.is_some() && !self.used.contains(&answered(rule)))
         };
-        let denies_the_held = |rule: &&Rule| rule.once && rule.effect == Effect::Deny;
         let mut standing = self.fixed.clone();
         standing.0.extend(self.overlay.0.iter().filter(|it| !denies_the_held(it)).cloned());
         let now = standing.0.iter().filter(is_left).cloned().collect();
@@ -93,58 +79,91 @@ impl Rulebook {
     }
 }
 
+fn answered(rule: &Rule) -> Answered {
+    (rule.request.clone(), rule.at)
+}
+
+fn denies_the_held(rule: &Rule) -> bool {
+    rule.once && rule.effect == Effect::Deny
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::world::{allow, rule};
     use super::*;
+    use std::time::Duration;
 
-    fn once(effect: Effect, request: &str) -> Rule {
+    const RUN: &str = "0123456789ab";
+
+    fn book(overlay: Rules) -> Rulebook {
+        Rulebook::new(Some(RUN.to_owned()), Rules::default(), overlay)
+    }
+
+    /// The answer of second `at`.
+    fn once(effect: Effect, request: &str, at: u64) -> Rule {
         let request = Some(request.to_owned());
-        let run = Some("0123456789ab".to_owned());
-        Rule { once: true, request, run, ..rule(effect, "a.example", 443) }
+        let at = Some(SystemTime::UNIX_EPOCH + Duration::from_secs(at));
+        Rule { once: true, request, run: Some(RUN.into()), at, ..rule(effect, "a.example", 443) }
     }
 
     #[test]
     fn each_of_them_is_for_one_connection() {
-        let mut book = Rulebook::new(Rules::default(), Rules::default());
-        let of = |times| Rules(vec![once(Effect::Allow, "aaaaaaaaaa"); times]);
+        let mut book = book(Rules::default());
+        let of =
+            |times| Rules((0..times).map(|at| once(Effect::Allow, "aaaaaaaaaa", at)).collect());
         for given in 1..4 {
             assert!(book.replace(of(given)).is_empty());
-            assert_eq!(book.now().0.len(), given);
-            book.use_up(&once(Effect::Allow, "aaaaaaaaaa"));
+            assert_eq!(book.now().0.len(), 1, "those before are used up");
+            book.use_up(&once(Effect::Allow, "aaaaaaaaaa", given - 1));
             assert!(book.now().is_empty());
-            assert_eq!(book.standing().0.len(), given);
+            assert_eq!(book.standing().0.len() as u64, given);
             book.replace(of(given));
             assert!(book.now().is_empty(), "read again, and still used up");
         }
         book.replace(Rules::default());
-        book.replace(of(1));
+        book.replace(of(3));
+        assert!(book.now().is_empty(), "files that were unreadable for a moment give nothing back");
+        book.replace(of(4));
         assert_eq!(book.now().0.len(), 1, "taken back and given again");
     }
 
     #[test]
     fn another_request_and_another_rule_are_not_used_up() {
         let both = Rules(vec![
-            once(Effect::Allow, "aaaaaaaaaa"),
-            once(Effect::Allow, "bbbbbbbbbb"),
+            once(Effect::Allow, "aaaaaaaaaa", 1),
+            once(Effect::Allow, "bbbbbbbbbb", 1),
             allow("a.example", 443),
         ]);
-        let mut book = Rulebook::new(Rules::default(), both);
+        let mut book = book(both);
         book.use_up(&allow("a.example", 443));
         assert_eq!(book.now().0.len(), 3);
-        book.use_up(&once(Effect::Allow, "aaaaaaaaaa"));
+        book.use_up(&once(Effect::Allow, "aaaaaaaaaa", 1));
         let left: Vec<_> = book.now().0.iter().map(|rule| rule.request.clone()).collect();
         assert_eq!(left, [Some("bbbbbbbbbb".to_owned()), None]);
     }
 
     #[test]
+    fn what_another_run_was_given_is_not_ours() {
+        let other = |rule: Rule| Rule { run: Some("ba9876543210".into()), ..rule };
+        let own = once(Effect::Allow, "aaaaaaaaaa", 1);
+        let mut book = book(Rules(vec![own.clone(), other(once(Effect::Allow, "aaaaaaaaaa", 2))]));
+        assert_eq!(book.now().0, std::slice::from_ref(&own));
+        book.use_up(&own);
+        assert!(book.now().is_empty(), "one connection, though two runs have an answer each");
+        let denied = other(once(Effect::Deny, "aaaaaaaaaa", 3));
+        assert!(book.replace(Rules(vec![own, denied])).is_empty(), "what we hold was not denied");
+    }
+
+    #[test]
     fn a_denial_for_what_is_held_is_told_once_and_then_counts_for_nothing() {
-        let deny = || once(Effect::Deny, "aaaaaaaaaa");
-        let mut book = Rulebook::new(Rules::default(), Rules(vec![deny()]));
+        let deny = |at| once(Effect::Deny, "aaaaaaaaaa", at);
+        let mut book = book(Rules(vec![deny(1)]));
         assert!(book.now().is_empty() && book.standing().is_empty());
-        assert!(book.replace(Rules(vec![deny()])).is_empty(), "from before");
-        assert_eq!(book.replace(Rules(vec![deny(), deny()])), ["aaaaaaaaaa"]);
-        assert!(book.replace(Rules(vec![deny(), deny()])).is_empty());
+        assert!(book.replace(Rules(vec![deny(1)])).is_empty(), "from before");
+        assert_eq!(book.replace(Rules(vec![deny(1), deny(2)])), ["aaaaaaaaaa"]);
+        assert!(book.replace(Rules(vec![deny(1), deny(2)])).is_empty());
         assert!(book.now().is_empty());
+        book.replace(Rules::default());
+        assert!(book.replace(Rules(vec![deny(1), deny(2)])).is_empty(), "once for all");
     }
 }

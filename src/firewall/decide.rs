@@ -55,12 +55,17 @@ impl Door {
     }
 }
 
+/// What a name is asked for, while its port is not known.
+pub const DEFAULT_PORT: u16 = 443;
+
 /// May `who` reach `host` at `port`?
 ///
 /// A rule that denies beats every rule that allows, wherever each comes from; among those that allow,
 /// the one of the run, the tool or the connector before the general one, and an exact host before a
-/// pattern. What no rule names is for its owner to answer: denied where nobody is asked. For [`Door::Dns`] the port does not count: a name may be looked up if any port of it may
-/// be reached.
+/// pattern. What no rule names is for its owner to answer: denied where nobody is asked.
+///
+/// For [`Door::Dns`] the port does not count: a name may be looked up if any port of it may be reached. Where
+/// nothing says so, it stands for [`DEFAULT_PORT`]: what is denied there is not asked for.
 #[expect(clippy::too_many_arguments, reason = "each is a part of the question")]
 pub fn decide<'a>(
     who: &Who,
@@ -78,10 +83,13 @@ pub fn decide<'a>(
     let any_port = door == Door::Dns;
     let denying = matching(Effect::Deny)
         .find(|rule| if any_port { rule.ports.one().is_none() } else { rule.ports.contain(port) });
-    if let Some(rule) = denying.filter(|_| !broken(Control::DenyRules)) {
+    let denied_by = |rule: &Rule| {
         let lift = command::lifting(rule);
         let reason = Reason::DeniedByRule { rule: rule.origin.to_string(), lift };
-        return Decision::Deny(Denial::new(who, host, port, door, reason));
+        Denial::new(who, host, port, door, reason)
+    };
+    if let Some(rule) = denying.filter(|_| !broken(Control::DenyRules)) {
+        return Decision::Deny(denied_by(rule));
     }
     let serves = |rule: &&Rule| {
         let plain = rule.inject.is_some() && port == 80;
@@ -97,6 +105,10 @@ pub fn decide<'a>(
         && let Some(any) = rules.0.first()
     {
         return Decision::Allow(any);
+    }
+    let by_default = || matching(Effect::Deny).find(|rule| rule.ports.contain(DEFAULT_PORT));
+    if any_port && let Some(rule) = by_default().filter(|_| !broken(Control::DenyRules)) {
+        return Decision::Deny(denied_by(rule));
     }
     Decision::Ask(Denial::new(who, host, port, door, unlisted(who, rules, host, port, now)))
 }

@@ -18,7 +18,7 @@ pub mod store;
 mod tests;
 pub mod watch;
 
-pub use decide::{Decision, Door, Who, decide};
+pub use decide::{DEFAULT_PORT, Decision, Door, Who, decide};
 pub use denial::{Denial, Reason};
 pub use host::{Host, HostName};
 pub use pattern::{Endpoint, HostPattern, Ports};

@@ -97,7 +97,7 @@ impl EntryJson {
         Self {
             rule: RuleJson::of(&entry.rule, now),
             by: entry.by.clone(),
-            at: entry.at.map(store::write::stamp),
+            at: entry.rule.at.map(store::write::stamp),
         }
     }
 }

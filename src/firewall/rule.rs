@@ -1,7 +1,7 @@
 //! Rules: values, without the file that they came from.
 
 use super::Who;
-use super::{Endpoint, HostPattern, Ports};
+use super::{Endpoint, Host, HostPattern, Ports};
 use crate::policy::{ConnectorName, Origin, ToolId};
 use std::fmt;
 use std::time::SystemTime;
@@ -115,6 +115,8 @@ pub struct Rule {
     pub inject: Option<Inject>,
     /// From then on the rule does not count.
     pub expires: Option<SystemTime>,
+    /// When it was made, where that was by a command or by an answer. Two answers to one request differ in it.
+    pub at: Option<SystemTime>,
     /// Why it is there, in the words of who made it.
     pub because: Option<String>,
     pub origin: Origin,
@@ -137,6 +139,7 @@ impl Rule {
             ech: false,
             inject: None,
             expires: None,
+            at: None,
             because: None,
             origin,
         }
@@ -181,6 +184,19 @@ pub struct Rules(pub Vec<Rule>);
 impl Rules {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Has the owner answered that this host may have an address that is not public? That counts beside the
+    /// rule that allows the host, which may be for fewer and so be the one that decides.
+    pub fn grant_private(&self, who: &Who, host: &Host, port: u16, now: SystemTime) -> bool {
+        self.0.iter().any(|rule| {
+            rule.effect == Effect::Allow
+                && rule.private
+                && rule.request.is_some()
+                && rule.counts(who, now)
+                && rule.host.matches(host)
+                && rule.ports.contain(port)
+        })
     }
 
     /// The ports that some rule allows now: where the proxy has to listen.

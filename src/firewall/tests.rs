@@ -145,6 +145,24 @@ fn a_name_is_looked_up_where_any_port_of_it_is_allowed() {
     assert!(dns(&denied_port, "a.example.com").is_ok());
     let denied = [allow("a.example.com"), deny("a.example.com")];
     assert_eq!(dns(&denied, "a.example.com"), Err(by("--deny")));
+    // Whoever asks about the name alone is taken to mean this port.
+    assert_eq!(dns(&[deny("a.example.com:443")], "a.example.com"), Err(by("--deny")));
+    assert_eq!(dns(&[deny("a.example.com:80")], "a.example.com"), Err(Reason::NotListed));
+}
+
+#[test]
+fn an_answer_about_a_private_address_counts_beside_a_narrower_rule() {
+    let answered =
+        Rule { private: true, request: Some("aaaaaaaaaa".into()), ..allow("a.example.com") };
+    let of_tool = "cloned.mcp.web.search@v1";
+    let narrow = Rule { tool: Some(tool(of_tool)), ..allow("a.example.com") };
+    let who = who(Some(of_tool));
+    let host = Host::parse("a.example.com").unwrap();
+    let granted =
+        |rules: &[Rule], port| Rules(rules.to_vec()).grant_private(&who, &host, port, now());
+    assert!(granted(&[narrow.clone(), answered.clone()], 443));
+    assert!(!granted(&[narrow.clone(), answered.clone()], 22), "another port");
+    assert!(!granted(&[narrow, Rule { request: None, ..answered }], 443), "no answer");
 }
 
 #[test]

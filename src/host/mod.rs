@@ -113,6 +113,7 @@ fn cgroup(policy: &Policy) -> CgroupFacts {
         cpu: has(Controller::Cpu),
         pids: has(Controller::Pids),
         io: has(Controller::Io),
+        own_users: false,
         why,
         fix,
     }

@@ -1,9 +1,9 @@
 //! Policy and facts → plan, or the reason why not.
 
-use super::landlock::{self, Tcp};
 use super::{
     CgroupPlan, ExecPlan, Facts, Gap, HostView, INSIDE_WORKSPACE, IdMap, NetworkPlan, Plan, Probe,
     ProcessPlan, Proxied, Rlimit, SeccompPlan, Stage, Sysctl, env, host_view, mounts, publish,
+    wall,
 };
 use crate::failure::{Failure, Kind};
 use crate::firewall::{Rules, Unlisted, Who};
@@ -77,9 +77,8 @@ pub fn build(
     };
     let landlock = match &view {
         Some(view) => Some(host_view::landlock(&policy, facts, view, &mounts)?),
-        // Its rules name the jail's own root; a container has the image's.
-        None if contained => None,
-        None => landlock(&policy, facts, &mounts, &network, &mut gaps)?,
+        None if contained => wall::in_container(&policy, facts, &mounts, &network, &mut gaps),
+        None => wall::in_jail(&policy, facts, &mounts, &network, &mut gaps)?,
     };
     let exec = ExecPlan {
         program: resolved.program.clone(),
@@ -276,7 +275,11 @@ fn cgroup(policy: &Policy, facts: &Facts, gaps: &mut Vec<Gap>) -> Result<CgroupP
 
 /// Can RLIMIT_NPROC count the jail's processes?
 fn counts_processes(policy: &Policy, facts: &Facts) -> bool {
-    facts.uid != 0 && policy.sandbox.value == Backend::Namespace
+    match policy.sandbox.value {
+        Backend::Namespace => facts.uid != 0,
+        Backend::Container => facts.cgroup.own_users,
+        _ => false,
+    }
 }
 
 /// The host folder that the connector writes to, whose disk an io limit is for.
@@ -338,32 +341,6 @@ impl Gate<'_> {
         .hint(fix)
         .hint(format!("or accept to run without it: --allow-missing {control}")))
     }
-}
-
-fn landlock(
-    policy: &Policy,
-    facts: &Facts,
-    mounts: &[super::MountStep],
-    network: &NetworkPlan,
-    gaps: &mut Vec<Gap>,
-) -> Result<Option<super::LandlockPlan>, Failure> {
-    let listen: Vec<u16> = policy.ports.iter().map(|port| port.value.listen).collect();
-    let proxied = matches!(network, NetworkPlan::Proxied(_));
-    let tcp = Tcp { loopback: policy.network.loopback.value, proxied, listen: &listen };
-    let Some(plan) = landlock::plan(facts.landlock_abi, mounts, &tcp) else {
-        let why = "this kernel has no Landlock, or it is not in the lsm= list";
-        let fix = "boot a kernel ≥ 5.13 with `landlock` in lsm=";
-        let Some(owner) = policy.allow_missing.iter().find(|c| c.value == Control::Landlock) else {
-            return Err(Failure::new(Kind::Refused, "Landlock cannot be enforced here")
-                .at(Stage::Landlock)
-                .because(why)
-                .hint(fix)
-                .hint("or accept the mount namespace as the only wall: --allow-missing landlock"));
-        };
-        gaps.push(Gap::new(Control::Landlock, why, fix, &owner.origin));
-        return Ok(None);
-    };
-    Ok(Some(plan))
 }
 
 fn rlimits(policy: &Policy, facts: &Facts, cgroup: &CgroupPlan) -> Vec<Rlimit> {

@@ -25,6 +25,8 @@ pub struct CgroupFacts {
     pub cpu: bool,
     pub pids: bool,
     pub io: bool,
+    /// A container of this engine has a user namespace of its own, in which RLIMIT_NPROC counts.
+    pub own_users: bool,
     /// Why not all of them.
     pub why: String,
     /// What would make them available.

@@ -44,6 +44,11 @@ pub struct LandlockPlan {
 }
 
 impl LandlockPlan {
+    /// What a folder may be that is written to, and not executed from.
+    pub fn writable(&self) -> u64 {
+        Rights::at(self.abi).write(false).bits()
+    }
+
     /// Does it say which TCP ports may be connected to? (It names none.)
     pub fn handles_connect(&self) -> bool {
         self.handled_net & BitFlags::from(AccessNet::ConnectTcp).bits() != 0
@@ -66,6 +71,36 @@ pub(super) fn plan(kernel_abi: u32, mounts: &[MountStep], tcp: &Tcp<'_>) -> Opti
         return None;
     }
     let mut plan = ruleset(kernel_abi, tcp, rules(mounts, &Rights::at(kernel_abi)));
+    plan.beyond = beyond(kernel_abi);
+    Some(plan)
+}
+
+/// The ruleset for a container, whose root is its image's; `None` where the kernel has no Landlock.
+pub(super) fn contained(
+    kernel_abi: u32,
+    mounts: &[MountStep],
+    tcp: &Tcp<'_>,
+) -> Option<LandlockPlan> {
+    if kernel_abi == 0 {
+        return None;
+    }
+    let rights = Rights::at(kernel_abi);
+    // Paths of the image may have links in them, and nobody can change one: its root is read-only.
+    let rule = |path: PathBuf, access, text| rights.rule(path, Seen::Process, access, text);
+    let mut rules = vec![
+        rule("/".into(), AccessFs::from_read(rights.0), "read, execute"),
+        rule("/dev".into(), rights.device() | rights.list(), "use"),
+        rule("/dev/shm".into(), rights.write(false), "read, write"),
+    ];
+    for step in mounts {
+        let (access, text) = match step {
+            MountStep::Bind(bind) => rights.of_bind(bind),
+            MountStep::Tmpfs { exec, .. } => (rights.write(*exec), "read, write"),
+            _ => continue,
+        };
+        rules.push(rule(step.target(), access, text));
+    }
+    let mut plan = ruleset(kernel_abi, tcp, rules);
     plan.beyond = beyond(kernel_abi);
     Some(plan)
 }

@@ -18,6 +18,7 @@ mod protect;
 pub mod publish;
 mod stage;
 mod step;
+mod wall;
 
 pub use about::About;
 pub use build::{CANARIES, build, unlisted};

@@ -62,7 +62,7 @@ impl<'a> Asks<'a> {
         let tool = plan.policy.tool.as_ref().map(|tool| tool.value.clone());
         Self {
             log,
-            asker: Asker { connector: plan.policy.name.clone(), tool },
+            asker: Asker::connector(plan.policy.name.clone(), tool),
             run: Text::new(&plan.run_id),
             init: init.cast_unsigned(),
             root,

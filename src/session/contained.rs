@@ -141,8 +141,8 @@ impl Session {
         report::opening(self);
         let mut env = plan.exec.env.clone();
         let files = secret_files(plan, &mut env)?;
-        let order = backend::order(plan, &env, files);
         let Contained { engine, user, places, args, runs } = contained;
+        let order = backend::order(plan, &env, files, &places.volumes);
         sweep::sweep(engine)?;
         let folder = folder::Folder::bare(runs, &places.folder)?;
         let filter = seccomp::for_engine(&plan.policy.seccomp.value)?;

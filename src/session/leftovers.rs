@@ -1,11 +1,25 @@
-//! Rules for one run, which leave the firewall's files with it.
+//! What runs and answers left: rules for one run, which leave the firewall's files with it, and answers of
+//! processes that were killed.
 
 use super::running;
+use crate::approvals;
 use crate::audit::{self, RunId};
 use crate::failure::Failure;
 use crate::firewall::store::{self, Entry, Folder};
 use crate::policy::load::WorkspaceRoot;
+use crate::state::{PATIENCE, State};
 use std::collections::BTreeSet;
+use std::path::Path;
+
+/// Puts answers into effect whose process was killed after it had written them down.
+pub(super) fn answers(root: &WorkspaceRoot, home: Option<&Path>) -> Result<(), Failure> {
+    if let Some(mut state) = State::find(root, PATIENCE)? {
+        // What cannot be applied is noted with the answer (`jail approvals show`), and is no reason against
+        // this run: it grants nothing.
+        approvals::apply(&mut state, root, home).ok();
+    }
+    Ok(())
+}
 
 /// Removes what was answered for this run alone.
 pub(super) fn of_run(folder: &Folder, run: &str) -> Result<(), Failure> {

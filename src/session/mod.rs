@@ -98,7 +98,7 @@ impl Session {
         };
         let root = WorkspaceRoot::find(&sources.cwd)?;
         if options.asks {
-            may_ask(&plan, root.as_ref())?;
+            may_ask(&plan, root.as_ref(), sources)?;
         }
         plan.exec.terminal = options.terminal;
         if options.terminal && contained {
@@ -292,7 +292,7 @@ fn asking(plan: &Plan) -> Option<&Proxied> {
 }
 
 /// Is there a place for requests? What killed runs left there is put in order.
-fn may_ask(plan: &Plan, root: Option<&WorkspaceRoot>) -> Result<(), Failure> {
+fn may_ask(plan: &Plan, root: Option<&WorkspaceRoot>, sources: &Sources) -> Result<(), Failure> {
     let Some(asking) = asking(plan) else { return Ok(()) };
     let (Some(root), Some(folder)) = (root, &asking.firewall.folder) else {
         let origin = &asking.unlisted.origin;
@@ -303,6 +303,7 @@ fn may_ask(plan: &Plan, root: Option<&WorkspaceRoot>) -> Result<(), Failure> {
         .because(format!("`unlisted: ask` ({origin}) needs a workspace, which keeps the requests"))
         .hint("jail init makes one here; or --unlisted deny"));
     };
+    leftovers::answers(root, sources.home.as_deref())?;
     leftovers::of_killed(folder, root)
 }
 

@@ -57,8 +57,7 @@ impl Rig {
     }
 
     fn ask(&mut self, host: &str) -> RequestId {
-        let asker =
-            Asker { connector: "search".parse().unwrap(), tool: Some(TOOL.parse().unwrap()) };
+        let asker = Asker::connector("search".parse().unwrap(), Some(TOOL.parse().unwrap()));
         let subject = Subject::Egress { host: host.parse().unwrap(), port: 443, private: false };
         let latest = Occurrence {
             run: Some(Text::new(RUN)),
@@ -182,8 +181,7 @@ fn ids_are_whole_or_clear() {
     // Two with the same beginning.
     let mut known = std::collections::HashMap::<String, (RequestId, u32)>::new();
     let twin = (0u32..).find_map(|n| {
-        let asker =
-            Asker { connector: "search".parse().unwrap(), tool: Some(TOOL.parse().unwrap()) };
+        let asker = Asker::connector("search".parse().unwrap(), Some(TOOL.parse().unwrap()));
         let host = format!("h{n}.example.com").parse().unwrap();
         let id = RequestId::of(&asker, &Subject::Egress { host, port: 443, private: false });
         let first = known.insert(id.as_str()[..4].to_owned(), (id.clone(), n))?;

@@ -12,7 +12,7 @@ use jail::compose::{disk, interpolate::Variables};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -57,9 +57,17 @@ fn shown(rejection: Rejection) -> String {
     }
 }
 
+/// Nearly every project names `seccomp.json`: where it is not there it is one that refuses.
+fn reader(path: &Path, most: usize) -> io::Result<Vec<u8>> {
+    if path.ends_with("seccomp.json") && !path.exists() {
+        return Ok(br#"{"defaultAction": "SCMP_ACT_ERRNO"}"#.to_vec());
+    }
+    disk::read(path, most)
+}
+
 /// The findings of a project, a line each.
 fn verdict(folder: &Path) -> String {
-    let checked = check(&request(folder), &[], &disk::read);
+    let checked = check(&request(folder), &[], &reader);
     let checked = checked.unwrap_or_else(|why| panic!("{}: {}", folder.display(), shown(why)));
     let line = |finding: &jail::doctor::finding::Finding| {
         let place = finding.place.as_ref().unwrap();

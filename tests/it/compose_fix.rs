@@ -174,6 +174,173 @@ fn the_files_that_docker_compose_would_take() {
     );
 }
 
+/// As docker compose: `COMPOSE_FILE` of `.env`, or of the files that `COMPOSE_ENV_FILES` names.
+#[test]
+fn the_files_that_env_files_name() {
+    let bad = "services:\n  prod:\n    image: \"${IMAGE:?}\"\n    privileged: true\n";
+    let folder = folder(&[
+        ("compose.yaml", "services:\n  web:\n    image: x\n    pid: host\n"),
+        ("sub/prod.yaml", bad),
+        (".env", "COMPOSE_FILE=compose.yaml:sub/prod.yaml\nIMAGE=x\n"),
+        (
+            "other.env",
+            "COMPOSE_PATH_SEPARATOR=;\nCOMPOSE_FILE=sub/prod.yaml;sub/more.yaml\nIMAGE=y\n",
+        ),
+        ("sub/more.yaml", "services: {more: {image: x, ipc: host}}\n"),
+        ("no.env", "A=1\n"),
+        ("broken.env", "no pair\n"),
+    ]);
+    let run = |below: &str, args: &[&str], variables: &[(&str, &str)]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_jail"));
+        command.args(["compose", "check", "--json"]).args(args);
+        let output = command
+            .current_dir(folder.path().join(below))
+            .env_clear()
+            .envs(variables.iter().copied())
+            .output()
+            .unwrap();
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
+        let services: Vec<String> = report["services"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|it| it.as_str().unwrap().to_owned())
+            .collect();
+        (services.join(" "), told(&output))
+    };
+    let listed = [("COMPOSE_ENV_FILES", "no.env,other.env")];
+    for (below, args, variables, expected) in [
+        ("", &[][..], &[][..], "web prod"),
+        // From below, what would run in the folder of the project.
+        ("sub", &[], &[], "web prod"),
+        ("", &[], &listed, "prod more"),
+        ("", &["--env-file", "other.env"], &[("COMPOSE_ENV_FILES", "no.env")], "prod more"),
+        ("", &["--env-file", "no.env"], &[], "web"),
+        ("", &[], &[("COMPOSE_FILE", "compose.yaml")], "web"),
+        ("", &["compose.yaml"], &[], "web"),
+    ] {
+        let (services, told) = run(below, args, variables);
+        assert_eq!(services, expected, "{below} {args:?} {variables:?}: {told}");
+    }
+    assert!(run("", &[], &[]).1.contains("compose.privileged"));
+    let (_, error) = run("", &["--env-file", "broken.env"], &[]);
+    assert!(error.contains("broken.env:1:1") && error.contains("NAME=VALUE"), "{error}");
+    let (_, error) = run("", &[], &[("COMPOSE_ENV_FILES", "gone.env")]);
+    assert!(error.contains("gone.env"), "{error}");
+    // The doctor's section is of the same project.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_jail"));
+    let output = command.args(["doctor", "--json"]).current_dir(folder.path()).output().unwrap();
+    assert!(told(&output).contains("compose.privileged"), "{}", told(&output));
+}
+
+/// Runs `--fix`, and gives the text that is left and what was said.
+fn mended(files: &[(&str, &str)], args: &[&str]) -> (String, String) {
+    let folder = folder(files);
+    let output = jail(folder.path(), &[args, &["--fix"]].concat());
+    (fs::read_to_string(folder.path().join("compose.yaml")).unwrap(), told(&output))
+}
+
+/// An edit that would change more than the finding's own field is none.
+#[test]
+fn fix_changes_nothing_else() {
+    let rest = "logging: {driver: local}, pids_limit: 5, security_opt: [no-new-privileges:true]";
+    let text = format!(
+        "x-tmp: &tmp /tmp\nservices:\n  a: {{image: x, {rest}, tmpfs: [*tmp], environment: {{TMPDIR: *tmp}}}}\n"
+    );
+    let (after, said) = mended(&[("compose.yaml", &text)], &[]);
+    assert_eq!(after, text, "{said}");
+    assert!(said.contains("not mended, something else would change with it"), "{said}");
+    assert!(!said.contains("fixed:"), "{said}");
+
+    // What a profile leaves out is judged all the same.
+    let text = format!(
+        "services:\n  a: {{image: x, {rest}, ports: &p [\"80:80\"], profiles: [a]}}\n  \
+         b: {{image: x, {rest}, ports: *p, profiles: [b], labels: {{jail.allow.compose.published-everywhere: it is meant}}}}\n"
+    );
+    for args in [&[][..], &["--profile", "a"]] {
+        let (after, said) = mended(&[("compose.yaml", &text)], args);
+        assert_eq!(after, text, "{said}");
+        assert!(said.contains("something else would change with it"), "{said}");
+    }
+    let apart = text.replace("&p ", "").replace("*p", "[\"80:80\"]");
+    let (after, said) = mended(&[("compose.yaml", &apart)], &["--profile", "a"]);
+    assert_eq!(after, apart.replacen("\"80:80\"", "\"127.0.0.1:80:80\"", 1), "{said}");
+}
+
+/// What `extends` and `include` take in belongs to others, too.
+#[test]
+fn fix_leaves_files_of_others_alone() {
+    let text = "services: {a: {extends: {file: base/common.yaml, service: base}}}\n";
+    let base = "services:\n  base:\n    image: x\n    ports: [\"80:80\"]\n";
+    let folder = folder(&[("p/compose.yaml", text), ("p/base/common.yaml", base)]);
+    let output = jail(&folder.path().join("p"), &["--fix"]);
+    assert_eq!(fs::read_to_string(folder.path().join("p/base/common.yaml")).unwrap(), base);
+    assert!(told(&output).contains("taken in by `extends` or `include`"), "{}", told(&output));
+}
+
+#[test]
+fn a_link_is_named() {
+    let folder = folder(&[("real.yaml", "services:\n  a:\n    image: x\n")]);
+    let link = folder.path().join("compose.yaml");
+    std::os::unix::fs::symlink(folder.path().join("real.yaml"), &link).unwrap();
+    let output = jail(folder.path(), &["--fix"]);
+    assert!(told(&output).contains("not mended, the file is a link"), "{}", told(&output));
+}
+
+#[test]
+fn fix_mends_a_port_of_variables() {
+    for port in ["${PORT:-8080}:80", "${PORT:-80${X:-80}}:80", "'${PORT:-8080}:80'"] {
+        let text = format!("services:\n  a:\n    image: x\n    ports:\n      - {port}   # why\n");
+        let (after, said) = mended(&[("compose.yaml", &text)], &[]);
+        let expected = format!("      - \"127.0.0.1:{}\"   # why\n", port.trim_matches('\''));
+        assert!(after.contains(&expected), "{after}\n{said}");
+    }
+}
+
+/// A comment allows what was looked at, and nothing that comes to its line later.
+#[test]
+fn a_comment_allows_one_value() {
+    let counts = |text: &str| {
+        let folder = folder(&[("compose.yaml", text)]);
+        let output = jail(folder.path(), &["--json"]);
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let of = |name: &str| {
+            let all = report[name].as_array().unwrap().iter();
+            let rule = |it: &Value| {
+                it.get("finding").unwrap_or(it)["rule"] == "compose.privileged"
+                    || it.get("finding").unwrap_or(it)["rule"] == "compose.published-everywhere"
+            };
+            all.filter(|it| rule(it)).cloned().collect::<Vec<_>>()
+        };
+        for it in of("allowed") {
+            assert_eq!(it["finding"]["place"]["file"], "compose.yaml", "not shortened");
+        }
+        (of("findings"), of("allowed"), told(&output))
+    };
+    let anchor = |comment: &str| {
+        format!(
+            "x-a: &a\n  image: x\n  # jail: {comment}\n  privileged: true\nservices:\n  \
+             one: {{<<: *a}}\n  two: {{<<: *a}}\n  three: {{<<: *a}}\n"
+        )
+    };
+    let (found, allowed, said) = counts(&anchor("allow compose.privileged because it is one"));
+    assert_eq!((found.len(), allowed.len()), (2, 1), "{said}");
+    assert!(said.contains("the comment here allows one value of one service"), "{said}");
+    let named = "allow compose.privileged for one, three because they are";
+    let (found, allowed, said) = counts(&anchor(named));
+    assert_eq!((found.len(), allowed.len()), (1, 2), "{said}");
+    assert_eq!(found[0]["subject"], "service two");
+    let unused = anchor("allow compose.privileged for one, four because they are");
+    let (_, allowed, said) = counts(&unused);
+    assert!(allowed.len() == 1 && said.contains("compose.privileged for four"), "{said}");
+    let (found, allowed, said) = counts(&anchor("allowed compose.privileged because it was"));
+    assert_eq!((found.len(), allowed.len()), (3, 0), "{said}");
+    let list = "services:\n  a:\n    image: x\n    ports: [\"80:80\", \"22:22\"]  \
+                # jail: allow compose.published-everywhere because of one\n";
+    let (found, allowed, said) = counts(list);
+    assert_eq!((found.len(), allowed.len()), (1, 1), "{said}");
+}
+
 #[test]
 fn profiles_and_variables() {
     let text = "services:\n  web: {image: x, user: \"${WHO}\"}\n  debug: {image: x, profiles: [debug], privileged: true}\n";

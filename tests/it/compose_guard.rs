@@ -50,6 +50,8 @@ const KNOBS: &[Knob] = &[
     ("user", Noticed("compose.user-unset"), &[
         (r#""0:0""#, "compose.root-user"),
         (r#""root""#, "compose.root-user"),
+        (r#""+0""#, "compose.root-user"),
+        (r#""-0:65532""#, "compose.root-user"),
         (r#""65532:0""#, "compose.root-group"),
         (r#""""#, "compose.user-unset"),
     ]),
@@ -80,6 +82,8 @@ const KNOBS: &[Knob] = &[
         (r#""no-new-privileges:false""#, "compose.new-privileges"),
     ]),
     ("security_opt[seccomp]", Noticed("compose.seccomp-default"), &[
+        (r#""seccomp=builtin""#, "compose.seccomp-default"),
+        (r#""seccomp=./seccomp/none.json""#, "compose.seccomp-file"),
         (r#""seccomp=unconfined""#, "compose.seccomp-off"),
         (r#""seccomp:unconfined""#, "compose.seccomp-off"),
         (r#""apparmor=unconfined""#, "compose.security-module-off"),
@@ -97,6 +101,8 @@ const KNOBS: &[Knob] = &[
         (r#""default""#, "compose.open-egress"),
         (r#""open""#, "compose.open-egress"),
     ]),
+    // No rule is about names: integration/containers/local_llm.rs shows that none leaves.
+    ("dns[*]", Harmless("names leave then as they do from every other container"), &[]),
     ("networks.cloned_sandbox", Harmless("nobody of ours reaches it then"), &[]),
     ("networks.cloned_outside", Harmless("it has no way out then"), &[]),
     ("environment.*", Harmless(WORKS), &[(r#""ghp_0123456789abcdef""#, "compose.secret-in-file")]),
@@ -163,6 +169,10 @@ const ADDED: &[(&str, &str, &str)] = &[
     ("gpus", r#""all""#, "compose.gpu"),
     ("device_cgroup_rules", r#"["a *:* rwm"]"#, "compose.device-rule"),
     ("group_add", r#"["docker"]"#, "compose.root-group"),
+    ("group_add", r#"["+0"]"#, "compose.root-group"),
+    ("post_start", r#"[{"command": ["x", "--password", "hunter2"]}]"#, "compose.secret-in-file"),
+    ("devices", r#"["/dev/:/dev/"]"#, "compose.raw-device"),
+    ("devices", r#"["/dev/./nbd0"]"#, "compose.raw-device"),
     ("extra_hosts", r#"["host.docker.internal:host-gateway"]"#, "compose.host-gateway"),
     ("sysctls", r#"{"net.ipv4.ip_forward": 1}"#, "compose.sysctl"),
     ("volumes_from", r#"["other"]"#, "compose.volumes-from"),
@@ -382,6 +392,47 @@ fn every_knob_of_every_shipped_file_counts() {
     assert!(unused.is_empty(), "in KNOBS, and in no file: {unused:?}");
     assert!(wrong.is_empty(), "{} of {tried}:\n  {}", wrong.len(), wrong.join("\n  "));
     assert!(tried > 250, "only {tried} changes were tried");
+}
+
+/// A profile of ours that is loosened is noticed, in every service that names it.
+#[test]
+fn a_loosened_profile_is_noticed() {
+    let path = folder().join("seccomp/default.json");
+    let ours: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    let with_default = |action: &str| {
+        let mut profile = ours.clone();
+        profile["defaultAction"] = json!(action);
+        profile.to_string().into_bytes()
+    };
+    let cases: [(&str, io::Result<Vec<u8>>); 6] = [
+        ("compose.seccomp-off", Ok(with_default("SCMP_ACT_ALLOW"))),
+        ("compose.seccomp-off", Ok(with_default("SCMP_ACT_LOG"))),
+        ("compose.seccomp-off", Ok(br#"{"defaultAction": "SCMP_ACT_ALLOW"}"#.to_vec())),
+        ("compose.seccomp-file", Ok(b"{}".to_vec())),
+        ("compose.seccomp-file", Ok(Vec::new())),
+        ("compose.seccomp-file", Err(io::ErrorKind::NotFound.into())),
+    ];
+    for file in FILES {
+        let request = Request {
+            files: vec![folder().join(file)],
+            env_files: vec![folder().join(".env.example")],
+            home: Some(PathBuf::from("/home/somebody")),
+            ..Request::default()
+        };
+        for (rule, profile) in &cases {
+            let reader = |wanted: &Path, most: usize| match profile {
+                _ if wanted != path => disk::read(wanted, most),
+                Ok(bytes) => Ok(bytes.clone()),
+                Err(error) => Err(error.kind().into()),
+            };
+            let checked = check(&request, &[], &reader).unwrap_or_else(|why| panic!("{why:?}"));
+            let services: BTreeSet<&str> =
+                checked.found.iter().map(|it| it.service.as_str()).collect();
+            let all: BTreeSet<&str> = checked.services.iter().map(String::as_str).collect();
+            assert_eq!(services, all, "{file}: {rule}");
+            assert!(checked.found.iter().all(|it| it.finding.rule.id == *rule), "{file}: {rule}");
+        }
+    }
 }
 
 /// The files name a profile that is there, and is the one that jail has.

@@ -159,7 +159,7 @@ fn answer(verdict: Verdict, lifetime: Lifetime) -> Answer {
 
 /// The things that are asked for: hosts, then ports.
 fn wanted(number: u64) -> (Asker, Subject) {
-    let asker = Asker { connector: format!("c{}", number % 3).parse().unwrap(), tool: None };
+    let asker = Asker::connector(format!("c{}", number % 3).parse().unwrap(), None);
     if (HOSTS..HOSTS + PORTS).contains(&number) {
         let at = format!("127.0.0.1:{}", 3000 + number).parse().unwrap();
         let service = format!("s{number}").parse().unwrap();

@@ -73,7 +73,7 @@ impl Owner {
 
     /// The next request that waits.
     fn asked(&self) -> Result<Request, String> {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + patience();
         while Instant::now() < until {
             if let Some(request) = self.pending().pop() {
                 return Ok(request);
@@ -90,7 +90,7 @@ impl Owner {
         verdict: Verdict,
         lifetime: Lifetime,
     ) -> Result<String, String> {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + patience();
         loop {
             for request in self.pending() {
                 self.answer(&request, verdict, lifetime);
@@ -264,7 +264,7 @@ fn revoked() -> Check {
         let mut client = asking(&fixture, "30s", "")?;
         client.tell(&format!("hold {door}"));
         let mut given = Vec::new();
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + patience();
         let said = loop {
             for request in owner.pending() {
                 owner.answer(&request, Verdict::Approve, lifetime);

@@ -43,7 +43,7 @@ fn killed() -> Check {
         if writeln!(client.stdin, "doors {name} 80").is_err() {
             break;
         }
-        match client.lines.recv_timeout(PATIENCE) {
+        match client.lines.recv_timeout(patience()) {
             Ok(said) => must(said.starts_with("open []"), || format!("after: {said}"))?,
             Err(mpsc::RecvTimeoutError::Disconnected) => break,
             Err(mpsc::RecvTimeoutError::Timeout) => return Err("it hangs".into()),
@@ -85,7 +85,7 @@ fn removed() -> Check {
         must(said.starts_with("open []"), || format!("{door}, after: {said}"))?;
         // And back again, in the same run.
         firewall(&fixture, &["allow", "allowed.test:80"])?;
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + patience();
         while client.ask("doors allowed.test 80")? != ALL_DOORS {
             must(Instant::now() < until, || format!("{door}: it is not allowed again"))?;
         }
@@ -130,7 +130,7 @@ fn nothing_left() -> Check {
             client.child.kill().expect("it lives");
             client.child.wait().expect("a child");
         }
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + patience();
         while Path::new(&format!("/proc/{egress}/exe")).exists() {
             must(Instant::now() < until, || format!("{how}: the way out lives on"))?;
             std::thread::sleep(Duration::from_millis(5));
@@ -177,7 +177,7 @@ fn unread() -> Check {
             return Err(format!("{expected}: it said {said}"));
         }
     }
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + patience();
     let children = format!("/proc/{0}/task/{0}/children", child.id());
     // One that has ended may still wait to be reaped.
     let lives = |pid: &str| {
@@ -228,7 +228,7 @@ fn linked() -> Check {
     let said = client.ask("doors allowed.test 80")?;
     must(said == ALL_DOORS, || said.clone())?;
     firewall(&fixture, &["remove", "allowed.test:80"])?;
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + patience();
     while !client.ask("doors allowed.test 80")?.starts_with("open []") {
         must(Instant::now() < until, || "the removal does not count".into())?;
     }

@@ -83,7 +83,9 @@ pub struct Session {
     errors: mpsc::Receiver<Vec<u8>>,
 }
 
-const PATIENCE: Duration = Duration::from_secs(30);
+fn patience() -> Duration {
+    crate::run::patience(30_000)
+}
 
 impl Session {
     fn jailed(fixture: &Fixture, options: &[&str]) -> Result<Self, String> {
@@ -128,7 +130,7 @@ impl Session {
 
     /// What it says next.
     fn line(&mut self) -> Result<String, String> {
-        self.lines.recv_timeout(PATIENCE).map_err(|_| {
+        self.lines.recv_timeout(patience()).map_err(|_| {
             drop(self.child.kill());
             let status = self.child.wait();
             let text = self.errors.recv_timeout(Duration::from_secs(2)).unwrap_or_default();
@@ -155,13 +157,13 @@ impl Session {
         drop(self.stdin);
         let status = wait(&mut self.child)?;
         must(status.success(), || format!("it ended with {status}"))?;
-        let text = self.errors.recv_timeout(PATIENCE).unwrap_or_default();
+        let text = self.errors.recv_timeout(patience()).unwrap_or_default();
         Ok(String::from_utf8_lossy(&text).into_owned())
     }
 }
 
 fn wait(child: &mut Child) -> Result<std::process::ExitStatus, String> {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + patience();
     loop {
         match child.try_wait().expect("a child") {
             Some(status) => return Ok(status),

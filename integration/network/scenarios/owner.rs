@@ -74,7 +74,7 @@ fn answers() -> Check {
 
 /// Until the connector is told that it has to be approved.
 fn asked_again(client: &mut Session, id: &str) -> Check {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + patience();
     loop {
         let said = client.ask(GET)?;
         if said.contains(&format!("jail approvals approve {id}")) {
@@ -100,7 +100,7 @@ fn server(fixture: &Fixture, hold: &str) {
 
 /// The id of the one request that waits.
 pub(super) fn pending(fixture: &Fixture) -> Result<String, String> {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + patience();
     while Instant::now() < until {
         if let Some(id) = waiting(fixture)? {
             return Ok(id);
@@ -151,7 +151,7 @@ fn refused() -> Check {
     let (ended, answered) = std::thread::scope(|scope| {
         let answer = scope.spawn(|| {
             // It was asked for twice: the second run waits.
-            let until = Instant::now() + PATIENCE;
+            let until = Instant::now() + patience();
             while !approvals(&fixture, &["show", &id])?.contains("2 times") {
                 must(Instant::now() < until, || "it did not ask again".into())?;
             }

@@ -42,7 +42,7 @@ fn published() -> Check {
 /// What the connector answers at this port of the host. The egress process opens it while the connector
 /// starts: a client that is as quick as this one comes again.
 pub fn published_reply(port: u16) -> Result<Vec<u8>, String> {
-    let give_up = Instant::now() + PATIENCE;
+    let give_up = Instant::now() + patience();
     loop {
         let reply = crate::client::dial(IpAddr::from(Ipv4Addr::LOCALHOST), port)
             .and_then(|stream| crate::client::exchange(stream, &crate::client::get("x")));

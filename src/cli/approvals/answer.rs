@@ -8,12 +8,12 @@ use crate::audit::Text;
 use crate::cli::firewall::until;
 use crate::exit;
 use crate::failure::{Failure, Kind};
-use crate::firewall::store as firewall;
+use crate::firewall::{Rule, store as firewall};
 use crate::policy::Origin;
 use crate::policy::text::plain_text;
 use crate::ports::store as registry;
 use crate::state::{PATIENCE, State};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// Say yes. A connection that is held goes on at once; one that was refused goes through when it is tried again.
 ///
@@ -161,7 +161,7 @@ fn decide(
 }
 
 fn scope(request: &Request) -> Scope {
-    if request.asker.tool.is_some() { Scope::Tool } else { Scope::Connector }
+    request.asker.scopes().first().copied().unwrap_or(Scope::Global)
 }
 
 fn lifetime(
@@ -208,11 +208,12 @@ fn said(place: &Place, request: &Request, decision: &Decision) -> Result<String,
     let origin = match &request.subject {
         Subject::Egress { .. } => {
             let entries = firewall::read(&place.folder())?.entries;
-            // The newest is the last.
-            let own = entries.into_iter().rev().map(|entry| entry.rule);
-            own.into_iter()
-                .find(|rule| rule.request.as_deref() == Some(request.id.as_str()))
-                .map(|rule| rule.origin)
+            let at = SystemTime::UNIX_EPOCH + Duration::from_secs(decision.at);
+            let mut own = entries.into_iter().map(|entry| entry.rule);
+            let said = |rule: &Rule| {
+                rule.request.as_deref() == Some(request.id.as_str()) && rule.at == Some(at)
+            };
+            own.find(said).map(|rule| rule.origin)
         }
         Subject::Port { service, .. } => {
             registry::read(&place.root)?.named(service).map(|service| service.origin.clone())
@@ -239,5 +240,8 @@ fn said(place: &Place, request: &Request, decision: &Decision) -> Result<String,
         (Lifetime::Until { .. }, _) => answer.lifetime.to_string(),
         (Lifetime::Once | Lifetime::Session, None) | (Lifetime::Always, _) => "always".to_owned(),
     };
+    if answer.verdict == Verdict::Deny && request.denial_is_no_rule() {
+        return Ok(format!("{verb}: {what}; no rule is changed by it"));
+    }
     Ok(format!("{verb}: {what}, for {whom}, {time}{place}"))
 }

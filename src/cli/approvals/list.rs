@@ -58,7 +58,7 @@ pub(super) fn cases(args: &ListArgs, place: &Place) -> Result<Vec<Case>, Failure
     if args.all {
         filter = Filter { standing: None, ..filter };
     }
-    let mut desk = Desk::new(place)?;
+    let mut desk = Desk::new(place);
     let found = approvals::list(&state, &filter)?;
     found.into_iter().map(|request| desk.case(&state, request)).collect()
 }

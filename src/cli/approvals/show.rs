@@ -20,7 +20,7 @@ pub(super) fn run(args: &ShowArgs) -> Result<u8, Failure> {
     let place = Place::find()?;
     let state = place.look()?;
     let found = find(state.as_ref(), std::slice::from_ref(&args.id))?;
-    let mut desk = Desk::new(&place)?;
+    let mut desk = Desk::new(&place);
     for request in found {
         let Some(state) = &state else { continue };
         let case = desk.case(state, request)?;

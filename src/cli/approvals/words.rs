@@ -3,7 +3,7 @@
 
 use super::Case;
 use crate::approvals::{Decision, Request, Standing, Subject, Verdict};
-use crate::firewall::store::write::stamp;
+use crate::firewall::store::write::{LAST, stamp};
 use std::time::{Duration, SystemTime};
 
 /// One row each, and the doubts below.
@@ -89,8 +89,11 @@ pub(super) fn page(case: &Case, now: SystemTime) -> String {
 struct Page(String);
 
 impl Page {
+    /// Spaces in a row are shown as one: with enough of them a stranger's text would begin a line of its own
+    /// where the terminal breaks it, and look like a row.
     fn row(&mut self, name: &str, text: String) {
-        self.0 += &format!("{name:<10} {text}\n");
+        let text: Vec<&str> = text.split_whitespace().collect();
+        self.0 += &format!("{name:<10} {}\n", text.join(" "));
     }
 
     fn maybe(&mut self, name: &str, text: Option<impl ToString>) {
@@ -151,9 +154,9 @@ pub(super) fn tool(request: &Request) -> String {
 }
 
 fn moment(seconds: u64) -> String {
-    let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
     // The database is a file: what stands there may be no time.
-    time.filter(|time| *time < SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_800))
+    let time = Some(seconds).filter(|seconds| *seconds <= LAST);
+    time.map(|seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
         .map_or_else(|| "at no known time".to_owned(), stamp)
 }
 

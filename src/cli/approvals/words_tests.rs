@@ -11,10 +11,10 @@ fn now() -> SystemTime {
 }
 
 fn egress(standing: Standing) -> Case {
-    let asker = Asker {
-        connector: "search".parse().unwrap(),
-        tool: Some("cloned.mcp.web.search@v1".parse().unwrap()),
-    };
+    let asker = Asker::connector(
+        "search".parse().unwrap(),
+        Some("cloned.mcp.web.search@v1".parse().unwrap()),
+    );
     let host = "api.githib.com".parse().unwrap();
     let subject = Subject::Egress { host, port: 443, private: false };
     let latest = Occurrence {
@@ -43,7 +43,7 @@ fn egress(standing: Standing) -> Case {
 }
 
 fn port() -> Case {
-    let asker = Asker { connector: "web".parse().unwrap(), tool: None };
+    let asker = Asker::connector("web".parse().unwrap(), None);
     let subject = Subject::Port {
         service: "web".parse().unwrap(),
         proto: crate::ports::Proto::Tcp,

@@ -2,6 +2,7 @@
 
 use crate::cli::ui;
 use crate::compose::check::{self, Checked};
+use crate::compose::fix::{Left, View, Why};
 use crate::compose::project::{Rejection, Request};
 use crate::compose::report::Report;
 use crate::compose::{disk, fix, rules};
@@ -20,8 +21,9 @@ use std::path::{Path, PathBuf};
 /// Several files are merged, as `docker compose -f A -f B` merges them. Without a file it takes those that
 /// docker compose would take here. Every service is judged, whatever its profiles.
 ///
-/// A comment above a line, `# jail: allow RULE because REASON`, or a label `jail.allow.RULE: REASON` of the
-/// service, allows what is found there.
+/// A comment above a line, `# jail: allow RULE because REASON`, allows one value of one service there, or, with
+/// `for NAME, NAME` before `because`, of the services that it names. A label `jail.allow.RULE: REASON` allows
+/// what the rule finds in its service.
 ///
 /// Exit code: 0 clean, 1 findings at or above `--fail-on`, 2 a file could not be read or understood.
 #[derive(Debug, Args)]
@@ -65,7 +67,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<u8, Failure> {
     let fixed = if args.fix { mend(&request, args)? } else { Vec::new() };
     let (about, findings, allowed) = match check::check(&request, &args.profile, &disk::read) {
         Ok(checked) => {
-            let Checked { found, allowed, services, files } = checked;
+            let Checked { found, allowed, services, files, root: _ } = checked;
             let findings: Vec<Finding> = found.into_iter().map(|it| it.finding).collect();
             ((files, services), findings, allowed)
         }
@@ -74,8 +76,9 @@ pub(super) fn run(args: &CheckArgs) -> Result<u8, Failure> {
         }
         Err(Rejection::Unreadable(failure)) => return Err(failure),
     };
-    let mut findings = findings;
-    findings.iter_mut().for_each(|finding| shorten(finding, &cwd));
+    let (mut findings, mut allowed) = (findings, allowed);
+    let places = findings.iter_mut().chain(allowed.iter_mut().map(|it| &mut it.finding));
+    places.for_each(|finding| shorten(finding, &cwd));
     let report = Report::new(about, findings, allowed, args.fail_on, fixed);
     let text = if args.sarif {
         json(&sarif::log(&rules::ALL, &report.findings.iter().collect::<Vec<_>>()))?
@@ -103,32 +106,35 @@ fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
     Ok(format!("{json}\n"))
 }
 
-/// What was done.
+/// What was done. Every service is judged, whatever its profiles: an edit for one can change another. Only the
+/// project's own files are changed: what `extends` or `include` take in is others', too.
 fn mend(request: &Request, args: &CheckArgs) -> Result<Vec<String>, Failure> {
-    let checked = match check::check(request, &args.profile, &disk::read) {
-        Ok(checked) => checked,
+    let wanted = match check::check(request, &args.profile, &disk::read) {
+        Ok(checked) => checked.services,
         // What is wrong is said by the check that follows.
         Err(Rejection::Wrong(_)) => return Ok(Vec::new()),
         Err(Rejection::Unreadable(failure)) => return Err(failure),
     };
     let mut texts = BTreeMap::new();
     let mut before = BTreeMap::new();
-    for path in checked.files {
-        let failed = |error: io::Error| crate::policy::load::cannot_read(&path, &error);
-        let facts = fs::symlink_metadata(&path).map_err(failed)?;
-        let text = fs::read_to_string(&path).map_err(failed)?;
+    for path in &request.files {
+        let failed = |error: io::Error| crate::policy::load::cannot_read(path, &error);
+        let facts = fs::symlink_metadata(path).map_err(failed)?;
+        let text = fs::read_to_string(path).map_err(failed)?;
         if !facts.is_symlink() {
             before.insert(path.clone(), (facts, text.clone()));
-            texts.insert(path, text);
+            texts.insert(path.clone(), text);
         }
     }
-    let mended = fix::mend(&mut texts, &|texts| {
+    let judge = |texts: &BTreeMap<PathBuf, String>| {
         let reader = |path: &Path, most: usize| match texts.get(path) {
             Some(text) => Ok(text.clone().into_bytes()),
             None => disk::read(path, most),
         };
-        check::check(request, &args.profile, &reader).ok().map(|checked| checked.found)
-    });
+        let checked = check::check(request, &[], &reader).ok()?;
+        Some(View { found: checked.found, root: checked.root })
+    };
+    let mended = fix::mend(&mut texts, &judge, &|service| wanted.iter().any(|it| it == service));
     for (path, (facts, old)) in &before {
         let Some(text) = texts.get(path).filter(|text| *text != old) else { continue };
         if !FILES.replace(path, Some(facts), text)? {
@@ -136,8 +142,21 @@ fn mend(request: &Request, args: &CheckArgs) -> Result<Vec<String>, Failure> {
             return Err(Failure::new(Kind::Io, what).hint("do it again"));
         }
     }
-    for what in &mended.not_done {
-        ui::line(&format!("not mended, its layout is not understood: {what}"));
+    for left in &mended.not_done {
+        ui::line(&format!("not mended, {}: {}", why(left, request), left.what));
     }
     Ok(mended.done)
+}
+
+fn why(left: &Left, request: &Request) -> &'static str {
+    match left.why {
+        Why::Layout => "its layout is not understood",
+        Why::More => "something else would change with it",
+        Why::File if request.files.contains(&left.file) => {
+            "the file is a link; name the file that it leads to"
+        }
+        Why::File => {
+            "its file is taken in by `extends` or `include`, and may be of other projects, too"
+        }
+    }
 }

@@ -15,9 +15,13 @@ const MOST: usize = 64;
 /// Judges the compose files of the top folder, and those of `docker/`.
 pub(super) fn section(top: &Path) -> Section {
     let mut projects = Vec::new();
-    let own = disk::in_folder(top);
-    if !own.is_empty() {
-        projects.push((own, Vec::new()));
+    let mut notes = Vec::new();
+    match disk::has_project(top) {
+        // Without a file: those that `docker compose` would take there.
+        Ok(true) => projects.push((Vec::new(), Vec::new())),
+        Ok(false) => {}
+        // It may be a file of another program's, in another form.
+        Err(failure) => notes.push(format!("the top folder has no compose file, and {failure}")),
     }
     let folder = top.join("docker");
     match in_docker(&folder) {
@@ -34,13 +38,14 @@ pub(super) fn section(top: &Path) -> Section {
     }
     if projects.is_empty() {
         let note = "there is no compose file in the top folder or in docker/".to_owned();
-        return Section { notes: vec![note], ..Section::looked("compose", Vec::new()) };
+        notes.insert(0, note);
+        return Section { notes, ..Section::looked("compose", Vec::new()) };
     }
-    let mut section = Section::looked("compose", Vec::new());
+    let mut section = Section { notes, ..Section::looked("compose", Vec::new()) };
     for (files, env) in projects {
-        let shown: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
         match judged(&files, &env, top) {
-            Ok((findings, allowed)) => {
+            Ok((files, findings, allowed)) => {
+                let shown: Vec<_> = files.iter().map(|it| it.display().to_string()).collect();
                 section.notes.push(format!("judged {}, {allowed} allowed", shown.join(" with ")));
                 section.findings.extend(findings);
             }
@@ -53,16 +58,20 @@ pub(super) fn section(top: &Path) -> Section {
     section
 }
 
-/// What is found, and how much was allowed.
-fn judged(files: &[PathBuf], env: &[PathBuf], top: &Path) -> Result<(Vec<Finding>, usize), String> {
+/// The files, what is found, and how much was allowed.
+fn judged(
+    files: &[PathBuf],
+    env: &[PathBuf],
+    top: &Path,
+) -> Result<(Vec<PathBuf>, Vec<Finding>, usize), String> {
     let request: Request = disk::request(files, env, top).map_err(|failure| failure.what)?;
     match check::check(&request, &[], &disk::read) {
         Ok(Checked { found, allowed, .. }) => {
             // `jail doctor --fix` edits no compose file.
             let plain = |it: check::Judged| Finding { safe_fix: false, ..it.finding };
-            Ok((found.into_iter().map(plain).collect(), allowed.len()))
+            Ok((request.files, found.into_iter().map(plain).collect(), allowed.len()))
         }
-        Err(Rejection::Wrong(problems)) => Ok((check::wrong(&problems), 0)),
+        Err(Rejection::Wrong(problems)) => Ok((request.files, check::wrong(&problems), 0)),
         Err(Rejection::Unreadable(failure)) => Err(failure.what),
     }
 }

@@ -2,13 +2,13 @@
 
 use super::look::parsed;
 use crate::approvals::{
-    self, Asker, Decision, MOST_OF_ONE, Occurrence, Recorded, RequestId, Standing, Subject,
+    self, AGENT, Asker, Decision, MOST_OF_ONE, Occurrence, Recorded, RequestId, Standing, Subject,
 };
 use crate::audit::{self, Asked, Event, RunId, Text};
 use crate::failure::{Failure, Kind};
 use crate::firewall::address::not_public;
-use crate::firewall::store::target;
-use crate::firewall::{Endpoint, Host, HostPattern};
+use crate::firewall::store::{self as firewall, Folder, target};
+use crate::firewall::{Effect, Endpoint, Host, HostPattern};
 use crate::policy::load::{self, Sources, WorkspaceRoot};
 use crate::policy::{ConnectorName, Overrides, ToolId};
 use crate::state::{PATIENCE, State};
@@ -17,7 +17,7 @@ use rmcp::model::ProgressNotificationParam;
 use rmcp::service::RequestContext;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Domains in one call.
 const MOST: usize = 16;
@@ -27,8 +27,6 @@ const LONGEST: usize = 500;
 const PAUSE: Duration = Duration::from_millis(300);
 /// Between two words about how far it is.
 const PROGRESS: Duration = Duration::from_secs(2);
-/// Who asks for the whole workspace without a tool.
-const AGENT: &str = "jail-mcp";
 
 /// For whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -203,7 +201,7 @@ fn ask(
     let mut state = State::open(root, PATIENCE)?;
     let mut wanted = Vec::new();
     for endpoint in endpoints {
-        let id = write(&mut state, root, (&asker, &endpoint), arguments, client)?;
+        let id = write(&mut state, (root, sources), (&asker, &endpoint), arguments, client)?;
         wanted.push(Wanted { endpoint, id });
     }
     Ok(wanted)
@@ -212,19 +210,23 @@ fn ask(
 /// On record first, as what a connector asks for.
 fn write(
     state: &mut State,
-    root: &WorkspaceRoot,
+    (root, sources): (&WorkspaceRoot, &Sources),
     (asker, endpoint): (&Asker, &Endpoint),
     arguments: &Arguments,
     client: &Text,
 ) -> Result<RequestId, Failure> {
     let subject = subject(endpoint);
+    let id = RequestId::of(asker, &subject);
+    if counts(root, sources, &id)? {
+        return Ok(id);
+    }
     let reason = Text::new(&format!("for {}: {}", arguments.scope.name(), arguments.reason));
     let log = audit::path_for(Some(&root.path), None, None)
         .ok_or_else(|| Failure::new(Kind::Io, "there is no place for the audit log"))?;
     audit::Log::open(&log)?.append(&Event::Asked(Asked {
         // It names this request: it belongs to no run.
         run: RunId::fresh(),
-        request: RequestId::of(asker, &subject).as_str().into(),
+        request: id.as_str().into(),
         object: subject.to_string().into(),
         reason: reason.clone(),
         door: None,
@@ -247,6 +249,17 @@ fn write(
     }
 }
 
+/// Does a rule still say what was answered before? Then there is nothing to ask.
+fn counts(root: &WorkspaceRoot, sources: &Sources, id: &RequestId) -> Result<bool, Failure> {
+    let overlay = firewall::read(&Folder::new(root, sources.home.as_deref()))?;
+    let now = SystemTime::now();
+    Ok(overlay.rules().0.iter().any(|rule| {
+        rule.request.as_deref() == Some(id.as_str())
+            && rule.effect == Effect::Allow
+            && rule.expires.is_none_or(|end| now < end)
+    }))
+}
+
 fn subject(endpoint: &Endpoint) -> Subject {
     let private = match &endpoint.host {
         HostPattern::Exact(Host::Address(address)) => not_public(*address).is_some(),
@@ -259,7 +272,7 @@ fn subject(endpoint: &Endpoint) -> Subject {
 fn asker(arguments: &Arguments, sources: &Sources) -> Result<Asker, Failure> {
     let Some(text) = arguments.tool_id.as_deref() else {
         if arguments.scope == Scope::Global {
-            return Ok(Asker { connector: parsed("tool_id", AGENT)?, tool: None });
+            return Ok(Asker { agent: true, ..Asker::connector(parsed("tool_id", AGENT)?, None) });
         }
         let what = format!("the scope `{}` needs a `tool_id`", arguments.scope.name());
         return Err(Failure::new(Kind::Usage, what));
@@ -292,7 +305,8 @@ fn asker(arguments: &Arguments, sources: &Sources) -> Result<Asker, Failure> {
 }
 
 fn of(connector: ConnectorName, tool: ToolId, scope: Scope) -> Asker {
-    Asker { connector, tool: (scope == Scope::Tool).then_some(tool) }
+    let tool = (scope == Scope::Tool).then_some(tool);
+    Asker { agent: true, ..Asker::connector(connector, tool) }
 }
 
 fn command(scope: Scope, wanted: &[Wanted]) -> String {

@@ -2,7 +2,9 @@
 
 use super::{Bench, rules};
 use crate::compose::node::Node;
+use crate::compose::paths::clean;
 use crate::policy::expect::shown;
+use std::path::Path;
 
 rules! {
     DEVICE = "compose.device", Warning,
@@ -48,7 +50,29 @@ const RAW: &[&str] = &[
     "/dev/cuse",
     "/dev/snapshot",
     "/dev/btrfs-control",
+    "/dev/sg",
+    "/dev/bsg",
+    "/dev/block",
+    "/dev/char",
+    "/dev/nbd",
+    "/dev/rbd",
+    "/dev/drbd",
+    "/dev/bcache",
+    "/dev/zd",
+    "/dev/zvol",
+    "/dev/zram",
+    "/dev/ram",
+    "/dev/pmem",
+    "/dev/dax",
+    "/dev/mtd",
+    "/dev/nvram",
+    "/dev/cpu",
+    "/dev/vcs",
+    "/dev/oldmem",
 ];
+
+/// What starts so and is none: serial lines, and the memory of enclaves.
+const NOT_RAW: &[&str] = &["/dev/ttyUSB", "/dev/ttyACM", "/dev/ttyS", "/dev/ttyAMA", "/dev/sgx"];
 
 const GPUS: &[&str] = &["/dev/dri", "/dev/nvidia", "/dev/kfd", "nvidia.com/gpu", "amd.com/gpu"];
 
@@ -57,9 +81,11 @@ pub(super) fn judge(bench: &mut Bench<'_>) {
     for item in service.find(&["devices"]).map(Node::items).unwrap_or_default() {
         let source = item.get("source").and_then(Node::text).unwrap_or_default();
         let evidence = format!("devices: {}", shown(source, 60));
-        let starts = |names: &[&str]| names.iter().any(|name| source.starts_with(name));
+        // `/dev//sda` and `/dev/./sda` are `/dev/sda`.
+        let path = clean(Path::new(source)).display().to_string();
+        let starts = |names: &[&str]| names.iter().any(|name| path.starts_with(name));
         let fix = "take it out of `devices`";
-        if source == "/dev" || source == "/" || starts(RAW) {
+        if path == "/dev" || path == "/" || starts(RAW) && !starts(NOT_RAW) {
             bench.find(&RAW_DEVICE, &item.spot, evidence, fix);
         } else if starts(GPUS) {
             bench.find(&GPU, &item.spot, evidence, "allow it with the reason");

@@ -3,6 +3,7 @@
 use super::{Bench, rules};
 use crate::compose::fix::Edit;
 use crate::compose::node::Spot;
+use crate::compose::profiles::{self, Profile};
 use crate::policy::expect::shown;
 
 rules! {
@@ -12,6 +13,9 @@ rules! {
     SECCOMP_DEFAULT = "compose.seccomp-default", Info,
         "the engine's own seccomp profile",
         "It is made for any program, and differs between engines. `jail seccomp show` prints narrower ones.";
+    SECCOMP_FILE = "compose.seccomp-file", Warning,
+        "a seccomp profile that cannot be read",
+        "Nobody can say what it allows. docker compose does not start the service; whoever puts a file there decides.";
     MODULE_OFF = "compose.security-module-off", Error,
         "AppArmor or SELinux is off",
         "They stop writes to /proc and /sys, and mounts, where a capability or a hole would allow them.";
@@ -54,7 +58,8 @@ fn security_options(bench: &mut Bench<'_>) {
     let service = bench.service;
     let mut seccomp = false;
     for (option, spot) in service.texts("security_opt") {
-        let (name, value) = option.split_once([':', '=']).unwrap_or((option, ""));
+        let pair = option.split_once('=').or_else(|| option.split_once(':'));
+        let (name, value) = pair.unwrap_or((option, ""));
         let evidence = format!("security_opt: {}", shown(option, 80));
         let out = format!("take `{}` out of `security_opt`", shown(option, 80));
         match (name, value) {
@@ -62,7 +67,12 @@ fn security_options(bench: &mut Bench<'_>) {
                 seccomp = true;
                 bench.find(&SECCOMP_OFF, spot, evidence, out);
             }
-            ("seccomp", _) => seccomp = true,
+            // The engine's own, as if nothing were said.
+            ("seccomp", "builtin") => {}
+            ("seccomp", _) => {
+                seccomp = true;
+                profile(bench, option, spot);
+            }
             ("apparmor", "unconfined") | ("label", "disable") => {
                 bench.find(&MODULE_OFF, spot, evidence, out);
             }
@@ -83,6 +93,27 @@ fn security_options(bench: &mut Bench<'_>) {
         let fix = "`seccomp=PATH` in `security_opt`, with a profile of `jail seccomp show`";
         let spot = service.place_of("security_opt");
         bench.find(&SECCOMP_DEFAULT, &spot, "no `seccomp=` in `security_opt`", fix);
+    }
+}
+
+/// A profile that refuses nothing is none.
+fn profile(bench: &mut Bench<'_>, option: &str, spot: &Spot) {
+    let Some(path) = profiles::path_of(option) else { return };
+    let fix = "a profile of `jail seccomp show`";
+    let said = format!("security_opt: {}", shown(option, 80));
+    match bench.project.profiles.get(&bench.project.path(path)) {
+        Some(Profile::Refuses) => {}
+        Some(Profile::Allows(action)) => {
+            let evidence = format!("{said} has `defaultAction` {action}");
+            bench.find(&SECCOMP_OFF, spot, evidence, fix);
+        }
+        Some(Profile::Unknown(why)) => {
+            let evidence = format!("{said}: {}", shown(why, 120));
+            bench.find(&SECCOMP_FILE, spot, evidence, fix);
+        }
+        None => {
+            bench.find(&SECCOMP_FILE, spot, format!("{said} was not read"), fix);
+        }
     }
 }
 

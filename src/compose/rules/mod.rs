@@ -96,7 +96,7 @@ impl Judged {
     }
 }
 
-/// Judges every service, in the order of the file.
+/// Judges every service, in the order of the file, and then what they share.
 pub fn judge(project: &Project) -> Vec<Judged> {
     let mut all = Vec::new();
     for service in &project.services {
@@ -124,6 +124,7 @@ pub fn judge(project: &Project) -> Vec<Judged> {
         }
         all.append(&mut bench.found);
     }
+    all.append(&mut secrets::judge_shared(project));
     all
 }
 

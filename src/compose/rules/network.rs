@@ -3,7 +3,7 @@
 use super::{Bench, rules};
 use crate::compose::fields::flag;
 use crate::compose::fix::Edit;
-use crate::compose::node::Node;
+use crate::compose::node::{Node, Spot};
 use crate::compose::ports::Port;
 use crate::policy::expect::shown;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -19,6 +19,10 @@ rules! {
     SHARED_NETWORK = "compose.shared-network", Warning,
         "the network of another container",
         "The two reach what the other one has on its loopback, and have one way out.";
+    UNPROTECTED = "compose.unprotected-network", Error,
+        "a network on which other machines reach its containers",
+        "Packets of other machines are led to the containers' own addresses: to published ports whatever address they are \
+         published on, `127.0.0.1:` too, and with `nat-unprotected` to every port.";
     OPEN_EGRESS = "compose.open-egress", Warning,
         "a network with a way out",
         "What is read or made inside can be sent to any address, and anything can be fetched. A network that is \
@@ -96,10 +100,25 @@ fn egress(bench: &mut Bench<'_>) {
             |field: &str| network.and_then(|it| it.get(field)).and_then(Node::text).and_then(flag);
         let internal = flagged("internal") == Some(true);
         all_internal &= internal;
+        unprotected(bench, &name, &spot);
         let external = network.and_then(|it| it.get("external"));
         let external = external.is_some_and(|it| it.text().and_then(flag) != Some(false));
         let quoted = shown(&name, 60);
-        if external {
+        let engines = bench.project.engines_network(&name);
+        if engines == Some("host") {
+            all_internal = false;
+            let fix = "take the network out, and publish on 127.0.0.1 what must be reached";
+            bench.find(&HOST_NETWORK, &spot, format!("network `{quoted}` is the host's"), fix);
+        } else if engines == Some("none") {
+            all_internal = false;
+        } else if engines == Some("bridge") {
+            all_internal = false;
+            let evidence = format!("network `{quoted}` is the engine's default bridge");
+            let fix = format!(
+                "a network of the project's own: `networks.{quoted}` with `internal: true`"
+            );
+            bench.find(&OPEN_EGRESS, &spot, evidence, fix);
+        } else if external {
             all_internal = false;
             let evidence = format!("network `{quoted}` is external");
             let fix = format!(
@@ -123,6 +142,29 @@ fn egress(bench: &mut Bench<'_>) {
         let evidence = format!("{} is published, and every network is internal", port.shown());
         let fix = "add a network whose containers have a dead gateway (docs/containers.md), or take `ports` out";
         bench.find(&UNREACHABLE_PORT, &port.spot, evidence, fix);
+    }
+}
+
+/// What docker's bridge lets in from other machines.
+fn unprotected(bench: &mut Bench<'_>, name: &str, spot: &Spot) {
+    const MODES: &[&str] = &["routed", "nat-unprotected"];
+    let Some(network) = bench.project.network(name) else { return };
+    let internal = network.get("internal").and_then(Node::text).and_then(flag) == Some(true);
+    let options = network.get("driver_opts").map(Node::entries).unwrap_or_default();
+    for entry in options.iter().filter(|_| !internal) {
+        let Some(option) = entry.key.strip_prefix("com.docker.network.bridge.") else { continue };
+        let value = entry.value.text().unwrap_or_default().trim();
+        let open = match option {
+            "gateway_mode_ipv4" | "gateway_mode_ipv6" => MODES.contains(&value),
+            "trusted_host_interfaces" => !value.is_empty(),
+            _ => false,
+        };
+        if open {
+            let (name, value) = (shown(name, 60), shown(value, 40));
+            let evidence = format!("network `{name}` has {option}: {value}");
+            let fix = format!("take `{}` out of `networks.{name}.driver_opts`", entry.key);
+            bench.find(&UNPROTECTED, spot, evidence, fix);
+        }
     }
 }
 

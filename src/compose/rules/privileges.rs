@@ -86,14 +86,19 @@ fn privileged(bench: &mut Bench<'_>) {
             if text("user").is_some_and(is_root) {
                 let evidence = format!("{hook}: user: root");
                 bench.find(&ROOT_USER, &item.spot, evidence, "take `user` out of the hook");
+            } else if text("user").and_then(|it| it.split_once(':')).is_some_and(|it| is_root(it.1))
+            {
+                let evidence = format!("{hook}: the group of `user` is root");
+                bench.find(&ROOT_GROUP, &item.spot, evidence, "take the group out of the hook");
             }
         }
     }
 }
 
+/// Engines read numbers as Atoi does: `+0` and `-0` are root, too.
 fn is_root(user: &str) -> bool {
     let name = user.split(':').next().unwrap_or(user).trim();
-    name == "root" || !name.is_empty() && name.bytes().all(|byte| byte == b'0')
+    name == "root" || name.parse::<i64>() == Ok(0)
 }
 
 fn user(bench: &mut Bench<'_>) {
@@ -117,7 +122,8 @@ fn user(bench: &mut Bench<'_>) {
 fn groups(bench: &mut Bench<'_>) {
     let service = bench.service;
     for (group, spot) in service.texts("group_add") {
-        if GROUPS.contains(&group) {
+        if GROUPS.contains(&group) || is_root(group) {
+            let group = shown(group, 40);
             let evidence = format!("group_add: {group}");
             bench.find(&ROOT_GROUP, spot, evidence, format!("take `{group}` out of `group_add`"));
         }

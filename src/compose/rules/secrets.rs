@@ -1,7 +1,10 @@
 //! Secrets where they do not belong.
 
-use super::{Bench, rules};
-use crate::compose::node::{Node, Scalar, Spot, Value};
+use super::{Bench, Judged, rules};
+use crate::compose::model::Project;
+use crate::compose::node::{Entry, Node, Spot, Value};
+use crate::compose::secret::{is_literal, is_secret_line, is_secret_name, is_secret_word};
+use crate::doctor::finding::Finding;
 use crate::policy::expect::shown;
 
 rules! {
@@ -17,83 +20,30 @@ rules! {
         "Everything that is or will be in it is in the container, also what was meant for compose alone.";
 }
 
-/// Parts of names whose values are secret.
-const NAMES: &[&str] = &[
-    "PASSWORD",
-    "PASSWD",
-    "PASSPHRASE",
-    "SECRET",
-    "TOKEN",
-    "APIKEY",
-    "API_KEY",
-    "ACCESS_KEY",
-    "PRIVATE_KEY",
-    "CREDENTIAL",
-    "AUTH_KEY",
-    "ENCRYPTION_KEY",
-    "SIGNING_KEY",
-    "_PAT",
-];
-
-/// Ends of such names that say where the secret is, or about it.
-const NOT_SECRET: &[&str] = &[
-    "_FILE", "_PATH", "_URL", "_URI", "_HOST", "_NAME", "_ID", "_TTL", "_EXPIRY", "_LENGTH",
-    "_LIMIT", "_HEADER",
-];
-
-/// How secrets of services begin.
-const STARTS: &[&str] = &[
-    "AKIA",
-    "ASIA",
-    "ghp_",
-    "gho_",
-    "ghs_",
-    "github_pat_",
-    "glpat-",
-    "sk-",
-    "sk_live_",
-    "rk_live_",
-    "xoxb-",
-    "xoxp-",
-    "xapp-",
-    "AIza",
-    "npm_",
-    "hf_",
-    "-----BEGIN",
-    "eyJhbGci",
-    "dop_v1_",
-    "pypi-",
-];
+const A_FILE: &str =
+    "a file: `secrets: [NAME]`, and NAME_FILE=/run/secrets/NAME where the image reads that";
 
 pub(super) fn judge(bench: &mut Bench<'_>) {
     let service = bench.service;
-    let fix =
-        "a file: `secrets: [NAME]`, and NAME_FILE=/run/secrets/NAME where the image reads that";
-    for path in [&["environment"][..], &["build", "args"], &["labels"]] {
+    for path in [
+        &["environment"][..],
+        &["build", "args"],
+        &["labels"],
+        &["annotations"],
+        &["logging", "options"],
+    ] {
         let Some(node) = service.find(path) else { continue };
-        for entry in node.entries() {
-            let key = shown(&entry.key, 60);
-            let at: &Spot = if entry.value.is_null() { &entry.at } else { &entry.value.spot };
-            let named = is_secret_name(&entry.key);
-            let Value::Scalar(scalar) = &entry.value.value else {
-                if named && path == ["environment"] && entry.value.is_null() {
-                    let evidence = format!("{key} comes from the environment");
-                    bench.find(&ENVIRONMENT, at, evidence, fix);
-                }
-                continue;
-            };
-            if is_literal(scalar, named) {
-                let evidence = format!("{}: {key} is written out", path.join("."));
-                bench.find(&LITERAL, at, evidence, fix);
-            } else if named && path != ["labels"] && !scalar.text.is_empty()
-                || named && scalar.fallback.is_some()
-            {
-                let evidence = format!("{}: {key} is filled in from a variable", path.join("."));
-                bench.find(&ENVIRONMENT, at, evidence, fix);
-            }
+        node.entries().iter().for_each(|entry| named(bench, &path.join("."), entry));
+    }
+    hooks(bench);
+    for name in ["command", "entrypoint"] {
+        if let Some(node) = service.find(&[name]) {
+            words(bench, name, node);
         }
     }
-    words(bench);
+    if let Some(node) = service.find(&["healthcheck", "test"]) {
+        words(bench, "healthcheck.test", node);
+    }
     for item in service.find(&["env_file"]).map(Node::items).unwrap_or_default() {
         let path = item.text().or_else(|| item.get("path")?.text()).unwrap_or_default();
         let name = path.rsplit('/').next().unwrap_or(path);
@@ -102,88 +52,118 @@ pub(super) fn judge(bench: &mut Bench<'_>) {
     }
 }
 
-/// Commands are shown by `ps` and `docker inspect`.
-fn words(bench: &mut Bench<'_>) {
+/// One name with its value.
+fn named(bench: &mut Bench<'_>, place: &str, entry: &Entry) {
+    let key = shown(&entry.key, 60);
+    let at: &Spot = if entry.value.is_null() { &entry.at } else { &entry.value.spot };
+    let named = is_secret_name(&entry.key);
+    let Value::Scalar(scalar) = &entry.value.value else {
+        if named && place == "environment" && entry.value.is_null() {
+            let evidence = format!("{key} comes from the environment");
+            bench.find(&ENVIRONMENT, at, evidence, A_FILE);
+        }
+        return;
+    };
+    let fallback = scalar.fallback.as_ref().unwrap_or(&scalar.text);
+    if is_literal(fallback, &entry.key) {
+        bench.find(&LITERAL, at, format!("{place}: {key} is written out"), A_FILE);
+    } else if named && scalar.fallback.is_some() {
+        let evidence = format!("{place}: {key} is filled in from a variable");
+        bench.find(&ENVIRONMENT, at, evidence, A_FILE);
+    }
+}
+
+/// Hooks are commands with an environment of their own.
+fn hooks(bench: &mut Bench<'_>) {
     let service = bench.service;
-    for name in ["command", "entrypoint"] {
-        let Some(node) = service.find(&[name]) else { continue };
-        let own = node.text().is_some().then_some(node);
-        for item in own.into_iter().chain(node.items()) {
-            let Value::Scalar(scalar) = &item.value else { continue };
-            let text = scalar.fallback.as_ref().unwrap_or(&scalar.text);
-            let plain = |word: &str| {
-                let (name, value) =
-                    word.trim_start_matches('-').split_once('=').unwrap_or(("", word));
-                let name = name.replace('-', "_");
-                looks_secret(value)
-                    || is_secret_name(&name) && !value.is_empty() && !value.starts_with('$')
-            };
-            if text.split_whitespace().any(plain) {
-                let fix = "a file below /run/secrets, which the program is told to read";
-                bench.find(&LITERAL, &item.spot, format!("{name} has a secret in it"), fix);
+    for hook in ["post_start", "pre_stop"] {
+        for item in service.find(&[hook]).map(Node::items).unwrap_or_default() {
+            if let Some(command) = item.get("command") {
+                words(bench, &format!("{hook}.command"), command);
+            }
+            let Some(node) = item.get("environment") else { continue };
+            let place = format!("{hook}.environment");
+            node.entries().iter().for_each(|entry| named(bench, &place, entry));
+            // A list of K=V.
+            words(bench, &place, node);
+        }
+    }
+}
+
+/// Commands are shown by `ps` and `docker inspect`.
+fn words(bench: &mut Bench<'_>, place: &str, node: &Node) {
+    let own = node.text().is_some().then_some(node);
+    // What the word before says of the next one.
+    let mut before = String::new();
+    for item in own.into_iter().chain(node.items()) {
+        let Value::Scalar(scalar) = &item.value else { continue };
+        let text = scalar.fallback.as_ref().unwrap_or(&scalar.text);
+        // Where a variable is not set nothing stands between two blanks, which is a word as well.
+        let all: Vec<&str> = match scalar.fallback {
+            Some(_) => text.split(' ').collect(),
+            None if text.is_empty() => vec![""],
+            None => text.split_whitespace().collect(),
+        };
+        let mut secret = false;
+        for word in all {
+            let word = word.trim_matches(['"', '\'']);
+            secret |= is_secret_word(word, &before);
+            before = word.to_owned();
+        }
+        if secret {
+            let fix = "a file below /run/secrets, which the program is told to read";
+            bench.find(&LITERAL, &item.spot, format!("{place} has a secret in it"), fix);
+        }
+    }
+}
+
+/// What services share: options of volumes, and texts of configs.
+pub(super) fn judge_shared(project: &Project) -> Vec<Judged> {
+    let mut found = Vec::new();
+    let section = |name: &str| project.root.get(name).map(Node::entries).unwrap_or_default();
+    for volume in section("volumes") {
+        let subject = format!("volume {}", shown(&volume.key, 60));
+        let options = volume.value.get("driver_opts").map(Node::entries).unwrap_or_default();
+        for entry in options {
+            let text = written(&entry.value);
+            let pairs = text.split(',').filter_map(|pair| pair.split_once('='));
+            let inner = entry.key == "o" && { pairs }.any(|(name, value)| is_literal(value, name));
+            if inner || is_literal(text, &entry.key) {
+                let evidence = format!("driver_opts: {} has a secret in it", shown(&entry.key, 60));
+                let fix = "a file of credentials that only root can read: `credentials=PATH`";
+                found.push(shared(subject.clone(), &entry.value.spot, evidence, fix));
             }
         }
     }
-}
-
-fn is_secret_name(name: &str) -> bool {
-    let name = name.to_ascii_uppercase();
-    NAMES.iter().any(|part| name.contains(part) || name == part.trim_start_matches('_'))
-        && !NOT_SECRET.iter().any(|end| name.ends_with(end))
-}
-
-/// The value, or what takes its place where a variable is not set, is a secret.
-fn is_literal(scalar: &Scalar, named: bool) -> bool {
-    let text = scalar.fallback.as_ref().unwrap_or(&scalar.text).trim();
-    let word =
-        ["", "true", "false", "0", "1", "yes", "no", "none", "null", "file", "changeit-by-file"];
-    looks_secret(text)
-        || named
-            && !word.contains(&text.to_ascii_lowercase().as_str())
-            && !text.starts_with("/run/secrets")
-}
-
-fn looks_secret(text: &str) -> bool {
-    let start = STARTS.iter().any(|start| text.starts_with(start) && text.len() >= start.len() + 8);
-    start || password_in_url(text)
-}
-
-/// `scheme://user:password@host`.
-fn password_in_url(text: &str) -> bool {
-    let Some((_, rest)) = text.split_once("://") else { return false };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
-    let Some((user, _)) = authority.rsplit_once('@') else { return false };
-    user.split_once(':')
-        .is_some_and(|(_, password)| !password.is_empty() && !password.starts_with('$'))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_and_values() {
-        for name in ["DB_PASSWORD", "github_token", "OPENAI_API_KEY", "PAT", "MY_PAT", "apikey"] {
-            assert!(is_secret_name(name), "{name}");
-        }
-        for name in [
-            "DB_PASSWORD_FILE",
-            "TOKEN_URL",
-            "PATH",
-            "KEY",
-            "TOKEN_LIMIT",
-            "COMPATIBLE",
-            "API_KEY_ID",
-        ] {
-            assert!(!is_secret_name(name), "{name}");
-        }
-        for text in
-            ["ghp_0123456789abcdef", "postgres://u:pw@db/x", "-----BEGIN RSA PRIVATE KEY-----"]
-        {
-            assert!(looks_secret(text), "{text}");
-        }
-        for text in ["postgres://u@db/x", "https://a.b/c:d@e", "sk-", "http://u:@x", "a:b@c"] {
-            assert!(!looks_secret(text), "{text}");
+    for config in section("configs") {
+        let Some(content) = config.value.get("content") else { continue };
+        if written(content).lines().any(is_secret_line) {
+            let subject = format!("config {}", shown(&config.key, 60));
+            let evidence = "its content has a secret in it".to_owned();
+            let fix = "`secrets` with a `file`: configs can be read by everybody in the container";
+            found.push(shared(subject, &content.spot, evidence, fix));
         }
     }
+    found
+}
+
+/// What stands there, with no variable set.
+fn written(node: &Node) -> &str {
+    match &node.value {
+        Value::Scalar(scalar) => scalar.fallback.as_ref().unwrap_or(&scalar.text),
+        _ => "",
+    }
+}
+
+fn shared(subject: String, spot: &Spot, evidence: String, fix: &str) -> Judged {
+    let finding = Finding {
+        rule: &LITERAL,
+        severity: LITERAL.severity,
+        subject,
+        evidence,
+        fix: fix.to_owned(),
+        safe_fix: false,
+        place: Some(spot.place()),
+    };
+    Judged { finding, service: String::new(), spot: spot.clone(), edit: None }
 }

@@ -4,7 +4,7 @@ use super::super::show::{self, When};
 use super::super::warn;
 use super::{Tag, Tone};
 use crate::approvals::{
-    Decision, Doubt, Lifetime, Request, Scope, Standing, Subject, Verdict, Via,
+    Asker, Decision, Doubt, Lifetime, Request, Scope, Standing, Subject, Verdict, Via,
 };
 use crate::firewall::Door;
 use std::time::SystemTime;
@@ -117,15 +117,15 @@ fn subject(subject: &Subject) -> Target {
 
 /// The narrowest first: it is what stands there until somebody chooses.
 fn scopes(request: &Request) -> Vec<ScopeView> {
-    let connector = format!("this connector ({})", request.asker.connector);
-    let own = ScopeView { value: "connector", label: connector };
-    if matches!(request.subject, Subject::Port { .. }) {
-        return vec![own];
-    }
-    let tool = request.asker.tool.as_ref();
-    let tool = tool.map(|tool| ScopeView { value: "tool", label: format!("this tool ({tool})") });
-    let all = ScopeView { value: "global", label: "every connector here".to_owned() };
-    tool.into_iter().chain([own, all]).collect()
+    let Asker { connector, tool, .. } = &request.asker;
+    let is_port = matches!(request.subject, Subject::Port { .. });
+    let label = |scope: &Scope| match (scope, tool) {
+        (Scope::Tool, tool) => Some(format!("this tool ({})", tool.as_ref()?)),
+        (Scope::Connector, _) => Some(format!("this connector ({connector})")),
+        (Scope::Global, _) => (!is_port).then(|| "every connector here".to_owned()),
+    };
+    let view = |scope: &Scope| Some(ScopeView { value: scope.name(), label: label(scope)? });
+    request.asker.scopes().iter().filter_map(view).collect()
 }
 
 fn door(door: Door) -> &'static str {
@@ -217,10 +217,8 @@ mod tests {
     use crate::approvals::{Answer, Asker, Occurrence, RequestId};
 
     fn asked(tool: Option<&str>, subject: Subject) -> Request {
-        let asker = Asker {
-            connector: "search".parse().unwrap(),
-            tool: tool.map(|tool| tool.parse().unwrap()),
-        };
+        let asker =
+            Asker::connector("search".parse().unwrap(), tool.map(|tool| tool.parse().unwrap()));
         let mut latest = Occurrence::now("not-listed".into());
         latest.at = 1000;
         latest.run = Some("0123456789ab".into());

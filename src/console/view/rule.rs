@@ -52,7 +52,7 @@ pub(in crate::console) fn rule(entry: &Entry, root: &Path, now: SystemTime) -> R
         expires: rule.expires.map(|end| When::new(end, now)),
         expired,
         by: entry.by.as_deref().map(show::text),
-        at: entry.at.map(|at| When::new(at, now)),
+        at: entry.rule.at.map(|at| When::new(at, now)),
         because: rule.because.as_deref().map(show::text),
         place: place(&rule.origin, root),
         request: rule.request.as_deref().map(show::text),

@@ -55,8 +55,18 @@ pub struct Report {
 pub enum Verdict {
     Clean,
     Findings,
-    /// A doctor could not look, and none of the others found anything.
+    /// It could not look, or could not understand what it saw.
     Unknown,
+}
+
+impl Verdict {
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Clean => crate::exit::OK,
+            Self::Findings => crate::exit::FINDINGS,
+            Self::Unknown => crate::exit::USAGE,
+        }
+    }
 }
 
 impl Report {
@@ -75,11 +85,7 @@ impl Report {
     }
 
     pub fn code(&self) -> u8 {
-        match self.verdict {
-            Verdict::Clean => crate::exit::OK,
-            Verdict::Findings => crate::exit::FINDINGS,
-            Verdict::Unknown => crate::exit::USAGE,
-        }
+        self.verdict.code()
     }
 
     /// For people.

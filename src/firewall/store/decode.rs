@@ -1,6 +1,7 @@
 //! The text of one firewall file to rules. Pure.
 
 use super::raw::{RawFile, RawRule, RawUpstream};
+use super::write::LAST;
 use super::{Entry, Folder, UpstreamRef, target};
 use crate::edit::says_nothing;
 use crate::egress::config::UpstreamKind;
@@ -11,7 +12,6 @@ use crate::policy::text::plain_text;
 use crate::policy::yaml::Marks;
 use crate::policy::{ConnectorName, Malformed, Problem, Setting, ToolId, fields};
 use std::path::Path;
-
 use std::time::{Duration, SystemTime};
 
 /// What one file says.
@@ -110,6 +110,7 @@ fn entry(decoder: &mut Decoder<'_>, number: usize, raw: RawRule) -> Option<Entry
         private: private.unwrap_or(false),
         ech: ech.unwrap_or(false),
         expires,
+        at,
         because,
         ..Rule::new(
             effect,
@@ -118,7 +119,7 @@ fn entry(decoder: &mut Decoder<'_>, number: usize, raw: RawRule) -> Option<Entry
             decoder.marks.place(&own),
         )
     };
-    Some(Entry { rule, by, at })
+    Some(Entry { rule, by })
 }
 
 fn upstream(decoder: &mut Decoder<'_>, raw: RawUpstream) -> Option<UpstreamRef> {
@@ -188,5 +189,7 @@ pub(crate) fn time(text: &str) -> Result<SystemTime, Malformed> {
         Some(b'-') => base.checked_add(distance),
         _ => None,
     }
+    // With its offset taken away it may be past the last year that there is.
+    .filter(|time| *time <= SystemTime::UNIX_EPOCH + Duration::from_secs(LAST))
     .ok_or_else(wrong)
 }

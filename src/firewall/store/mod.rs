@@ -32,7 +32,6 @@ pub use write::{Put, Wanted, put, remove, set_unlisted, set_upstream};
 use super::{Rule, Rules, Unlisted};
 use crate::egress::config::UpstreamKind;
 use crate::policy::{Origin, SecretSource, Setting};
-use std::time::SystemTime;
 
 /// The folder within `.cloned`.
 pub const POLICY: &str = "policy";
@@ -53,7 +52,6 @@ pub struct Overlay {
 pub struct Entry {
     pub rule: Rule,
     pub by: Option<String>,
-    pub at: Option<SystemTime>,
 }
 
 /// The proxy between us and the world, as the file names it: what the credentials are, it does not say.

@@ -3,7 +3,7 @@ use crate::firewall::{Effect, Endpoint};
 use crate::policy::load::{Rejection, WorkspaceRoot};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
 struct Place {
@@ -320,4 +320,11 @@ fn the_list_has_an_end() {
     let failure = put(&place.folder, &allow("one.example")).unwrap_err();
     assert!(failure.what.contains("at most 1024"), "{failure}");
     assert_eq!(place.text(), text);
+}
+
+#[test]
+fn a_time_has_a_year_of_four_digits_wherever_its_clock_stands() {
+    assert!(decode::time("9999-12-31T23:59:59Z").is_ok());
+    assert!(decode::time("9999-12-31T23:59:59+01:00").is_ok());
+    assert!(decode::time("9999-12-31T23:59:59-01:00").is_err());
 }

@@ -200,7 +200,7 @@ impl Wanted {
             // Each answer has a rule of its own, which goes when the answer is taken back.
             && (self.request.is_none() || rule.request == self.request)
             // Each is for a connection of its own; the same answer, written twice, is one.
-            && (!self.once || entry.at.map(stamp) == Some(stamp(self.at)))
+            && (!self.once || rule.at.map(stamp) == Some(stamp(self.at)))
     }
 
     /// True where this entry is what `put` makes.
@@ -243,6 +243,9 @@ impl Wanted {
         fields
     }
 }
+
+/// The last second since 1970 that RFC 3339 can say: the end of the year 9999.
+pub(crate) const LAST: u64 = 253_402_300_799;
 
 /// A time as the file has it: RFC 3339, whole seconds.
 pub(crate) fn stamp(time: SystemTime) -> String {

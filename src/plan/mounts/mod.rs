@@ -16,6 +16,12 @@ use crate::resolve::{NeedKind, Resolved};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+/// How many inodes a tmpfs of this size may have. They are kernel memory as well: 4 KiB of content each is more than
+/// any real tree has.
+pub fn inodes(size: u64) -> u64 {
+    (size >> 12).max(1024)
+}
+
 /// Device nodes that programs need; all are harmless without privileges.
 const DEVICES: [&str; 5] = ["null", "zero", "full", "random", "urandom"];
 

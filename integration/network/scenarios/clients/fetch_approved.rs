@@ -151,7 +151,7 @@ impl Drop for Api {
 /// Its owner is asked again. The rule counts until its file is read, a moment later; a call that is under way
 /// then is cut, and asks for nothing.
 fn refused(session: &mut Session, fixture: &Fixture, id: &str) -> Check {
-    let until = Instant::now() + PATIENCE * 3;
+    let until = Instant::now() + patience() * 3;
     loop {
         let said = session.ask(URL)?;
         let waits = waiting(fixture)?;

@@ -213,7 +213,7 @@ pub fn finish(mut command: Command) -> Result<std::process::Output, String> {
     let pid = i32::try_from(child.id()).expect("a pid");
     let (send, receive) = mpsc::channel();
     std::thread::spawn(move || drop(send.send(child.wait_with_output())));
-    match receive.recv_timeout(Duration::from_secs(60)) {
+    match receive.recv_timeout(crate::run::patience(60_000)) {
         Ok(output) => output.map_err(|error| error.to_string()),
         Err(_) => {
             unsafe { libc::kill(pid, libc::SIGTERM) };
