@@ -23,7 +23,7 @@ const GAP: Duration = Duration::from_millis(1);
 
 /// Each brings the database from the version that is its place to the next. What was released is never
 /// changed: a new one is added.
-const MIGRATIONS: [&str; 1] = [include_str!("state/0001.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("state/0001.sql"), include_str!("state/0002.sql")];
 
 /// An open database.
 pub struct State {

@@ -101,6 +101,18 @@ impl Rig {
         http::exchange(http::tcp(self.server.port), &http::text(line, &all, body))
     }
 
+    /// As a browser calls it.
+    pub fn browser(&self, line: &str, headers: &[(&str, &str)], body: Option<&str>) -> Answer {
+        let host = self.browsers_host();
+        let mut all = vec![("Host", host.as_str())];
+        all.extend_from_slice(headers);
+        http::exchange(http::tcp(self.server.port), &http::text(line, &all, body))
+    }
+
+    pub fn browsers_host(&self) -> String {
+        format!("jail.localhost:{}", self.server.port)
+    }
+
     pub fn with(&self, token: &str, line: &str, body: Option<&str>) -> Answer {
         self.tcp(line, &[("Authorization", &format!("Bearer {token}"))], body)
     }

@@ -1,7 +1,7 @@
 //! What waits for its owner's answer, and answers.
 
 use super::devices::now;
-use super::input::{Json, Path, Query};
+use super::input::{Json, LAST_SECOND, Path, Query};
 use super::problem::Problem;
 use super::record::recorded;
 use super::{App, Caller};
@@ -16,9 +16,6 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-
-/// The last second that a rule can name.
-const LAST: u64 = 253_402_300_799;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -129,7 +126,7 @@ pub(super) async fn answer(
         Word::Deny => Verdict::Deny,
     };
     if let Lifetime::Until { end } = new.lifetime
-        && !(now() + 1..=LAST).contains(&end)
+        && !(now() + 1..=LAST_SECOND).contains(&end)
     {
         let what = "the answer would end before it began, or after the year 9999";
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, what));

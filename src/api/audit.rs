@@ -1,6 +1,6 @@
 //! The audit log: its records, and whether anybody changed it.
 
-use super::input::Query;
+use super::input::{LAST_SECOND, Query};
 use super::problem::Problem;
 use super::{App, Caller};
 use crate::audit::{self, AuditError, Entry, Filter, Reader, Report};
@@ -19,9 +19,6 @@ const MOST: usize = 1000;
 const USUAL: usize = 100;
 /// What every reader of JSON takes for a whole number.
 const MOST_RECORDS: u64 = (1 << 53) - 1;
-/// The last second that RFC 3339 can say.
-const LAST: u64 = 253_402_300_799;
-
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Which {
@@ -72,7 +69,7 @@ pub(super) async fn list(
         let what = format!("`before` is a number up to {MOST_RECORDS}");
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, what));
     }
-    if which.since.is_some_and(|since| since > LAST) {
+    if which.since.is_some_and(|since| since > LAST_SECOND) {
         let what = "`since` is after the year 9999";
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, what));
     }

@@ -24,9 +24,10 @@ use std::fs::{File, Metadata};
 use std::io::BufReader;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio_stream::{Stream, StreamExt as _};
+use tokio_stream::Stream;
 use utoipa::{IntoParams, ToSchema};
 
 /// Between two looks.
@@ -72,7 +73,7 @@ pub(super) struct Waiting {
 }
 
 /// Watch: `audit` (a record of the log, as it stands there), `approvals` (what waits for an answer, when that
-/// changes), `runs` (what runs, when that or its counters change), `gap` (records were left out).
+/// changes), `runs` (what runs, when that or its counters change), `gap` (records were left out, or `anew`: the log is another one).
 #[utoipa::path(
     get, path = "/v1/events", tag = "events", params(Wanted),
     responses(
@@ -109,12 +110,12 @@ pub(super) async fn watch(
         Who::User { .. } => None,
     };
     let view = app.work(move |app| View::open(app, device, last, turn)).await?;
-    let events = futures(app, view);
+    let events = told(app, view);
     Ok(Sse::new(events).keep_alive(KeepAlive::new()).into_response())
 }
 
 /// The events of a view, as they are asked for.
-fn futures(app: App, view: View) -> impl Stream<Item = Result<Event, Infallible>> {
+fn told(app: App, view: View) -> impl Stream<Item = Result<Event, Infallible>> {
     let (to, from) = tokio::sync::mpsc::channel(1);
     // One event waits to be taken, and the next look is made when it was.
     tokio::spawn(async move {
@@ -139,7 +140,7 @@ fn futures(app: App, view: View) -> impl Stream<Item = Result<Event, Infallible>
             view = next.take();
         }
     });
-    tokio_stream::wrappers::ReceiverStream::new(from).map(|event| event)
+    tokio_stream::wrappers::ReceiverStream::new(from)
 }
 
 /// What one client watches.
@@ -147,8 +148,10 @@ struct View {
     place: Place,
     device: Option<String>,
     log: Option<Log>,
-    runs: Option<Vec<Running>>,
+    runs: Option<Arc<Vec<Running>>>,
     begun: bool,
+    /// The log is another one than the client knows.
+    anew: bool,
     _turn: OwnedSemaphorePermit,
 }
 
@@ -172,15 +175,23 @@ impl View {
             log: None,
             runs: None,
             begun: false,
+            anew: false,
             _turn: turn,
         };
-        if last.is_none() {
-            let mut newest = 0;
-            view.records(app.log(), |entry| {
-                newest = entry.seq;
-                true
-            })?;
-            view.place.record = newest;
+        let mut newest = 0;
+        view.turn_to(app.log())?;
+        view.records(app.log(), |entry| {
+            newest = entry.seq;
+            true
+        })?;
+        match last {
+            None => view.place.record = newest,
+            Some(last) => {
+                // A log with fewer records is another one: all of it is new.
+                view.anew = last.record > newest;
+                view.place.record = if view.anew { 0 } else { last.record };
+                view.log = None;
+            }
         }
         Ok(view)
     }
@@ -202,9 +213,9 @@ impl View {
             let pending = approvals::list(&state, &filter)?;
             events.extend(self.event("approvals", &Waiting { pending, changes }));
         }
-        let runs = runs::living(app)?.runs;
+        let runs = runs::watched(app)?;
         if self.runs.as_ref() != Some(&runs) {
-            events.extend(self.event("runs", &runs));
+            events.extend(self.event("runs", &*runs));
             self.runs = Some(runs);
         }
         self.begun = true;
@@ -215,6 +226,7 @@ impl View {
     fn missed(&mut self, path: &Path, events: &mut Vec<Event>) -> Result<(), Failure> {
         let begun = self.begun;
         let (mut new, mut left_out) = (VecDeque::new(), 0_u64);
+        self.turn_to(path)?;
         let after = self.place.record;
         self.records(path, |entry| {
             if entry.seq > after {
@@ -226,8 +238,10 @@ impl View {
             }
             !begun || new.len() < AT_ONCE
         })?;
-        if left_out > 0 {
-            events.extend(self.event("gap", &serde_json::json!({ "records": left_out })));
+        if left_out > 0 || self.anew {
+            let gap = serde_json::json!({ "records": left_out, "anew": self.anew });
+            events.extend(self.event("gap", &gap));
+            self.anew = false;
         }
         for (seq, line) in new {
             self.place.record = seq;
@@ -236,17 +250,23 @@ impl View {
         Ok(())
     }
 
-    /// Reads on in the log while `each` wants more; from its beginning where it is another one now.
-    fn records(&mut self, path: &Path, mut each: impl FnMut(Entry) -> bool) -> Result<(), Failure> {
+    /// Opens the log where it is another one now, to be read from its beginning.
+    fn turn_to(&mut self, path: &Path) -> Result<(), Failure> {
         let Ok(facts) = std::fs::metadata(path) else { return Ok(()) };
         let same = |log: &Log| log.file == file(&facts);
         if !self.log.as_ref().is_some_and(same) {
             // Of a log that was moved away nothing more is told; the new one counts from 1.
             if self.log.is_some() {
                 self.place.record = 0;
+                self.anew = true;
             }
             self.log = Some(Log { reader: Reader::open(path, true)?, file: file(&facts) });
         }
+        Ok(())
+    }
+
+    /// Reads on in the log while `each` wants more.
+    fn records(&mut self, path: &Path, mut each: impl FnMut(Entry) -> bool) -> Result<(), Failure> {
         let Some(log) = &mut self.log else { return Ok(()) };
         let unread = |source| AuditError::Io { call: "read", path: path.to_owned(), source };
         while let Some(entry) = log.reader.next_entry().map_err(unread)? {

@@ -1,16 +1,20 @@
 //! Which hosts connectors may reach.
 
-use super::input::{Json, Query};
+use super::input::{Json, LAST_SECOND, Query};
 use super::problem::Problem;
 use super::record::recorded;
 use super::{App, Caller};
+use crate::approvals::{
+    self, Answer as GivenAnswer, Lifetime, Request, RequestId, Scope, Standing, Verdict,
+};
 use crate::failure::{Failure, Kind};
 use crate::firewall::check::{Answer, Question, check as asked};
 use crate::firewall::report::{EntryJson, Report, Verb};
 use crate::firewall::store::{self, Entry, Folder, Put, Wanted, target};
-use crate::firewall::{Effect, Endpoint, Unlisted};
+use crate::firewall::{Effect, Endpoint, Rule, Unlisted};
 use crate::policy::text::plain_text;
 use crate::policy::{ConnectorName, Malformed, ToolId};
+use crate::state::State as Database;
 use axum::Json as Sent;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -18,9 +22,6 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, SystemTime};
 use utoipa::{IntoParams, ToSchema};
-
-/// The last second that a rule can name.
-const LAST: u64 = 253_402_300_799;
 
 /// List the rules of the workspace's files.
 #[utoipa::path(
@@ -107,7 +108,8 @@ pub(super) async fn put(
     app.work(move |app| {
         let wanted = wanted(&caller, &new).map_err(meaningless)?;
         let act = if wanted.effect == Effect::Allow { "firewall allow" } else { "firewall deny" };
-        let object = words(&wanted);
+        let target = target::of(&wanted.host, wanted.ports, wanted.effect);
+        let object = words(target, (&wanted.tool, &wanted.connector));
         let (done, overlay) =
             recorded(app, &caller, [act, &object], || store::put(&folder(app), &wanted))?;
         let now = SystemTime::now();
@@ -145,7 +147,9 @@ fn wanted(caller: &Caller, new: &NewRule) -> Result<Wanted, Malformed> {
         return Err(Malformed::because("raw, private and ech are for rules that allow"));
     }
     let expires = match new.expires {
-        Some(end) if end > LAST => return Err(Malformed::because("it ends after the year 9999")),
+        Some(end) if end > LAST_SECOND => {
+            return Err(Malformed::because("it ends after the year 9999"));
+        }
         end => end.map(|end| SystemTime::UNIX_EPOCH + Duration::from_secs(end)),
     };
     let endpoint = endpoint(&new.host, new.port)?;
@@ -189,9 +193,8 @@ fn whom(tool: Option<&str>, connector: Option<&str>) -> Result<Whom, Malformed> 
     Ok((tool.map(str::parse).transpose()?, connector.map(str::parse).transpose()?))
 }
 
-fn words(wanted: &Wanted) -> String {
-    let target = target::of(&wanted.host, wanted.ports, wanted.effect);
-    match (&wanted.tool, &wanted.connector) {
+fn words(target: Endpoint, whom: (&Option<ToolId>, &Option<ConnectorName>)) -> String {
+    match whom {
         (Some(tool), _) => format!("{target} for {tool}"),
         (None, Some(connector)) => format!("{target} for connector {connector}"),
         (None, None) => target.to_string(),
@@ -245,18 +248,71 @@ pub(super) async fn remove(
                 && rule.ports == target::ports(&endpoint, rule.effect)
                 && (&rule.tool, &rule.connector, &rule.run) == (&whom.0, &whom.1, &None)
         };
-        if !store::read(&folder(app))?.entries.iter().any(mine) {
+        let found = store::read(&folder(app))?.entries.into_iter().filter(mine);
+        let now = SystemTime::now();
+        let mut removed = Vec::new();
+        for entry in found {
+            if take_out(app, &caller, &entry)? {
+                removed.push(EntryJson::of(&entry, now));
+            }
+        }
+        if removed.is_empty() {
             let what = format!("no rule of the workspace's files names {endpoint}");
             let problem = Problem::new(StatusCode::NOT_FOUND, what);
             return Err(problem.hint("GET /v1/firewall lists them"));
         }
-        let object = endpoint.to_string();
-        let act = ["firewall remove", object.as_str()];
-        let gone = recorded(app, &caller, act, || store::remove(&folder(app), mine))?;
-        let now = SystemTime::now();
-        Ok(Sent(Removed { removed: gone.iter().map(|entry| EntryJson::of(entry, now)).collect() }))
+        Ok(Sent(Removed { removed }))
     })
     .await
+}
+
+/// Takes a rule out. One that is the answer to a request is taken back there, so that both say the same. False
+/// where it is gone already.
+pub(crate) fn take_out(app: &App, caller: &Caller, entry: &Entry) -> Result<bool, Problem> {
+    let mut state = app.state()?;
+    if let Some(id) = answered(&state, entry)? {
+        let answer = taken_back(caller);
+        approvals::decide(&mut state, app.root(), app.home(), &id, answer)?;
+        return Ok(true);
+    }
+    let rule = &entry.rule;
+    let target =
+        words(target::of(&rule.host, rule.ports, rule.effect), (&rule.tool, &rule.connector));
+    let gone = recorded(app, caller, ["firewall remove", &target], || {
+        store::remove(&folder(app), |other| same(&other.rule, rule))
+    })?;
+    Ok(!gone.is_empty())
+}
+
+/// Whatever line it stands in by now.
+fn same(one: &Rule, other: &Rule) -> bool {
+    let says = |it: &Rule| {
+        let whom = (it.tool.clone(), it.connector.clone(), it.run.clone(), it.once);
+        (it.effect, it.host.clone(), it.ports, whom, it.request.clone(), it.expires)
+    };
+    says(one) == says(other)
+}
+
+/// The request whose answer this rule is.
+fn answered(state: &Database, entry: &Entry) -> Result<Option<RequestId>, Failure> {
+    let id = entry.rule.request.as_ref().and_then(|id| id.parse::<RequestId>().ok());
+    let Some(id) = id else { return Ok(None) };
+    let found = approvals::find(state, &id)?;
+    let stands =
+        |(it, _): &(Request, _)| matches!(it.standing, Standing::Approved | Standing::Denied);
+    Ok(found.is_some_and(|it| stands(&it)).then_some(id))
+}
+
+fn taken_back(caller: &Caller) -> GivenAnswer {
+    GivenAnswer {
+        verdict: Verdict::Revoke,
+        lifetime: Lifetime::Always,
+        scope: Scope::Connector,
+        by: caller.by(),
+        via: caller.via,
+        why: None,
+        run: None,
+    }
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -291,9 +347,8 @@ pub(super) async fn check(
 ) -> Result<Sent<Answer>, Problem> {
     app.work(move |app| {
         let target = endpoint(&question.host, question.port).map_err(meaningless)?;
-        let (tool, connector) = (question.tool.as_deref(), question.connector.as_deref());
-        let tool = tool.map(str::parse).transpose().map_err(meaningless)?;
-        let connector = connector.map(str::parse).transpose().map_err(meaningless)?;
+        let whom = whom(question.tool.as_deref(), question.connector.as_deref());
+        let (tool, connector) = whom.map_err(meaningless)?;
         if tool.is_none() && connector.is_none() {
             let what = "whose way it is, is missing: tool, or connector";
             return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, what));

@@ -20,9 +20,11 @@ use std::time::Duration;
 pub(super) const MOST_BODY: usize = 64 << 10;
 /// From the end of the head to the begin of the answer.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// By these names a browser on this machine calls it. The last is for a browser that should not send our
-/// cookie to whatever else listens at 127.0.0.1: no port is part of a cookie's place, but a name is.
-const NAMES: [&str; 4] = ["127.0.0.1", "[::1]", "localhost", "jail.localhost"];
+/// The name for browsers. No port is part of a cookie's place, but a name is: a cookie of 127.0.0.1 would go to
+/// whatever else listens there.
+const FOR_BROWSERS: &str = "jail.localhost";
+/// By these names somebody on this machine calls it.
+const NAMES: [&str; 4] = ["127.0.0.1", "[::1]", "localhost", FOR_BROWSERS];
 
 /// By which way a request came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +34,26 @@ pub enum Connection {
     Tcp {
         at: SocketAddr,
     },
+}
+
+/// Where a browser finds what is served at this address: an origin, without a slash at its end.
+pub fn for_browsers(at: SocketAddr) -> String {
+    format!("http://{FOR_BROWSERS}:{}", at.port())
+}
+
+/// Was it called by the name for browsers? The guard has let it through already.
+pub(super) fn called_by_a_browser(headers: &HeaderMap) -> bool {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = host.split(':').next().unwrap_or_default();
+    name.eq_ignore_ascii_case(FOR_BROWSERS)
+}
+
+/// Where a browser has to go first, that came by another name.
+pub fn elsewhere(connection: Connection, headers: &HeaderMap) -> Option<String> {
+    match connection {
+        Connection::Tcp { at } if !called_by_a_browser(headers) => Some(for_browsers(at)),
+        _ => None,
+    }
 }
 
 /// Lets through what may come in, and sees to what goes out.
@@ -159,7 +181,7 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>
 
 /// What every answer says, so that nobody keeps it, frames it, guesses what it is or reads it elsewhere. A
 /// page may say itself what it loads.
-fn close(response: &mut Response<Body>) {
+pub(super) fn close(response: &mut Response<Body>) {
     const ALWAYS: [(HeaderName, &str); 6] = [
         (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

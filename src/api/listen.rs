@@ -23,12 +23,15 @@ use std::path::{Path, PathBuf};
 
 /// What the kernel keeps of connections that wait to be taken.
 const BACKLOG: i32 = 128;
+/// Free ports that are tried, until one is free at both loopback addresses.
+const TRIES: u32 = 16;
 
 /// The sockets of one workspace. Dropped, the one in the file system is gone.
 #[derive(Debug)]
 pub struct Listeners {
     pub(super) unix: UnixListener,
-    pub(super) tcp: Option<TcpListener>,
+    /// At the address that was asked for, and at the other loopback address.
+    pub(super) tcp: Vec<TcpListener>,
     path: PathBuf,
     at: Option<SocketAddr>,
     #[expect(dead_code, reason = "held, never read")]
@@ -43,8 +46,8 @@ impl Listeners {
             Failure::new(Kind::Io, "cannot block signals").because(errno.desc())
         })?;
         // First, since it leaves nothing where it fails.
-        let tcp = tcp.map(self::tcp).transpose()?;
-        let at = tcp.as_ref().map(TcpListener::local_addr).transpose();
+        let tcp = tcp.map_or_else(|| Ok(Vec::new()), self::tcp)?;
+        let at = tcp.first().map(TcpListener::local_addr).transpose();
         let at = at.map_err(|error| Failure::new(Kind::Io, "cannot listen").because(error))?;
         let path = usable()?.join(name(root));
         let lock = lock(&path)?;
@@ -177,13 +180,45 @@ pub fn loopback(text: &str) -> Result<SocketAddr, String> {
     ))
 }
 
-fn tcp(at: SocketAddr) -> Result<TcpListener, Failure> {
-    let listener = TcpListener::bind(at).and_then(|it| it.set_nonblocking(true).map(|()| it));
-    listener.map_err(|error| {
+/// Listens there, and at the same port of the other loopback address: a name of this machine leads a browser to
+/// both, and whoever had the other one would get what is meant for us.
+fn tcp(at: SocketAddr) -> Result<Vec<TcpListener>, Failure> {
+    let failed = |at: SocketAddr, error: io::Error| {
         Failure::new(Kind::Refused, format!("cannot listen on {at}"))
             .because(error)
             .hint("port 0 takes one that is free")
-    })
+    };
+    let mut left = if at.port() == 0 { TRIES } else { 1 };
+    loop {
+        left -= 1;
+        let one = listener(at).map_err(|error| failed(at, error))?;
+        let own = one.local_addr().map_err(|error| failed(at, error))?;
+        let other = match own.ip() {
+            IpAddr::V4(_) => SocketAddr::from((Ipv6Addr::LOCALHOST, own.port())),
+            IpAddr::V6(_) => SocketAddr::from((Ipv4Addr::LOCALHOST, own.port())),
+        };
+        match listener(other) {
+            Ok(second) => return Ok(vec![one, second]),
+            // Where this machine has no such address nobody is there.
+            Err(error) if no_such_address(&error) => return Ok(vec![one]),
+            Err(_) if left > 0 => {}
+            Err(error) => {
+                return Err(failed(other, error).because(
+                    "a browser that is told the name of this machine goes to either address",
+                ));
+            }
+        }
+    }
+}
+
+fn listener(at: SocketAddr) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(at)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+fn no_such_address(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EADDRNOTAVAIL | libc::EAFNOSUPPORT))
 }
 
 #[cfg(test)]
@@ -228,6 +263,19 @@ mod tests {
         fs::write(&path, "x").unwrap();
         assert!(unix(&path).unwrap_err().causes[0].contains("no socket"));
         assert_eq!(fs::read(&path).unwrap(), b"x");
+    }
+
+    #[test]
+    fn nobody_else_has_the_port_at_the_other_address() {
+        let ours = tcp("127.0.0.1:0".parse().unwrap()).unwrap();
+        let at = ours[0].local_addr().unwrap();
+        let other = SocketAddr::from((Ipv6Addr::LOCALHOST, at.port()));
+        let error = TcpListener::bind(other).unwrap_err();
+        assert!(error.kind() == io::ErrorKind::AddrInUse || no_such_address(&error), "{error}");
+        drop(ours);
+        let Ok(theirs) = TcpListener::bind("[::1]:0") else { return };
+        let taken = SocketAddr::from((Ipv4Addr::LOCALHOST, theirs.local_addr().unwrap().port()));
+        assert!(tcp(taken).unwrap_err().what.contains("[::1]"));
     }
 
     #[test]

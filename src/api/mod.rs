@@ -12,9 +12,11 @@
 
 pub mod approvals;
 mod audit;
+mod conn;
 pub mod devices;
 mod events;
-mod firewall;
+pub(crate) mod firewall;
+pub(crate) mod follow;
 mod guard;
 mod input;
 pub mod listen;
@@ -25,27 +27,31 @@ mod peer;
 mod ports;
 mod problem;
 pub(crate) mod record;
+mod refused;
 pub mod runs;
 mod schema;
 mod serve;
 pub mod token;
 
-pub use guard::Connection;
+pub use guard::{Connection, elsewhere, for_browsers};
 pub use openapi::document;
 pub use problem::Problem;
 pub use serve::serve;
 pub use token::Caller;
 
+use self::follow::Follow;
 use crate::failure::{Failure, Kind};
 use crate::policy::load::{Sources, WorkspaceRoot};
 use crate::state::{PATIENCE, State};
 use axum::Router;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Semaphore, watch};
 
 /// Reads and writes of files that go on at once; more wait.
 const AT_ONCE: usize = 8;
+/// Runs that are waited for until they end, beside those.
+const STOPS: usize = 16;
 /// Live views that go on at once.
 const STREAMS: usize = 32;
 
@@ -58,8 +64,11 @@ struct Shared {
     sources: Sources,
     log: PathBuf,
     work: Arc<Semaphore>,
+    stops: Arc<Semaphore>,
     streams: Arc<Semaphore>,
     attempts: pairing::Attempts,
+    follow: Mutex<Follow>,
+    watched: Mutex<Option<runs::Watched>>,
     closing: watch::Sender<bool>,
 }
 
@@ -68,13 +77,17 @@ impl App {
     pub fn new(sources: Sources, root: WorkspaceRoot) -> Result<Self, Failure> {
         let log = crate::audit::path_for(Some(&root.path), None, None)
             .ok_or_else(|| Failure::new(Kind::Io, "cannot tell where the audit log is"))?;
+        let follow = Mutex::new(Follow::new(log.clone()));
         Ok(Self(Arc::new(Shared {
             root,
             sources,
             log,
             work: Arc::new(Semaphore::new(AT_ONCE)),
+            stops: Arc::new(Semaphore::new(STOPS)),
             streams: Arc::new(Semaphore::new(STREAMS)),
             attempts: pairing::Attempts::default(),
+            follow,
+            watched: Mutex::new(None),
             closing: watch::Sender::new(false),
         })))
     }
@@ -96,6 +109,14 @@ impl App {
         &self.0.log
     }
 
+    /// The audit log as it is now; for [`App::work`] alone.
+    pub(crate) fn follow(&self) -> Result<MutexGuard<'_, Follow>, Failure> {
+        // What a panic left is read anew where it is not whole: a follower knows what it has read.
+        let mut follow = self.0.follow.lock().unwrap_or_else(PoisonError::into_inner);
+        follow.catch_up()?;
+        Ok(follow)
+    }
+
     pub(crate) fn attempts(&self) -> &pairing::Attempts {
         &self.0.attempts
     }
@@ -110,7 +131,7 @@ impl App {
     }
 
     /// Waits for that.
-    async fn closed(&self) {
+    pub(crate) async fn closed(&self) {
         // The sender is here: an error there cannot be.
         drop(self.0.closing.subscribe().wait_for(|closing| *closing).await);
     }
@@ -129,8 +150,32 @@ impl App {
         T: Send + 'static,
         E: Into<Problem> + Send + 'static,
     {
+        self.take_turn(&self.0.work, act).await
+    }
+
+    /// The same for what waits until a run has ended: that takes seconds, which nobody else is to wait.
+    pub async fn wait<T, E>(
+        &self,
+        act: impl FnOnce(&Self) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        E: Into<Problem> + Send + 'static,
+    {
+        self.take_turn(&self.0.stops, act).await
+    }
+
+    async fn take_turn<T, E>(
+        &self,
+        turns: &Arc<Semaphore>,
+        act: impl FnOnce(&Self) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        E: Into<Problem> + Send + 'static,
+    {
         let gone = |what: &str| Problem::from(Failure::new(Kind::Io, what));
-        let turn = self.0.work.clone().acquire_owned().await;
+        let turn = turns.clone().acquire_owned().await;
         let turn = turn.map_err(|_| gone("the API is ending"))?;
         let app = self.clone();
         let done = tokio::task::spawn_blocking(move || {

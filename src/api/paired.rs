@@ -53,7 +53,7 @@ pub(super) async fn revoke(
             Problem::new(StatusCode::NOT_FOUND, what).hint("GET /v1/devices lists them")
         };
         let Some(device) = known else { return Err(none()) };
-        let object = format!("{} ({})", device.id, device.name);
+        let object = device.title();
         let act = ["api devices revoke", object.as_str()];
         let gone = recorded(app, &caller, act, || devices::revoke(&mut state, &id))?;
         gone.map(Sent).ok_or_else(none)

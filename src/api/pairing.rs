@@ -9,14 +9,16 @@ use super::devices::{self, Device, now};
 use super::guard::Connection;
 use super::input::Json;
 use super::problem::Problem;
+use super::record::{act_of, not_done, note};
 use super::token::{self, Bearer};
+use crate::approvals::Via;
 use crate::audit::{Digest, Text};
 use crate::failure::{Failure, Kind};
 use crate::policy::text::plain_text;
 use crate::state::{State, cannot};
 use axum::Extension;
 use axum::extract::State as Shared;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use rusqlite::params;
 use serde::{Deserialize, Serialize};
@@ -154,7 +156,7 @@ pub fn exchange(app: &App, code: &str, name: &str, bearer: Bearer) -> Result<Pai
     let token = token::fresh(bearer).map_err(no_bits)?;
     let mut state = app.state()?;
     let device = match Code::read(code) {
-        Some(code) => redeem(&mut state, &code, &name, &token)?,
+        Some(code) => redeem(app, &mut state, &code, &name, (&token, bearer))?,
         None => None,
     };
     if let Some(device) = device {
@@ -172,15 +174,18 @@ pub fn exchange(app: &App, code: &str, name: &str, bearer: Bearer) -> Result<Pai
     .hint("jail api pair shows a new one"))
 }
 
-/// The device that this code makes; the code is gone then.
+/// The device that this code makes; the code is gone then. It is on record before it counts.
 fn redeem(
+    app: &App,
     state: &mut State,
     code: &Code,
     name: &Text,
-    token: &str,
+    (token, bearer): (&str, Bearer),
 ) -> Result<Option<Device>, Failure> {
     let path = state.path().to_owned();
-    state.change(|change| {
+    let via = if bearer == Bearer::Cookie { Via::Console } else { Via::Api };
+    let mut noted = None;
+    let made = state.change(|change| {
         let failed = |error: rusqlite::Error| cannot("write", &path, &error);
         forget(change).map_err(failed)?;
         let mut all = change.prepare("SELECT code_sha256 FROM pairings").map_err(failed)?;
@@ -193,11 +198,20 @@ fn redeem(
         if !found {
             return Ok(None);
         }
-        let device = devices::add(change, name, token).map_err(failed)?;
+        let device = devices::add(change, name, token, bearer).map_err(failed)?;
         let device = device.ok_or_else(devices::too_many)?;
         let sql = "DELETE FROM pairings WHERE code_sha256 = ?1";
         change.execute(sql, [digest]).map_err(failed)?;
+        let title = device.title();
+        let by = Text::new(&format!("device {title}"));
+        let act = act_of(["api devices pair", &title], by, via);
+        note(app.log(), act.clone())?;
+        noted = Some(act);
         Ok(Some(device))
+    });
+    made.map_err(|failure| match noted {
+        Some(act) => not_done(app.log(), act, failure),
+        None => failure,
     })
 }
 
@@ -228,7 +242,7 @@ pub(super) struct Pairing {
     /// What its owner shall call it.
     #[schema(min_length = 1, max_length = 256)]
     name: String,
-    /// The token comes as a cookie, for a browser, and is not in the answer.
+    /// The token comes as a cookie, for a browser, and is not in the answer. Only by the name jail.localhost.
     #[serde(default)]
     cookie: bool,
 }
@@ -249,6 +263,8 @@ pub(super) struct NewDevice {
     responses(
         (status = 201, description = "It is paired.", body = NewDevice),
         (status = 403, description = "The code is wrong, used or too old.", body = super::problem::Sent),
+        (status = 421, description = "A cookie is for a browser that calls it jail.localhost.",
+            body = super::problem::Sent),
         (status = 429, description = "Ten codes were wrong.", body = super::problem::Sent,
             headers(("Retry-After" = u64, description = "Seconds"))),
     )
@@ -256,8 +272,12 @@ pub(super) struct NewDevice {
 pub(super) async fn pair(
     Shared(app): Shared<App>,
     Extension(connection): Extension<Connection>,
+    headers: HeaderMap,
     Json(asked): Json<Pairing>,
 ) -> Result<Response, Problem> {
+    if asked.cookie {
+        token::takes_cookies(connection, &headers)?;
+    }
     let bearer = if asked.cookie { Bearer::Cookie } else { Bearer::Header };
     let act = move |app: &App| exchange(app, &asked.code, &asked.name, bearer);
     let Paired { device, token } = app.work(act).await?;
@@ -265,9 +285,7 @@ pub(super) async fn pair(
         let sent = NewDevice { device, token: Some(token) };
         return Ok((StatusCode::CREATED, axum::Json(sent)).into_response());
     }
-    let what = "a cookie is for a browser, which comes over TCP";
-    let cookie = token::cookie(connection, &token)
-        .ok_or_else(|| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, what))?;
+    let cookie = token::cookie(&app, &token)?;
     let sent = axum::Json(NewDevice { device, token: None });
     Ok((StatusCode::CREATED, [(header::SET_COOKIE, cookie)], sent).into_response())
 }

@@ -2,12 +2,15 @@
 //!
 //! The socket is its owner's alone, and so is each connection: the kernel says whose process it is
 //! (SO_PEERCRED). A connector is its owner's process, too. It is told apart by what confines it: a user
-//! namespace that is not ours, or more filters of system calls than we have.
+//! namespace that is not ours, or filters of system calls that are not just what we have ourselves.
 
-use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::{PeerCredentials, PeerPidfd};
 use nix::unistd::geteuid;
 use std::fs;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 /// Who is connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,9 +30,27 @@ pub(super) fn vetted(socket: &impl AsFd) -> Result<Peer, String> {
     }
     // Of root's processes an ordinary user sees nothing; root needs no socket to do harm.
     if peer.uid == own || geteuid().is_root() {
+        let process = held(socket)?;
         unconfined(peer.pid)?;
+        if process.is_some_and(|process| over(&process)) {
+            return Err(format!("process {} ended while it was looked at", peer.pid));
+        }
     }
     Ok(peer)
+}
+
+/// The process itself, since Linux 6.5: as long as it lives its number is nobody else's.
+fn held(socket: &impl AsFd) -> Result<Option<OwnedFd>, String> {
+    match getsockopt(socket, PeerPidfd) {
+        Ok(process) => Ok(Some(process)),
+        Err(Errno::ENOPROTOOPT) => Ok(None),
+        Err(errno) => Err(format!("the kernel does not say which process it is: {}", errno.desc())),
+    }
+}
+
+fn over(process: &OwnedFd) -> bool {
+    let mut fds = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
+    !matches!(poll(&mut fds, PollTimeout::ZERO), Ok(0))
 }
 
 fn unconfined(pid: i32) -> Result<(), String> {
@@ -40,14 +61,18 @@ fn unconfined(pid: i32) -> Result<(), String> {
     if own != its {
         return Err(format!("process {pid} is in another user namespace, as connectors are"));
     }
-    let filters = |pid: &str| -> Result<u32, String> {
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).map_err(cannot)?;
-        Ok(count(&status))
-    };
-    if filters(&pid.to_string())? > filters("self")? {
+    let status = |pid: &str| fs::read_to_string(format!("/proc/{pid}/status")).map_err(cannot);
+    if filtered(&status(&pid.to_string())?, &status("self")?) {
         return Err(format!("process {pid} is confined by seccomp, as connectors are"));
     }
     Ok(())
+}
+
+/// Does it have filters that we do not have? None is less than a connector has, and in a container all processes
+/// have what the container's have. Fewer than ours are other ones: a service can have more than a connector.
+fn filtered(its: &str, ours: &str) -> bool {
+    let gains = |status: &str| status.lines().any(|line| line == "NoNewPrivs:\t0");
+    count(its) > 0 && (count(its), gains(its)) != (count(ours), gains(ours))
 }
 
 /// How many filters a process has. Before Linux 5.9 only whether there is one.
@@ -69,6 +94,28 @@ mod tests {
         let (one, _other) = UnixStream::pair().unwrap();
         let peer = vetted(&one).unwrap();
         assert_eq!(peer.pid, i32::try_from(std::process::id()).unwrap());
+    }
+
+    #[test]
+    fn filters_that_we_do_not_have_are_a_connectors() {
+        let status = |filters: u32, no_new_privs: u32| {
+            format!("Name:\tx\nNoNewPrivs:\t{no_new_privs}\nSeccomp_filters:\t{filters}\n")
+        };
+        let refused = |its: String, ours: String| filtered(&its, &ours);
+        assert!(!refused(status(0, 0), status(0, 0)) && !refused(status(0, 1), status(3, 1)));
+        // All in one container.
+        assert!(!refused(status(1, 0), status(1, 0)));
+        // A connector in it, and one outside of a service that has more filters than it.
+        assert!(refused(status(2, 1), status(1, 0)) && refused(status(1, 1), status(3, 1)));
+        assert!(refused(status(1, 1), status(0, 0)) && refused(status(1, 1), status(1, 0)));
+    }
+
+    #[test]
+    fn the_kernel_holds_who_is_there() {
+        let (one, _other) = UnixStream::pair().unwrap();
+        if let Some(process) = held(&one).unwrap() {
+            assert!(!over(&process));
+        }
     }
 
     #[test]

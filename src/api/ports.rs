@@ -118,8 +118,8 @@ pub(super) async fn put(
                 Ok(service.clone())
             })
         })?;
-        let (root, by) = (app.root(), caller.by());
-        let granted = approvals::granted_by(&mut app.state()?, root, app.home(), &service, &by)?;
+        let (root, by) = (app.root(), (&caller.by(), caller.via));
+        let granted = approvals::granted_by(&mut app.state()?, root, app.home(), &service, by)?;
         let registry = store::read(app.root())?;
         let sent = PutService {
             added: done == Put::Added,

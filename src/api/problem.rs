@@ -46,6 +46,12 @@ impl Problem {
     }
 
     #[must_use]
+    pub fn because(mut self, cause: impl std::fmt::Display) -> Self {
+        self.failure = self.failure.because(cause);
+        self
+    }
+
+    #[must_use]
     pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
         self

@@ -6,17 +6,20 @@ use super::record::recorded;
 use super::{App, Caller};
 use crate::audit::{Applied, AuditError, Event, Reader, RunEnd, RunId, RunStart, Text};
 use crate::failure::{Failure, Kind};
-use crate::runs::{self, Outcome, Running, Stopping};
+use crate::runs::{self, Outcome, Running};
 use crate::session::running::lives;
 use axum::Json as Sent;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 use utoipa::ToSchema;
 
 /// A request is answered within the guard's time, with what `runs::stop` adds.
 const MOST_PATIENCE: u64 = 15;
+/// What one who watches saw this lately need not be looked at for the next one.
+const FRESH: Duration = Duration::from_millis(250);
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Runs {
@@ -59,8 +62,32 @@ pub(super) async fn list(State(app): State<App>, _: Caller) -> Result<Sent<Runs>
 
 /// Those of this workspace that its owner started.
 pub fn living(app: &App) -> Result<Runs, Failure> {
-    let now = runs::now(app.log(), false)?;
+    // Looked for before the entries: a run that begins between has one.
+    let (starts, damaged) = {
+        let mut follow = app.follow()?;
+        let started = follow.running().into_iter();
+        (started.map(|it| (it.since, it.start)).collect(), follow.damaged())
+    };
+    let now = runs::now_of(app.log(), false, starts, damaged);
     Ok(Runs { runs: now.running, damaged: now.damaged })
+}
+
+/// What all who watch are told, and since when it is known.
+#[derive(Debug)]
+pub(super) struct Watched {
+    at: Instant,
+    runs: Arc<Vec<Running>>,
+}
+
+/// The same for who watches: one look is enough for all of them.
+pub(super) fn watched(app: &App) -> Result<Arc<Vec<Running>>, Failure> {
+    let mut known = app.0.watched.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = known.as_ref().filter(|known| known.at.elapsed() < FRESH) {
+        return Ok(known.runs.clone());
+    }
+    let runs = Arc::new(living(app)?.runs);
+    *known = Some(Watched { at: Instant::now(), runs: runs.clone() });
+    Ok(runs)
 }
 
 /// Show a run, also one that has ended, and what confines it.
@@ -146,7 +173,7 @@ pub(super) struct Stop {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Stopped {
+pub(crate) struct Stopped {
     run: String,
     connector: String,
     outcome: Outcome,
@@ -172,27 +199,36 @@ pub(super) async fn stop(
         let what = format!("`seconds` is a number up to {MOST_PATIENCE}");
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, what));
     }
-    app.work(move |app| {
-        let here = runs::bucket(app.log());
-        let mut living = runs::living().into_iter();
-        let found = living.find(|it| it.bucket == here && it.record.run.as_str() == run);
-        let Some(found) = found else {
-            let problem = Problem::new(StatusCode::NOT_FOUND, "nothing with this id runs here");
-            return Err(problem.hint("GET /v1/runs lists what runs now"));
-        };
-        let (run, connector) = (found.record.run.to_string(), found.record.connector.to_string());
-        let object = format!("{run} ({connector})");
-        let outcome = recorded(app, &caller, ["stop", &object], || {
-            let mut all = [Stopping::new(found.record.pid, found.record.born.as_ref())?];
-            runs::stop(&mut all, Duration::from_secs(seconds), how.kill)?;
-            let [one] = all;
-            match one.outcome {
-                Outcome::Runs => Err(Failure::new(Kind::Io, format!("{run} still runs"))
-                    .because("the kernel has not let it end yet")),
-                outcome => Ok(outcome),
+    app.wait(move |app| end(app, &caller, &run, Duration::from_secs(seconds), how.kill).map(Sent))
+        .await
+}
+
+/// Ends a run of this workspace; for [`App::wait`] alone.
+pub(crate) fn end(
+    app: &App,
+    caller: &Caller,
+    run: &str,
+    patience: Duration,
+    kill: bool,
+) -> Result<Stopped, Problem> {
+    let Some(found) = runs::here(app.log(), run)? else {
+        let problem = Problem::new(StatusCode::NOT_FOUND, "nothing with this id runs here");
+        return Err(problem.hint("GET /v1/runs lists what runs now"));
+    };
+    let connector = found.connector().to_string();
+    let object = format!("{run} ({connector})");
+    let outcome = recorded(app, caller, ["stop", &object], || {
+        let mut all = [found.stopping()?];
+        runs::stop(&mut all, patience, kill)?;
+        let [one] = all;
+        let why = match one.outcome {
+            Outcome::Runs => "the kernel has not let it end yet",
+            Outcome::OutOfReach => {
+                "its process cannot be found from here: stop it where it was started"
             }
-        })?;
-        Ok(Sent(Stopped { run, connector, outcome }))
-    })
-    .await
+            outcome => return Ok(outcome),
+        };
+        Err(Failure::new(Kind::Io, format!("{run} still runs")).because(why))
+    })?;
+    Ok(Stopped { run: run.to_owned(), connector, outcome })
 }

@@ -1,19 +1,22 @@
 //! Takes connections and serves them, until SIGTERM or SIGINT.
 //!
 //! One thread for all connections, and some for files. A connection that says nothing costs its memory and a
-//! place; where places run out, the one that has been silent for longest makes room. Those at the unix socket
-//! have places of their own, so that nobody at the loopback keeps the owner out.
+//! place; where places run out, the oldest of those makes room of which nobody knows who asks, whatever it is
+//! doing, and else the one that has been silent for longest. Those at the unix socket have places of their own,
+//! so that nobody at the loopback keeps the owner out.
 
+use super::conn::{Activity, Held, Patient};
 use super::guard::Connection;
 use super::listen::Listeners;
-use super::peer::{self, Peer};
-use super::{AT_ONCE, App};
+use super::peer;
+use super::refused::Refusals;
+use super::{AT_ONCE, App, STOPS};
 use crate::cli::ui;
 use crate::failure::{Failure, Kind};
 use axum::Router;
-use axum::body::{Body, HttpBody};
-use axum::http::{Request, Response};
-use hyper::body::{Frame, Incoming, SizeHint};
+use axum::body::Body;
+use axum::http::{HeaderValue, Request, Response, header};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use nix::sys::signal::{SigmaskHow, sigprocmask};
@@ -23,9 +26,9 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::AbortHandle;
 use tower_service::Service as _;
@@ -49,7 +52,7 @@ pub fn serve(app: &App, router: Router, listeners: Listeners) -> Result<(), Fail
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
-        .max_blocking_threads(AT_ONCE)
+        .max_blocking_threads(AT_ONCE + STOPS)
         .build()
         .map_err(failed)?;
     let result = runtime.block_on(run(app, router, &listeners)).map_err(failed);
@@ -62,22 +65,22 @@ async fn run(app: &App, router: Router, listeners: &Listeners) -> io::Result<()>
     let mut ends = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
     sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&super::listen::ends()), None)?;
     let unix = UnixListener::from_std(listeners.unix.try_clone()?)?;
-    let tcp = listeners.tcp.as_ref().map(TcpListeners::of).transpose()?;
+    let tcp: Vec<TcpListener> = listeners.tcp.iter().map(taken).collect::<io::Result<_>>()?;
     let served =
         |most| Places { most, router: router.clone(), app: app.clone(), open: Arc::default() };
+    let refusals = Refusals::default();
     let (over_unix, over_tcp) = (served(OVER_UNIX), served(OVER_TCP));
     loop {
         tokio::select! {
             () = any(&mut ends) => break,
             accepted = unix.accept() => match accepted {
-                Ok((stream, _)) => {
-                    if let Some(peer) = let_in(&stream) {
-                        over_unix.serve(TokioIo::new(stream), Connection::Unix(peer));
-                    }
-                }
+                Ok((stream, _)) => match peer::vetted(&stream) {
+                    Ok(peer) => over_unix.serve(TokioIo::new(stream), Connection::Unix(peer)),
+                    Err(why) => refusals.tell(stream, why),
+                },
                 Err(error) => not_accepted(&error).await,
             },
-            accepted = accept(tcp.as_ref()) => match accepted {
+            accepted = accept(&tcp) => match accepted {
                 Ok((stream, connection)) => over_tcp.serve(TokioIo::new(stream), connection),
                 Err(error) => not_accepted(&error).await,
             },
@@ -100,32 +103,21 @@ async fn any(signals: &mut [Signal; 2]) {
     }
 }
 
-struct TcpListeners(TcpListener);
-
-impl TcpListeners {
-    fn of(listener: &std::net::TcpListener) -> io::Result<Self> {
-        TcpListener::from_std(listener.try_clone()?).map(Self)
-    }
+fn taken(listener: &std::net::TcpListener) -> io::Result<TcpListener> {
+    TcpListener::from_std(listener.try_clone()?)
 }
 
-/// The next connection over TCP; never one where nobody listens there.
-async fn accept(listener: Option<&TcpListeners>) -> io::Result<(TcpStream, Connection)> {
-    let Some(TcpListeners(listener)) = listener else { return std::future::pending().await };
-    let (stream, _) = listener.accept().await?;
+/// The next connection over TCP, at whichever address; never one where nobody listens there.
+async fn accept(listeners: &[TcpListener]) -> io::Result<(TcpStream, Connection)> {
+    let next = |context: &mut Context<'_>| {
+        let mut all = listeners.iter().map(|listener| listener.poll_accept(context));
+        all.find(Poll::is_ready).unwrap_or(Poll::Pending)
+    };
+    let (stream, _) = std::future::poll_fn(next).await?;
     // Answers are small, and somebody waits for them.
     stream.set_nodelay(true)?;
     let at = stream.local_addr()?;
     Ok((stream, Connection::Tcp { at }))
-}
-
-fn let_in(stream: &UnixStream) -> Option<Peer> {
-    match peer::vetted(stream) {
-        Ok(peer) => Some(peer),
-        Err(why) => {
-            ui::line(&format!("jail: refused a connection at the unix socket: {why}"));
-            None
-        }
-    }
 }
 
 async fn not_accepted(error: &io::Error) {
@@ -157,12 +149,13 @@ impl Places {
     {
         let mut open = locked(&self.open);
         if open.all.len() >= self.most && !open.make_room() {
-            // All are at work: closing this one is all that can be said.
+            // All are at work for somebody known: closing this one is all that can be said.
             return;
         }
         let number = open.next;
         open.next += 1;
-        let activity = Activity::new();
+        let activity = Activity::new(matches!(connection, Connection::Unix(_)));
+        let stream = Patient::new(stream, activity.clone());
         let router = self.router.clone();
         let service = Door { router, connection, activity: activity.clone() };
         let (all, app) = (self.open.clone(), self.app.clone());
@@ -179,12 +172,18 @@ impl Places {
 }
 
 impl Open {
-    /// Closes the connection that has been silent for longest. False where none is.
+    /// Closes the oldest connection of which nobody knows who asks, else the one that has been silent for
+    /// longest. False where there is neither.
     fn make_room(&mut self) -> bool {
-        let silent = self.all.iter().filter_map(|(number, (_, activity))| {
-            activity.silent_since().map(|since| (since, *number))
-        });
-        let Some((_, number)) = silent.min() else { return false };
+        let silent = || {
+            let all = self.all.iter().filter_map(|(number, (_, activity))| {
+                activity.silent_since().map(|since| (since, *number))
+            });
+            all.min().map(|(_, number)| number)
+        };
+        let mut unknown = self.all.iter().filter(|(_, (_, activity))| !activity.is_known());
+        let first = unknown.next().map(|(number, _)| *number);
+        let Some(number) = first.or_else(silent) else { return false };
         if let Some((task, _)) = self.all.remove(&number) {
             task.abort();
         }
@@ -192,7 +191,7 @@ impl Open {
     }
 }
 
-async fn one<S>(stream: TokioIo<S>, service: Door, app: &App)
+async fn one<S>(stream: Patient<TokioIo<S>>, service: Door, app: &App)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -210,37 +209,6 @@ where
             connection.as_mut().graceful_shutdown();
             drop(tokio::time::timeout(LAST, connection).await);
         }
-    }
-}
-
-/// What one connection does.
-#[derive(Clone)]
-struct Activity(Arc<Mutex<(usize, Instant)>>);
-
-impl Activity {
-    fn new() -> Self {
-        Self(Arc::new(Mutex::new((0, Instant::now()))))
-    }
-
-    fn begin(&self) -> Busy {
-        locked(&self.0).0 += 1;
-        Busy(self.clone())
-    }
-
-    fn silent_since(&self) -> Option<Instant> {
-        let (busy, since) = *locked(&self.0);
-        (busy == 0).then_some(since)
-    }
-}
-
-/// A request is under way, until the last byte of its answer was taken.
-struct Busy(Activity);
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        let mut state = locked(&self.0.0);
-        state.0 -= 1;
-        state.1 = Instant::now();
     }
 }
 
@@ -265,36 +233,13 @@ impl hyper::service::Service<Request<Incoming>> for Door {
         let busy = self.activity.begin();
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(self.connection);
-        let mut router = self.router.clone();
+        request.extensions_mut().insert(self.activity.clone());
+        let (mut router, activity) = (self.router.clone(), self.activity.clone());
         Box::pin(async move {
             let response = router.call(request).await?;
+            let kind = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+            activity.watches(kind == Some(b"text/event-stream"));
             Ok(response.map(|body| Held { body, _busy: busy }))
         })
-    }
-}
-
-/// The body of an answer; its connection is at work as long as it is there.
-struct Held {
-    body: Body,
-    _busy: Busy,
-}
-
-impl HttpBody for Held {
-    type Data = <Body as HttpBody>::Data;
-    type Error = <Body as HttpBody>::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

@@ -5,11 +5,13 @@
 //! `SameSite=Strict`). The two are not the same token: what a browser leaks is of no use to a program that
 //! has no browser's manners.
 
+use super::conn::Activity;
 use super::guard::{self, Connection};
 use super::problem::Problem;
 use super::{App, devices};
 use crate::approvals::Via;
 use crate::audit::Text;
+use crate::failure::{Failure, Kind};
 use axum::extract::{FromRequestParts, OptionalFromRequestParts, Request, State};
 use axum::http::header::{self, HeaderName};
 use axum::http::request::Parts;
@@ -18,6 +20,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use data_encoding::BASE64URL_NOPAD;
 use std::convert::Infallible;
+use std::path::Path;
 
 /// Who asks, when that is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,36 +77,45 @@ pub(super) fn fresh(bearer: Bearer) -> Result<String, getrandom::Error> {
     Ok(format!("{}{}", bearer.prefix(), BASE64URL_NOPAD.encode(&bits)))
 }
 
-/// The cookie's name: a browser sends cookies of one host to all its ports, where other workspaces may be.
-fn cookie_name(port: u16) -> String {
-    format!("jail-{port}")
+/// The cookie's name. A browser sends cookies of one host to all its ports: other workspaces may be there, and
+/// this one may be at another port the next time.
+fn cookie_name(log: &Path) -> String {
+    format!("jail-{}", crate::runs::bucket(log))
 }
 
 /// The header that gives a browser its token.
-pub fn cookie(connection: Connection, token: &str) -> Option<HeaderValue> {
-    let Connection::Tcp { at } = connection else { return None };
-    let name = cookie_name(at.port());
-    // A year; the device is revoked here, not there. Without TLS there is no `Secure` to ask for.
+pub fn cookie(app: &App, token: &str) -> Result<HeaderValue, Problem> {
+    let name = cookie_name(app.log());
+    // A year; when it counts no more is known here. Without TLS there is no `Secure` to ask for.
     let text = format!("{name}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age=31536000");
-    HeaderValue::try_from(text).ok()
+    HeaderValue::try_from(text).map_err(|error| {
+        Failure::new(Kind::Io, "the cookie cannot be written").because(error).into()
+    })
 }
 
-/// The header that takes it away again.
-pub fn no_cookie(connection: Connection) -> Option<HeaderValue> {
-    let Connection::Tcp { at } = connection else { return None };
-    let name = cookie_name(at.port());
-    let text = format!("{name}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
-    HeaderValue::try_from(text).ok()
+/// A cookie is for a browser, which comes over TCP and by the one name that nobody else is called by.
+pub fn takes_cookies(connection: Connection, headers: &HeaderMap) -> Result<(), Problem> {
+    if matches!(connection, Connection::Unix(_)) {
+        let what = "a cookie is for a browser, which comes over TCP";
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, what));
+    }
+    let Some(origin) = guard::elsewhere(connection, headers) else { return Ok(()) };
+    let what =
+        "a browser is not paired by this name: its cookie would go to whatever else is called so";
+    Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, what).hint(format!("open {origin}/")))
 }
 
 /// Finds out who asks, for the handlers. It refuses nobody but a browser without the manners of one.
 pub(super) async fn identify(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let found = match seen(&request) {
+    let found = match seen(app.log(), &request) {
         Ok(seen) => caller(&app, seen).await,
         Err(problem) => Err(problem),
     };
     match found {
         Ok(Some(caller)) => {
+            if let Some(activity) = request.extensions().get::<Activity>() {
+                activity.known();
+            }
             request.extensions_mut().insert(caller);
         }
         Ok(None) => {}
@@ -119,16 +131,19 @@ enum Seen {
     Nothing,
 }
 
-fn seen(request: &Request) -> Result<Seen, Problem> {
-    let at = match request.extensions().get::<Connection>() {
+fn seen(log: &Path, request: &Request) -> Result<Seen, Problem> {
+    match request.extensions().get::<Connection>() {
         Some(Connection::Unix(peer)) => return Ok(Seen::User(peer.uid)),
-        Some(Connection::Tcp { at }) => *at,
+        Some(Connection::Tcp { .. }) => {}
         None => return Ok(Seen::Nothing),
-    };
-    let shown = shown(request.headers(), at.port());
+    }
+    let shown = shown(request.headers(), &cookie_name(log));
     let Some((bearer, token)) = shown.filter(|(bearer, it)| it.starts_with(bearer.prefix())) else {
         return Ok(Seen::Nothing);
     };
+    if bearer == Bearer::Cookie && !guard::called_by_a_browser(request.headers()) {
+        return Ok(Seen::Nothing);
+    }
     if bearer == Bearer::Cookie && guard::changes(request.method()) && !own_page(request.headers())
     {
         // The guard has seen that no other page sent it; a browser says which one did.
@@ -153,16 +168,15 @@ async fn caller(app: &App, seen: Seen) -> Result<Option<Caller>, Problem> {
 }
 
 /// The token that a request shows, `Authorization` first.
-fn shown(headers: &HeaderMap, port: u16) -> Option<(Bearer, String)> {
+fn shown(headers: &HeaderMap, cookie: &str) -> Option<(Bearer, String)> {
     if let Some(value) = headers.get(header::AUTHORIZATION) {
         let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
         let bearer = scheme.eq_ignore_ascii_case("bearer");
         return bearer.then(|| (Bearer::Header, token.trim().to_owned()));
     }
-    let name = cookie_name(port);
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|it| it.split_once('='));
-    let (_, token) = pairs.find(|(own, _)| own.trim() == name)?;
+    let (_, token) = pairs.find(|(own, _)| own.trim() == cookie)?;
     Some((Bearer::Cookie, token.trim().to_owned()))
 }
 
@@ -211,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_token_is_found_where_it_belongs() {
-        let found = |pairs| shown(&headers(pairs), 7777);
+        let found = |pairs| shown(&headers(pairs), "jail-7777");
         let bearer = |token: &str| Some((Bearer::Header, token.to_owned()));
         assert_eq!(found(&[("authorization", "Bearer jail_x")]), bearer("jail_x"));
         assert_eq!(found(&[("authorization", "bearer  jail_x")]), bearer("jail_x"));
@@ -232,10 +246,22 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_is_for_this_port_and_for_no_script() {
-        let at = Connection::Tcp { at: "127.0.0.1:7777".parse().unwrap() };
-        let value = cookie(at, "jailc_y").unwrap();
-        let text = value.to_str().unwrap();
-        assert!(text.starts_with("jail-7777=jailc_y; Path=/; HttpOnly; SameSite=Strict"), "{text}");
+    fn a_cookie_counts_by_the_name_for_browsers_alone() {
+        let log = Path::new("/w/.cloned/audit.jsonl");
+        let cookie = format!("{}=jailc_y", cookie_name(log));
+        let asked = |host: &str| {
+            let request = Request::builder().header("host", host).header("cookie", &cookie);
+            let mut request = request.body(axum::body::Body::empty()).unwrap();
+            let at = "127.0.0.1:7777".parse().unwrap();
+            request.extensions_mut().insert(Connection::Tcp { at });
+            let by_cookie = matches!(seen(log, &request), Ok(Seen::Token(Bearer::Cookie, _)));
+            let connection = Connection::Tcp { at };
+            assert_eq!(by_cookie, takes_cookies(connection, request.headers()).is_ok(), "{host}");
+            by_cookie
+        };
+        assert!(asked("jail.localhost:7777") && asked("Jail.Localhost:7777"));
+        for host in ["127.0.0.1:7777", "localhost:7777", "[::1]:7777", ""] {
+            assert!(!asked(host), "{host}");
+        }
     }
 }

@@ -41,7 +41,7 @@ pub fn granted_by(
     root: &WorkspaceRoot,
     home: Option<&Path>,
     service: &Service,
-    by: &Text,
+    (by, via): (&Text, Via),
 ) -> Result<Vec<Request>, Failure> {
     let mut granted = pending_ports(state)?;
     granted.retain(|request| apply::grants(service, request));
@@ -51,7 +51,7 @@ pub fn granted_by(
             lifetime: Lifetime::Always,
             scope: Scope::Connector,
             by: by.clone(),
-            via: Via::Cli,
+            via,
             why: None,
             run: None,
         };

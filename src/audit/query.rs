@@ -73,6 +73,12 @@ impl Reader<BufReader<File>> {
         let input = BufReader::with_capacity(1 << 16, file);
         Ok(Self::new(if grows { Lines::of_growing(input) } else { Lines::new(input) }))
     }
+
+    /// Of an open file that grows.
+    #[cfg(test)]
+    pub(crate) fn of_file(file: File) -> Self {
+        Self::new(Lines::of_growing(BufReader::new(file)))
+    }
 }
 
 impl<R: BufRead> Reader<R> {

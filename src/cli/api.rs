@@ -2,7 +2,9 @@
 
 use super::ui;
 use crate::api::listen::{Listeners, loopback};
+use crate::api::record::{act_of, recorded_in};
 use crate::api::{self, App, devices, pairing};
+use crate::approvals::Via;
 use crate::console;
 use crate::exit;
 use crate::failure::{Failure, Kind};
@@ -194,14 +196,18 @@ fn list(args: &ListArgs) -> Result<u8, Failure> {
 
 fn revoke(args: &RevokeArgs) -> Result<u8, Failure> {
     let (_, root) = place()?;
-    match devices::revoke(&mut State::open(&root, PATIENCE)?, &args.id)? {
-        Some(device) => {
-            ui::line(&format!("revoked: {} ({})", device.id, device.name));
-            Ok(exit::OK)
-        }
-        None => Err(Failure::new(Kind::Usage, format!("there is no device `{}`", args.id))
-            .hint("jail api devices list shows them")),
-    }
+    let mut state = State::open(&root, PATIENCE)?;
+    let none = || {
+        Failure::new(Kind::Usage, format!("there is no device `{}`", args.id))
+            .hint("jail api devices list shows them")
+    };
+    let known = devices::list(&state)?.into_iter().find(|device| device.id == args.id);
+    let title = known.ok_or_else(none)?.title();
+    let act = act_of(["api devices revoke", &title], super::approvals::user(), Via::Cli);
+    let log = super::audit::log_path(None)?;
+    recorded_in(&log, act, || devices::revoke(&mut state, &args.id))?.ok_or_else(none)?;
+    ui::line(&format!("revoked: {title}"));
+    Ok(exit::OK)
 }
 
 fn print(text: &str) -> Result<(), Failure> {

@@ -19,8 +19,8 @@ use std::time::Duration;
 /// See what your connectors do, and answer what they ask for, in a browser.
 ///
 /// Serves pages on 127.0.0.1 and prints a link that pairs one browser. The code in it lives two minutes and
-/// works once; called again, `jail console` prints a new one for what is served already. It serves until
-/// SIGTERM or Ctrl-C.
+/// works once; called again, `jail console` prints a new one for what is served already. A browser calls it
+/// jail.localhost, by which name nothing else gets its cookie. It serves until SIGTERM or Ctrl-C.
 #[derive(Debug, clap::Args)]
 pub struct ConsoleArgs {
     /// Serve here: 127.0.0.1:PORT or [::1]:PORT; without this a free port of 127.0.0.1.
@@ -81,7 +81,7 @@ fn tell(
     pid: Option<u32>,
 ) -> Result<(), Failure> {
     let code = pairing::offer(&mut State::open(root, PATIENCE)?)?.to_string();
-    let url = format!("http://{at}/");
+    let url = format!("{}/", api::for_browsers(at));
     let (link, seconds) = (format!("{url}pair#{code}"), pairing::LIFE.as_secs());
     if args.open {
         open(&format!("{url}pair"))?;
@@ -121,6 +121,12 @@ fn served(socket: &Path) -> Result<SocketAddr, Failure> {
     stream.write_all(request.as_bytes()).map_err(|error| failed(&error))?;
     let mut answer = String::new();
     stream.take(64 << 10).read_to_string(&mut answer).map_err(|error| failed(&error))?;
+    if let Some(why) = not_let_in(&answer) {
+        let what = "this workspace is served already, and its process does not let this one in";
+        return Err(Failure::new(Kind::Refused, what).because(why).hint(
+            "call jail console where the other one was started: not from a container or sandbox",
+        ));
+    }
     address(&answer).ok_or_else(|| {
         Failure::new(Kind::Refused, "this workspace is served already, but without pages")
             .because(format!(
@@ -130,6 +136,15 @@ fn served(socket: &Path) -> Result<SocketAddr, Failure> {
             .hint("end it and start jail console: it serves the API, too")
             .hint("or start that one with --listen 127.0.0.1:0")
     })
+}
+
+/// Why the process that serves refuses to answer us.
+fn not_let_in(answer: &str) -> Option<String> {
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let refused = head.lines().next()?.split(' ').nth(1) == Some("403");
+    let problem: serde_json::Value = serde_json::from_str(body).ok().filter(|_| refused)?;
+    let why = problem["causes"][0].as_str().or_else(|| problem["detail"].as_str());
+    why.map(str::to_owned)
 }
 
 /// What the answer says, where it is one that says it.
@@ -163,5 +178,13 @@ mod tests {
         assert_eq!(address("HTTP/1.1 404 Not Found\r\n\r\n127.0.0.1:4711"), None);
         assert_eq!(address("HTTP/1.1 200 OK\r\n\r\nhello"), None);
         assert_eq!(address(""), None);
+    }
+
+    #[test]
+    fn why_we_are_not_let_in_is_said() {
+        let refused = "HTTP/1.1 403 Forbidden\r\n\r\n{\"detail\":\"no\",\"causes\":[\"seccomp\"]}";
+        assert_eq!(not_let_in(refused).as_deref(), Some("seccomp"));
+        assert_eq!(not_let_in("HTTP/1.1 200 OK\r\n\r\n127.0.0.1:4711"), None);
+        assert_eq!(not_let_in(""), None);
     }
 }

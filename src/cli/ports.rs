@@ -7,7 +7,7 @@ mod remove;
 mod request;
 
 use super::ui;
-use crate::approvals;
+use crate::approvals::{self, Via};
 use crate::failure::{Failure, Kind};
 use crate::policy::load::{self, Sources, WorkspaceRoot};
 use crate::policy::text::plain_text;
@@ -130,7 +130,7 @@ fn shown(origin: &Origin, cwd: &Path) -> String {
 fn answer(sources: &Sources, root: &WorkspaceRoot, service: &Service) -> bool {
     let (home, by) = (sources.home.as_deref(), super::approvals::user());
     let granted = State::find(root, PATIENCE).and_then(|state| match state {
-        Some(mut state) => approvals::granted_by(&mut state, root, home, service, &by),
+        Some(mut state) => approvals::granted_by(&mut state, root, home, service, (&by, Via::Cli)),
         None => Ok(Vec::new()),
     });
     match granted {

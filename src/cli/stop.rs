@@ -32,7 +32,8 @@ pub struct StopArgs {
     #[arg(long, conflicts_with = "timeout")]
     kill: bool,
     /// Print an array of `{"run", "connector", "outcome"}`: `outcome` is `asked` (it ended when it was asked),
-    /// `killed`, `supervisor-killed` (the audit log has no end then), `gone` (it had just ended) or `runs`.
+    /// `killed`, `supervisor-killed` (the audit log has no end then), `gone` (it had just ended), `runs` or
+    /// `out-of-reach` (it runs, and its process cannot be found from here: another PID namespace).
     #[arg(long)]
     json: bool,
 }
@@ -62,7 +63,7 @@ pub fn run(args: &StopArgs) -> Result<u8, Failure> {
     let mut names = Vec::new();
     let mut all = Vec::new();
     for run in chosen(args, &runs, &bucket)? {
-        all.push(Stopping::new(run.record.pid, run.record.born.as_ref())?);
+        all.push(Stopping::of(run)?);
         names.push((run.record.run.to_string(), run.record.connector.to_string()));
     }
     if args.all && args.names.is_empty() {
@@ -83,7 +84,7 @@ pub fn run(args: &StopArgs) -> Result<u8, Failure> {
         .map(|((run, connector), one)| Stopped { run, connector, outcome: one.outcome })
         .collect();
     tell(args, &stopped)?;
-    let left = stopped.iter().any(|one| one.outcome == Outcome::Runs);
+    let left = stopped.iter().any(|one| !one.outcome.over());
     Ok(if left { exit::FINDINGS } else { exit::OK })
 }
 
@@ -127,6 +128,9 @@ fn tell(args: &StopArgs, stopped: &[Stopped]) -> Result<(), Failure> {
                 "was killed with its supervisor, which did not answer; the audit log has no end of it"
             }
             Outcome::Runs => "still runs; the kernel has not let it end yet",
+            Outcome::OutOfReach => {
+                "still runs; its process cannot be found from here: stop it where it was started"
+            }
         };
         ui::line(&format!("{run} ({connector}) {how}"));
     }

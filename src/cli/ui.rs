@@ -45,6 +45,11 @@ pub fn line(text: &str) {
     }
 }
 
+/// One line for the person that is not ours: it is kept in no log as if it were.
+pub fn others_line(text: &str) {
+    drop(writeln!(io::stderr().lock(), "{text}"));
+}
+
 /// True where stderr is a terminal and NO_COLOR (<https://no-color.org>) is not set.
 pub fn colour() -> bool {
     io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())

@@ -1,19 +1,19 @@
 //! The workspace as the pages read it and change it. Everything here waits for the disk: it is called where
 //! that stops nobody.
 
-use super::follow::{Follow, Started};
 use super::limits;
 use super::view::{self, RunFacts, Verified};
+use crate::api::follow::Started;
+use crate::api::{self, App};
 use crate::approvals::{self, Answer, Decision, Doubt, Filter, Request, RequestId, Standing};
-use crate::audit::{self, Network, Report, RunStart};
+use crate::audit::{self, Report};
 use crate::failure::{Failure, Kind};
 use crate::firewall::store::{self, Entry, Folder, Overlay};
 use crate::firewall::{Effect, HostPattern, Rule, Unlisted, Who};
-use crate::policy::load::{self, Sources, WorkspaceRoot};
+use crate::policy::load;
 use crate::policy::{ConnectorName, Overrides};
 use crate::ports::{self, Registry};
-use crate::runs::{self, Outcome, Stopping};
-use crate::state::{PATIENCE, State};
+use crate::state::State;
 use crate::supervise::gauge;
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeSet, HashMap};
@@ -22,14 +22,10 @@ use std::hash::{Hash, Hasher};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 /// A log up to this size is checked whenever its page is looked at.
 const QUICK: u64 = 16 << 20;
-
-/// How long a connector may take to end by itself, as with `jail stop`; a request of a browser does not wait
-/// much longer.
-const ENDING: Duration = Duration::from_secs(10);
 
 /// Which records of the log.
 #[derive(Debug, Clone, Default)]
@@ -40,10 +36,8 @@ pub(super) struct Wanted {
 }
 
 pub(super) struct Desk {
-    sources: Sources,
-    root: WorkspaceRoot,
+    app: App,
     folder: Folder,
-    follow: Mutex<Follow>,
     checked: Mutex<Option<Checked>>,
 }
 
@@ -65,24 +59,17 @@ pub(super) struct Case {
 }
 
 impl Desk {
-    pub(super) fn new(sources: Sources, root: WorkspaceRoot, log: PathBuf) -> Self {
-        let folder = Folder::new(&root, sources.home.as_deref());
-        let (follow, checked) = (Mutex::new(Follow::new(log)), Mutex::new(None));
-        Self { sources, root, folder, follow, checked }
+    pub(super) fn new(app: App) -> Self {
+        let folder = Folder::new(app.root(), app.home());
+        Self { app, folder, checked: Mutex::new(None) }
     }
 
     pub(super) fn root(&self) -> &Path {
-        &self.root.path
+        &self.app.root().path
     }
 
     pub(super) fn state(&self) -> Result<State, Failure> {
-        State::open(&self.root, PATIENCE)
-    }
-
-    fn follow(&self) -> Result<MutexGuard<'_, Follow>, Failure> {
-        let mut follow = held(&self.follow);
-        follow.catch_up()?;
-        Ok(follow)
+        self.app.state()
     }
 
     // === what there is
@@ -107,7 +94,7 @@ impl Desk {
         let rules = self.overlay()?.rules().0;
         let mut own = HashMap::new();
         let running: BTreeSet<String> =
-            self.follow()?.running().iter().map(|it| it.start.run.to_string()).collect();
+            self.app.follow()?.running().iter().map(|it| it.start.run.to_string()).collect();
         let mut cases = |requests: Vec<Request>| {
             let cases = requests.into_iter().map(|request| {
                 let found = approvals::find(&state, &request.id)?;
@@ -138,7 +125,7 @@ impl Desk {
         };
         let own = manifests.entry(name.clone()).or_insert_with(|| {
             // A command has no manifest, and one that is wrong helps nobody to compare names.
-            load::connector(name, &self.sources, &Overrides::default())
+            load::connector(name, self.app.sources(), &Overrides::default())
                 .map(|policy| policy.network.rules)
                 .unwrap_or_default()
         });
@@ -159,44 +146,36 @@ impl Desk {
     /// Does the run go on that asked for this?
     pub(super) fn runs_still(&self, id: &RequestId) -> Result<bool, Failure> {
         match approvals::find(&self.state()?, id)? {
-            Some((request, _)) => approvals::runs_still(&self.root, &request),
+            Some((request, _)) => approvals::runs_still(self.app.root(), &request),
             None => Ok(false),
         }
     }
 
     pub(super) fn runs(&self) -> Result<Vec<RunFacts>, Failure> {
-        let running = self.follow()?.running();
-        let own = nix::unistd::getuid().as_raw();
+        let mut known: HashMap<String, Started> = {
+            let running = self.app.follow()?.running().into_iter();
+            running.map(|it| (it.start.run.to_string(), it)).collect()
+        };
         let pending = self.pending()?;
-        let entries = runs::living();
-        let facts = running.into_iter().filter(|run| run.start.uid == own).map(|run| {
-            let Started { since, start, applied, refused } = run;
-            let id = start.run.as_str();
-            let counters = match start.network {
-                // One that ended meanwhile, or that cannot be read, has none.
-                Some(Network::Proxy) => {
-                    gauge::read(start.pid, id).ok().map(Option::unwrap_or_default)
-                }
-                _ => None,
-            };
+        let facts = api::runs::living(&self.app)?.runs.into_iter().map(|running| {
+            let id = running.run.as_str();
             let asks = |it: &&Request| it.latest.run.as_ref().is_some_and(|run| run.as_str() == id);
             let waiting = pending.iter().filter(asks).count() as u64;
-            let limits = limits::of_run(start.pid, id);
-            let entry = entries.iter().find(|entry| entry.record.run.as_str() == id);
-            let confinement = entry.map(|entry| entry.record.confinement.clone());
-            RunFacts { since, start, applied, confinement, counters, limits, refused, waiting }
+            let limits = limits::of_run(running.pid, id);
+            let started = known.remove(id);
+            RunFacts { running, started, limits, waiting }
         });
         Ok(facts.collect())
     }
 
     pub(super) fn egress(&self, most: usize) -> Result<Vec<view::EgressRow>, Failure> {
         let pending = self.pending()?;
-        let follow = self.follow()?;
+        let follow = self.app.follow()?;
         Ok(view::egress(follow.last(), &pending, most, SystemTime::now()))
     }
 
     pub(super) fn ports(&self) -> Result<Registry, Failure> {
-        ports::store::read(&self.root)
+        ports::store::read(self.app.root())
     }
 
     /// The newest first.
@@ -212,13 +191,13 @@ impl Desk {
             since: None,
             kind: wanted.kind.clone(),
         };
-        let follow = self.follow()?;
+        let follow = self.app.follow()?;
         let rows = follow.last().rev().filter(|entry: &&audit::Entry| filter.wants(entry));
         Ok(rows.take(most).map(|entry| view::audit_row(entry, now)).collect())
     }
 
     pub(super) fn log(&self) -> PathBuf {
-        held(&self.follow).path().to_owned()
+        self.app.log().to_owned()
     }
 
     /// Whether the log is whole. A large one is checked when somebody asks for that.
@@ -245,7 +224,7 @@ impl Desk {
     pub(super) fn mark(&self) -> Result<u64, Failure> {
         let mut mark = DefaultHasher::new();
         approvals::changes(&self.state()?)?.hash(&mut mark);
-        let mut follow = self.follow()?;
+        let mut follow = self.app.follow()?;
         stamp(follow.path()).hash(&mut mark);
         for run in follow.running() {
             let id = run.start.run.as_str();
@@ -258,7 +237,7 @@ impl Desk {
         let policy = fs::read_dir(self.folder.path()).into_iter().flatten().flatten();
         let mut files: Vec<PathBuf> = policy.map(|entry| entry.path()).collect();
         files.sort();
-        files.push(ports::store::path(&self.root));
+        files.push(ports::store::path(self.app.root()));
         files.iter().for_each(|path| stamp(path).hash(&mut mark));
         Ok(mark.finish())
     }
@@ -267,60 +246,20 @@ impl Desk {
 
     /// Answers, or takes an answer back.
     pub(super) fn decide(&self, id: &RequestId, answer: Answer) -> Result<Decision, Failure> {
-        let home = self.sources.home.as_deref();
-        approvals::decide(&mut self.state()?, &self.root, home, id, answer)
+        let (root, home) = (self.app.root(), self.app.home());
+        approvals::decide(&mut self.state()?, root, home, id, answer)
     }
 
     pub(super) fn dismiss(&self, id: &RequestId) -> Result<Request, Failure> {
         approvals::dismiss(&mut self.state()?, id)
     }
 
-    /// The run of this name that goes on.
-    pub(super) fn running(&self, run: &str) -> Result<RunStart, Failure> {
-        let running = self.follow()?.running();
-        let own = nix::unistd::getuid().as_raw();
-        let mut starts = running.into_iter().map(|it| it.start);
-        let found = starts.find(|it| it.run.as_str() == run && it.uid == own);
-        found.ok_or_else(|| Failure::new(Kind::Usage, "this run has ended already"))
-    }
-
-    /// Ends a run, as `jail stop` does.
-    pub(super) fn stop(start: &RunStart) -> Result<(), Failure> {
-        let mut all = [Stopping::new(start.pid, start.born.as_ref())?];
-        runs::stop(&mut all, ENDING, false)?;
-        if all.iter().any(|it| it.outcome == Outcome::Runs) {
-            return Err(Failure::new(Kind::Io, "the run goes on, although it was killed")
-                .hint(format!("jail stop {}", start.run)));
-        }
-        Ok(())
-    }
-
-    fn rule(&self, key: &str) -> Result<Entry, Failure> {
+    pub(super) fn rule(&self, key: &str) -> Result<Entry, Failure> {
         let found = self.overlay()?.entries.into_iter().find(|entry| view::key(entry) == key);
         found.ok_or_else(|| {
             Failure::new(Kind::Usage, "this rule is not there any more")
                 .hint("somebody changed it meanwhile: look again")
         })
-    }
-
-    /// The request whose answer this rule is. To remove it is to take the answer back, so that both say the
-    /// same.
-    pub(super) fn answered_by(&self, key: &str) -> Result<Option<RequestId>, Failure> {
-        let request = self.rule(key)?.rule.request;
-        let Some(Ok(id)) = request.map(|id| id.parse::<RequestId>()) else { return Ok(None) };
-        let found = approvals::find(&self.state()?, &id)?;
-        let answered =
-            |(it, _): &(Request, _)| matches!(it.standing, Standing::Approved | Standing::Denied);
-        Ok(found.is_some_and(|it| answered(&it)).then_some(id))
-    }
-
-    /// What this rule is about.
-    pub(super) fn target(&self, key: &str) -> Result<String, Failure> {
-        Ok(view::rule(&self.rule(key)?, self.root(), SystemTime::now()).target)
-    }
-
-    pub(super) fn remove_rule(&self, key: &str) -> Result<(), Failure> {
-        store::remove(&self.folder, |entry| view::key(entry) == key).map(drop)
     }
 }
 

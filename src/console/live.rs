@@ -35,6 +35,7 @@ pub(super) async fn live(visit: Visit) -> Response {
             last = Some(mark);
             tokio::select! {
                 () = tell.closed() => break,
+                () = visit.app.closed() => break,
                 () = tokio::time::sleep(PAUSE) => {}
             }
         }

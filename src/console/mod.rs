@@ -13,7 +13,6 @@
 
 mod assets;
 mod desk;
-mod follow;
 mod forms;
 mod limits;
 mod live;
@@ -37,6 +36,6 @@ pub fn routes(app: &App, at: Option<SocketAddr>) -> Result<Router<App>, Failure>
     let mut secret = [0; 32];
     getrandom::fill(&mut secret)
         .map_err(|error| Failure::new(Kind::Io, "no random numbers").because(error))?;
-    let desk = desk::Desk::new(app.sources().clone(), app.root().clone(), app.log().to_path_buf());
+    let desk = desk::Desk::new(app.clone());
     Ok(routes::routes(visit::Console { desk, at, secret }))
 }

@@ -8,9 +8,8 @@ use super::view;
 use super::visit::{Acts, Console, Visit, trouble, unpaired};
 use super::{assets, live};
 use crate::api::token::Bearer;
-use crate::api::{App, Caller, Connection, Problem, devices, pairing, token};
-use crate::approvals::{Answer, Lifetime, RequestId, Scope, Verdict, Via};
-use crate::audit::Text;
+use crate::api::{App, Caller, Connection, Problem, devices, elsewhere, pairing, token};
+use crate::approvals::{RequestId, Verdict};
 use crate::failure::{Failure, Kind};
 use axum::extract::rejection::{FormRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
@@ -198,15 +197,9 @@ async fn remove(visit: Visit, form: Filled<ActForm>) -> Response {
         Ok(form) => form,
         Err(response) => return *response,
     };
-    let answer = taken_back(visit.by());
     let token = form.token.clone();
     let act = move |desk: &Desk, acts: &Acts<'_>| {
-        if let Some(id) = desk.answered_by(&form.key)? {
-            desk.decide(&id, answer)?;
-        } else {
-            let target = desk.target(&form.key)?;
-            acts.record("firewall remove", &target, || desk.remove_rule(&form.key))?;
-        }
+        acts.take_out(&desk.rule(&form.key)?)?;
         Ok("removed")
     };
     visit.act(&token, "/rules", act).await
@@ -217,25 +210,7 @@ async fn stop(visit: Visit, Path(run): Path<String>, form: Filled<ActForm>) -> R
         Ok(form) => form,
         Err(response) => return *response,
     };
-    let act = move |desk: &Desk, acts: &Acts<'_>| {
-        let found = desk.running(&run)?;
-        let object = format!("{run} ({})", found.connector);
-        acts.record("stop", &object, || Desk::stop(&found))?;
-        Ok("stopped")
-    };
-    visit.act(&form.token, "/runs", act).await
-}
-
-fn taken_back(by: Text) -> Answer {
-    Answer {
-        verdict: Verdict::Revoke,
-        lifetime: Lifetime::Always,
-        scope: Scope::Connector,
-        by,
-        via: Via::Console,
-        why: None,
-        run: None,
-    }
+    visit.stop(&form.token, run).await
 }
 
 async fn verify(visit: Visit, form: Filled<ActForm>) -> Response {
@@ -261,7 +236,7 @@ async fn revoke(visit: Visit, Path(id): Path<String>, form: Filled<ActForm>) -> 
         let device = all.into_iter().find(|device| device.id == id);
         let device =
             device.ok_or_else(|| Failure::new(Kind::NotFound, "there is no such device"))?;
-        let object = format!("{} ({})", device.id, device.name);
+        let object = device.title();
         acts.record("api devices revoke", &object, || devices::revoke(&mut state, &device.id))?;
         Ok("device")
     };
@@ -281,7 +256,14 @@ async fn whereabouts(
 
 // === pairing
 
-async fn pairing_page(caller: Option<Caller>, headers: HeaderMap) -> Response {
+async fn pairing_page(
+    caller: Option<Caller>,
+    Extension(connection): Extension<Connection>,
+    headers: HeaderMap,
+) -> Response {
+    if let Some(origin) = elsewhere(connection, &headers) {
+        return Redirect::temporary(&format!("{origin}/pair")).into_response();
+    }
     match caller {
         Some(_) => Redirect::to("/").into_response(),
         None => {
@@ -302,19 +284,19 @@ async fn pair(
         Ok(form) => form,
         Err(response) => return *response,
     };
+    if let Err(problem) = token::takes_cookies(connection, &headers) {
+        return trouble(&problem, "/pair");
+    }
     let exchange =
         move |app: &App| pairing::exchange(app, &form.code, &form.device, Bearer::Cookie);
     let paired = match app.work(exchange).await {
         Ok(paired) => paired,
         Err(problem) => return unpaired(&headers, Some(&problem)),
     };
-    match token::cookie(connection, &paired.token) {
-        Some(cookie) => {
+    match token::cookie(&app, &paired.token) {
+        Ok(cookie) => {
             ([(header::SET_COOKIE, cookie)], Redirect::to("/?done=paired")).into_response()
         }
-        None => {
-            let what = "a browser is paired over TCP, and this came by the unix socket";
-            trouble(&Problem::new(StatusCode::UNPROCESSABLE_ENTITY, what), "/pair")
-        }
+        Err(problem) => trouble(&problem, "/pair"),
     }
 }

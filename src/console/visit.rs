@@ -6,17 +6,23 @@ use super::pages::{Frame, Notice, PLACES, Pair, Trouble};
 use super::show;
 use crate::api::record::recorded;
 use crate::api::token::Who;
-use crate::api::{App, Caller, Problem};
+use crate::api::{App, Caller, Connection, Problem, elsewhere, firewall, runs};
 use crate::audit::Text;
 use crate::failure::{Failure, Kind};
+use crate::firewall::store::Entry;
 use askama::Template;
 use axum::extract::FromRequestParts;
 use axum::http::header::{self, HeaderName};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a connector may take to end by itself, as with `jail stop`; a request of a browser does not wait
+/// much longer.
+const ENDING: Duration = Duration::from_secs(10);
 
 /// What all visits share.
 pub(super) struct Console {
@@ -51,6 +57,11 @@ impl Acts<'_> {
     ) -> Result<T, Problem> {
         recorded(self.app, self.caller, [act, object], what)
     }
+
+    /// Takes a rule out, as the API does.
+    pub(super) fn take_out(&self, entry: &Entry) -> Result<(), Problem> {
+        firewall::take_out(self.app, self.caller, entry).map(drop)
+    }
 }
 
 impl FromRequestParts<App> for Visit {
@@ -58,7 +69,16 @@ impl FromRequestParts<App> for Visit {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
         let Some(caller) = parts.extensions.get::<Caller>().cloned() else {
-            return Err(unpaired(&parts.headers, None));
+            let connection = parts.extensions.get::<Connection>();
+            let there = connection.and_then(|it| elsewhere(*it, &parts.headers));
+            return Err(match there.filter(|_| parts.method == Method::GET) {
+                // By this name no browser is ever paired.
+                Some(origin) => {
+                    let there = format!("{origin}{}", parts.uri.path());
+                    Redirect::temporary(&there).into_response()
+                }
+                None => unpaired(&parts.headers, None),
+            });
         };
         let console = parts.extensions.get::<Arc<Console>>().cloned().ok_or_else(|| {
             let failure = Failure::new(Kind::Io, "the console is not set up");
@@ -158,10 +178,24 @@ impl Visit {
         }
         let Self { app, console, caller, .. } = self;
         let act = move |app: &App| act(&console.desk, &Acts { app, caller: &caller });
-        match app.work(act).await {
-            Ok(done) => Redirect::to(&format!("{back}?done={done}")).into_response(),
-            Err(problem) => trouble(&problem, back),
+        done(app.work(act).await, back)
+    }
+
+    /// Ends a run, as `jail stop` does, and goes on to what runs then.
+    pub(super) async fn stop(self, token: &str, run: String) -> Response {
+        if let Err(problem) = self.check(token) {
+            return trouble(&problem, "/runs");
         }
+        let Self { app, caller, .. } = self;
+        let act = move |app: &App| runs::end(app, &caller, &run, ENDING, false);
+        done(app.wait(act).await.map(|_| "stopped"), "/runs")
+    }
+}
+
+fn done(result: Result<&'static str, Problem>, back: &'static str) -> Response {
+    match result {
+        Ok(done) => Redirect::to(&format!("{back}?done={done}")).into_response(),
+        Err(problem) => trouble(&problem, back),
     }
 }
 

@@ -44,6 +44,11 @@ pub struct Now {
 
 /// The runs of this user in the workspace of this log; with `all` those of every workspace.
 pub fn now(log: &Path, all: bool) -> Result<Now, AuditError> {
+    running::running(log).map(|found| now_of(log, all, found.starts, found.damaged))
+}
+
+/// The same, where somebody knows already which starts in this log have no end.
+pub fn now_of(log: &Path, all: bool, starts: Vec<(SystemTime, RunStart)>, damaged: u64) -> Now {
     let here = bucket(log);
     let entries = living();
     let known: BTreeSet<String> = entries.iter().map(|run| run.record.run.to_string()).collect();
@@ -51,14 +56,13 @@ pub fn now(log: &Path, all: bool) -> Result<Now, AuditError> {
     let mut unread = Vec::new();
     let mut running: Vec<Running> =
         shown.filter_map(|entry| of_entry(entry, &mut unread)).collect();
-    let found = running::running(log)?;
-    for (since, start) in found.starts {
+    for (since, start) in starts {
         if start.uid == nix::unistd::getuid().as_raw() && !known.contains(start.run.as_str()) {
             running.extend(of_log(since, start, &mut unread));
         }
     }
     running.sort_by(|a, b| (&a.since, &a.run).cmp(&(&b.since, &b.run)));
-    Ok(Now { running, damaged: found.damaged, unread })
+    Now { running, damaged, unread }
 }
 
 /// `None` where it has ended meanwhile.

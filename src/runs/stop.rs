@@ -1,6 +1,6 @@
 //! Ends runs: asks their supervisors, then tells them, then kills them.
 
-use super::STOP_NOW;
+use super::{Run, STOP_NOW};
 use crate::audit::Born;
 use crate::failure::{Failure, Kind};
 use crate::host::process;
@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 
 /// How long a supervisor may take to end its connector when it is told to.
 const ORDERED: Duration = Duration::from_secs(5);
+/// A child that was just cloned holds the lock of its entry for a moment longer than its parent.
+const LET_GO: Duration = Duration::from_secs(1);
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -30,6 +32,15 @@ pub enum Outcome {
     SupervisorKilled,
     /// It still runs.
     Runs,
+    /// It still runs, and its process cannot be found from here: it is in another PID namespace.
+    OutOfReach,
+}
+
+impl Outcome {
+    /// Has it ended?
+    pub fn over(self) -> bool {
+        !matches!(self, Self::Runs | Self::OutOfReach)
+    }
 }
 
 /// A supervisor that is to end.
@@ -58,6 +69,19 @@ impl Stopping {
         } else {
             Ok(gone)
         }
+    }
+
+    /// A run that has an entry. Its lock says whether it lives, also where no process here is meant by its number.
+    pub fn of(run: &Run) -> Result<Self, Failure> {
+        let found = Self::new(run.record.pid, run.record.born.as_ref())?;
+        let until = Instant::now() + LET_GO;
+        while found.outcome == Outcome::Gone && run.lives() {
+            if Instant::now() >= until {
+                return Ok(Self { outcome: Outcome::OutOfReach, process: None });
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(found)
     }
 
     fn runs(&self) -> Option<&OwnedFd> {

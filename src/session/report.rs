@@ -5,9 +5,11 @@ use crate::cli::ui;
 use crate::confine::cgroup::{Leaf, Usage};
 use crate::failure::{Failure, Kind};
 use crate::plan::{Gap, Plan, Stage, explain, human};
+use crate::runs::shown;
 use crate::supervise::{Ended, EndedBy};
 use serde_json::{Value, json};
 use std::io::{IsTerminal, Write};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::NamedTempFile;
@@ -211,11 +213,12 @@ pub(super) fn too_small(plan: &Plan, leaf: Option<&Leaf>, failure: Failure) -> F
 /// What the connector made where it would act later.
 pub(super) fn quarantined(quarantined: &[Quarantined]) {
     for found in quarantined {
-        let from = found.from.display();
+        // A name of the connector's choice: it has to stay on its line.
+        let from = shown(found.from.as_os_str().as_bytes());
         match &found.to {
             Ok(to) => ui::line(&format!(
                 "jail: the connector made {from}, which acts outside the jail; it is now {}",
-                to.display()
+                shown(to.as_os_str().as_bytes())
             )),
             Err(error) => ui::line(&format!(
                 "jail: the connector made {from}, which acts outside the jail, and it cannot be moved: {error}"
@@ -271,17 +274,45 @@ pub(super) fn replaced(paths: &[std::path::PathBuf]) {
 /// Clients often hide a connector's stderr; its end is repeated with the code, but not to a person who
 /// has just seen it.
 fn early(code: u8, ended: &Ended) {
-    let tail = String::from_utf8_lossy(&ended.stderr_tail);
-    let lines: Vec<&str> = tail.lines().rev().take(5).collect();
+    let lines = last_lines(&ended.stderr_tail);
     let mut text = format!("jail: the connector ended with {code} after {:.1?}", ended.wall);
     if lines.is_empty() {
         text += " and wrote nothing to stderr";
     } else if !std::io::stderr().is_terminal() {
-        text += "; the end of its stderr:";
-        for line in lines.iter().rev() {
-            let clean: String = line.chars().filter(|c| !c.is_control()).collect();
-            text += &format!("\njail:   {clean}");
-        }
+        ui::line(&format!("{text}; the end of its stderr:"));
+        // Its words, behind a bar, and in the log of the run only once, as its own.
+        lines.iter().for_each(|line| ui::others_line(&format!("jail:   | {line}")));
+        return;
     }
     ui::line(&text);
+}
+
+/// So that nothing in them acts on a terminal or turns the text around.
+fn last_lines(tail: &[u8]) -> Vec<String> {
+    let tail = tail.strip_suffix(b"\n").unwrap_or(tail);
+    if tail.is_empty() {
+        return Vec::new();
+    }
+    let mut last: Vec<String> = tail
+        .rsplit(|byte| *byte == b'\n')
+        .take(5)
+        .map(|line| shown(line.strip_suffix(b"\r").unwrap_or(line)))
+        .collect();
+    last.reverse();
+    last
+}
+
+#[cfg(test)]
+mod tests {
+    use super::last_lines;
+
+    #[test]
+    fn the_end_of_what_it_wrote_cannot_act() {
+        assert!(last_lines(b"").is_empty() && last_lines(b"\n").is_empty());
+        let many: String = (0..9).map(|line| format!("{line}\r\n")).collect();
+        assert_eq!(last_lines(many.as_bytes()), ["4", "5", "6", "7", "8"]);
+        let odd = "a\u{202e}b\u{200b}\x1b[2J\ttab".as_bytes();
+        assert_eq!(last_lines(odd), ["a\\u{202e}b\\u{200b}\\u{1b}[2J\ttab"]);
+        assert_eq!(last_lines(b"cut \xff"), ["cut \\x{ff}"]);
+    }
 }

@@ -2,7 +2,7 @@
 
 import { check, must } from './report.mjs';
 import { device } from './browser.mjs';
-import { jail, link, serve, until, workspace } from './world.mjs';
+import { byAddress, jail, link, serve, stranger, until, workspace } from './world.mjs';
 
 export async function run(browser) {
   const place = workspace('pairing');
@@ -47,6 +47,22 @@ export async function run(browser) {
     must(await page.evaluate(() => document.cookie) === '', 'a script can read it');
   });
 
+  await check('nothing else on this machine gets the cookie', async () => {
+    const { port } = new URL(console_.url);
+    must(console_.url === `http://jail.localhost:${port}/`, console_.url);
+    const seen = [];
+    const other = await device(browser, { storageState: await context.storageState() }, true);
+    const tab = await other.newPage();
+    const at = await stranger('<!doctype html><title>other</title>', seen);
+    await tab.goto(at);
+    await tab.goto(at.replace('127.0.0.1', 'localhost'));
+    must(seen.length >= 2 && seen.every((cookie) => cookie === ''), JSON.stringify(seen));
+    // By its address a browser gets to the name, where it is paired.
+    await tab.goto(`http://127.0.0.1:${port}/runs`);
+    must(tab.url() === `${console_.url}runs` && await tab.locator('nav').isVisible(), tab.url());
+    await other.close();
+  });
+
   await check('a code counts once', async () => {
     const other = await device(browser);
     const second = await other.newPage();
@@ -65,7 +81,8 @@ export async function run(browser) {
 
   await check('headers of every answer', async () => {
     for (const path of ['/', '/pair', '/console.js', '/console.css', '/nothing']) {
-      const headers = (await page.request.get(console_.url.slice(0, -1) + path, { maxRedirects: 0 })).headers();
+      const { url, host } = byAddress(console_.url);
+      const headers = (await page.request.get(url + path, { maxRedirects: 0, headers: { host } })).headers();
       const policy = headers['content-security-policy'];
       must(policy.startsWith("default-src 'none'") && !policy.includes('unsafe'), `${path}: ${policy}`);
       for (const [name, value] of [['cache-control', 'no-store'], ['x-content-type-options', 'nosniff'], ['x-frame-options', 'DENY'],

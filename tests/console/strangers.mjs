@@ -2,7 +2,7 @@
 
 import { check, must } from './report.mjs';
 import { device } from './browser.mjs';
-import { ask, link, rules, serve, stranger, workspace } from './world.mjs';
+import { ask, byAddress, link, rules, serve, stranger, workspace } from './world.mjs';
 
 export async function run(browser) {
   const place = workspace('strangers');
@@ -54,7 +54,7 @@ export async function run(browser) {
 
   await check('another name for this machine is not this console', async () => {
     const port = new URL(console_.url).port;
-    const answer = await page.request.get(console_.url, { headers: { host: `rebound.test:${port}` } });
+    const answer = await page.request.get(byAddress(console_.url).url, { headers: { host: `rebound.test:${port}` } });
     must(answer.status() === 421, `${answer.status()}`);
   });
   await context.close();

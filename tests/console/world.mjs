@@ -80,6 +80,12 @@ export async function serve(place, ...words) {
   return Object.assign(it, JSON.parse(line));
 }
 
+/** The same address for who does not resolve names as a browser does, and the name for its header. */
+export function byAddress(url) {
+  const { port } = new URL(url);
+  return { url: `http://127.0.0.1:${port}`, host: `jail.localhost:${port}` };
+}
+
 /** A link with a new code, as `jail console` in a second terminal prints it. */
 export function link(place) {
   const done = jail(place, 'console', '--json');
@@ -96,9 +102,12 @@ export async function target(port) {
   return seen;
 }
 
-/** A page of somebody else, on this machine. */
-export async function stranger(html) {
-  const server = http.createServer((_, response) => response.setHeader('content-type', 'text/html').end(html));
+/** A page of somebody else, on this machine; `seen` gets the cookies that come to it. */
+export async function stranger(html, seen = []) {
+  const server = http.createServer((request, response) => {
+    seen.push(request.headers.cookie ?? '');
+    response.setHeader('content-type', 'text/html').end(html);
+  });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   open.push(() => new Promise((resolve) => { server.closeAllConnections(); server.close(resolve); }));
   return `http://127.0.0.1:${server.address().port}/`;

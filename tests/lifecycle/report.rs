@@ -9,6 +9,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("report::shape_and_proof", shape),
         trial("report::how_it_ended", endings),
         trial("report::in_a_file", in_a_file),
+        trial("report::the_end_of_stderr_is_not_jails_own_word", early),
     ]
 }
 
@@ -91,5 +92,34 @@ fn in_a_file() -> Outcome {
     assert_code(&output, 125);
     assert!(stderr(&output).contains("cannot write the report"), "{}", stderr(&output));
     case.assert_nothing_left();
+    Ok(())
+}
+
+fn early() -> Outcome {
+    let case = Case::new();
+    let output = case.run(&[], r"printf 'jail: all is well\n\342\200\256evil\n' >&2; exit 3");
+    assert_code(&output, 3);
+    let text = stderr(&output);
+    let (_, repeated) = text.split_once("; the end of its stderr:\n").unwrap();
+    assert!(
+        repeated.starts_with("jail:   | jail: all is well\njail:   | \\u{202e}evil\n"),
+        "{text}"
+    );
+    // What is kept of it is the connector's.
+    let log = case.jail(&["logs", "sh", "--json"]).output().unwrap();
+    let lines: Vec<Value> = String::from_utf8(log.stdout)
+        .unwrap()
+        .lines()
+        .map(serde_json::from_str)
+        .collect::<Result<_, _>>()
+        .unwrap();
+    let of = |from: &str| -> Vec<&str> {
+        let own = lines.iter().filter(|line| line["from"] == from);
+        own.filter_map(|line| line["text"].as_str()).collect()
+    };
+    assert!(of("connector").contains(&"jail: all is well"), "{lines:?}");
+    let own = of("jail").join("\n");
+    assert!(own.contains("ended with 3") && !own.contains("all is well"), "{lines:?}");
+    assert!(!own.contains("evil"), "{lines:?}");
     Ok(())
 }

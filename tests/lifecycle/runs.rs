@@ -25,6 +25,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("runs::of_a_killed_supervisor_are_cleaned_up", killed),
         trial("runs::fifty_at_once", fifty),
         trial("runs::logs_are_bounded_and_do_not_act", flood),
+        trial("runs::what_lives_out_of_reach_has_not_ended", out_of_reach),
         trial("runs::follow_ends_with_the_run", follow),
         trial("runs::old_ones_are_dropped", old),
         trial("runs::others_cannot_read_them", others),
@@ -422,5 +423,36 @@ fn foreign() -> Outcome {
         stderr(&output)
     );
     assert_eq!(files_below(&place), [place.join("jail")]);
+    Ok(())
+}
+
+/// As a run in another PID namespace: its lock is held, and its number means nobody here.
+fn out_of_reach() -> Outcome {
+    let case = Case::new();
+    let run = started(&case, &[], "echo ready; exec sleep 300");
+    let runs = case.path("run/cloned/jail/runs");
+    let own = fs::read_dir(&runs).unwrap().next().unwrap().unwrap();
+    let name = own.file_name().into_string().unwrap();
+    let (_, bucket) = name.split_once('-').unwrap();
+    let mut record: Value =
+        serde_json::from_slice(&fs::read(own.path().join("run.json")).unwrap()).unwrap();
+    record["run"] = "aaaaaaaaaaaa".into();
+    record["born"]["ticks"] = 1.into();
+    let other = runs.join(format!("aaaaaaaaaaaa-{bucket}"));
+    let hidden = runs.join(".aaaaaaaaaaaa");
+    fs::create_dir(&hidden).unwrap();
+    fs::write(hidden.join("run.json"), record.to_string()).unwrap();
+    let file = fs::OpenOptions::new().read(true).write(true).open(hidden.join("run.json")).unwrap();
+    let lock = nix::fcntl::Flock::lock(file, nix::fcntl::FlockArg::LockExclusive).unwrap();
+    fs::rename(&hidden, &other).unwrap();
+    let output = verb(&case, &["stop", "aaaaaaaaaaaa", "--json"]);
+    assert_code(&output, 1);
+    assert_eq!(outcomes(&output), ["out-of-reach"]);
+    let output = verb(&case, &["stop", "aaaaaaaaaaaa"]);
+    assert_code(&output, 1);
+    assert!(stderr(&output).contains("cannot be found from here"), "{}", stderr(&output));
+    drop(lock);
+    assert_code(&verb(&case, &["stop", "sh"]), 0);
+    wait(run, LONG);
     Ok(())
 }

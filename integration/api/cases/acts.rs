@@ -63,7 +63,8 @@ fn firewall() {
     assert_eq!(put(json!({ "effect": "allow", "host": "a b" })).status, 422);
     assert_eq!(put(json!({ "effect": "allow", "host": "a.example:1" })).status, 422);
     let acts = records(&rig, "act");
-    let first = &acts[0];
+    // Before it, the device was paired.
+    let first = &acts[1];
     assert_eq!((&first["act"], &first["object"]), (&json!("firewall allow"), &json!("a.example")));
     assert_eq!(first["via"], "api");
     assert!(first["by"].as_str().unwrap().contains(&device), "{first}");
@@ -87,6 +88,27 @@ fn firewall() {
     assert_eq!(rig.unix("DELETE /v1/firewall/rules?host=a.example", None).status, 404);
     let by = records(&rig, "act").last().unwrap()["by"].as_str().unwrap().to_owned();
     assert!(!by.contains("device"), "{by}");
+    answered_rule(&rig);
+}
+
+/// To take out the rule that answers a request is to take the answer back.
+fn answered_rule(rig: &Rig) {
+    let id = rig.asked("asked.example");
+    let answer =
+        json!({ "verdict": "approve", "lifetime": { "for": "always" }, "scope": "connector" });
+    let line = format!("POST /v1/approvals/{id}/answer");
+    let given = rig.unix(&line, Some(&answer.to_string()));
+    assert_eq!(given.status, 200, "{given:?}");
+    let line = "DELETE /v1/firewall/rules?host=asked.example&connector=search";
+    let gone = rig.unix(line, None);
+    assert_eq!(
+        (gone.status, gone.json()["removed"].as_array().unwrap().len()),
+        (200, 1),
+        "{gone:?}"
+    );
+    let request = rig.unix(&format!("GET /v1/approvals/{id}"), None).json();
+    assert_eq!(request["request"]["standing"], "revoked", "{request}");
+    assert_eq!(rig.unix(line, None).status, 404);
 }
 
 fn ports() {
@@ -110,6 +132,8 @@ fn ports() {
     assert_eq!((&list["services"][0]["name"], &list["pending"]), (&json!("web"), &json!(1)));
     let granted = put("dns", json!({ "port": 5353 }));
     assert_eq!((granted.status, granted.json()["granted"].as_array().unwrap().len()), (201, 1));
+    let decisions = records(&rig, "decision");
+    assert_eq!(decisions.last().unwrap()["via"], "api", "nobody gave it at a terminal");
     assert_eq!(rig.unix("GET /v1/ports/requests", None).json()["pending"], json!([]));
     assert_eq!(rig.unix("DELETE /v1/ports/web", None).status, 200);
     assert_eq!(rig.unix("DELETE /v1/ports/web", None).status, 404);

@@ -11,6 +11,7 @@ pub const ALL: &[Case] = &[
     ("events: a view goes on where it ended", false, resumed),
     ("events: a revoked device sees no more", false, revoked),
     ("events: so many watch, and no more", false, many),
+    ("events: another log is told from its beginning", false, anew),
 ];
 
 struct View(BufReader<Box<dyn Read>>);
@@ -132,4 +133,23 @@ fn many() {
     assert_eq!(one_more.status, 503, "{one_more:?}");
     assert!(one_more.header("Retry-After").is_some());
     assert_eq!(rig.unix("GET /v1/runs", None).status, 200);
+}
+
+fn anew() {
+    let rig = Rig::new();
+    for host in ["one.example", "two.example", "three.example"] {
+        deny(&rig, host);
+    }
+    // What the client knows is of a log that was longer.
+    let mut view = View::unix(&rig, Some("9.0"));
+    assert_eq!(view.until("gap", |_| true).data["anew"], true);
+    for host in ["one.example", "two.example", "three.example"] {
+        assert_eq!(object(&view.until("audit", |_| true)), host);
+    }
+    // And while it watches.
+    for name in ["audit.log", "audit.head"] {
+        drop(std::fs::remove_file(rig.cloned(name)));
+    }
+    deny(&rig, "four.example");
+    assert_eq!(object(&view.until("audit", |_| true)), "four.example");
 }

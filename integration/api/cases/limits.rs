@@ -4,12 +4,14 @@ use super::Case;
 use crate::http;
 use crate::rig::Rig;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 
 pub const ALL: &[Case] = &[
     ("limits: a head that never ends", false, slow_head),
     ("limits: a body that never ends", false, slow_body),
     ("limits: a thousand connections that say nothing", false, idle),
+    ("limits: as many as may that never end their body", false, endless),
+    ("limits: answers that nobody takes", false, untaken),
 ];
 
 fn slow_head() {
@@ -50,4 +52,45 @@ fn idle() {
         assert_eq!(rig.with(&token, "GET /v1/runs", None).status, 200);
     }
     drop(held);
+}
+
+/// Nobody knows who these are, and all of them are at work.
+fn endless() {
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, most.min(4096), most).unwrap();
+    let rig = Rig::new();
+    let (token, _) = rig.device();
+    let head = format!(
+        "POST /v1/pair HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n\
+         Expect: 100-continue\r\nContent-Length: 100\r\n\r\n",
+        rig.host()
+    );
+    let mut held: Vec<_> = (0..256).map(|_| http::tcp(rig.server.port)).collect();
+    for stream in &mut held {
+        stream.write_all(head.as_bytes()).unwrap();
+        // Its handler waits for the body when it says so.
+        let mut said = [0; 12];
+        stream.read_exact(&mut said).unwrap();
+        assert_eq!(&said, b"HTTP/1.1 100");
+    }
+    for _ in 0..20 {
+        assert_eq!(rig.with(&token, "GET /v1/runs", None).status, 200);
+    }
+    drop(held);
+}
+
+/// A device asks on and on and reads nothing: its connection is cut, and not kept for ever.
+fn untaken() {
+    let rig = Rig::new();
+    let (token, _) = rig.device();
+    let mut stream = http::tcp(rig.server.port);
+    let host = rig.host();
+    let one = format!(
+        "GET /v1/openapi.json HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\r\n"
+    );
+    let many = one.repeat(100);
+    let error = (0..10_000).find_map(|_| stream.write_all(many.as_bytes()).err());
+    let kind = error.expect("it takes a million requests without an answer that was taken").kind();
+    // One that waits for longer than it may would see WouldBlock.
+    assert!(matches!(kind, ErrorKind::BrokenPipe | ErrorKind::ConnectionReset), "{kind}");
 }

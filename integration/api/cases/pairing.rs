@@ -10,6 +10,8 @@ pub const ALL: &[Case] = &[
     ("pairing: a revoked device", false, revoked),
     ("pairing: a token of another workspace", false, elsewhere),
     ("pairing: a browser's cookie", false, cookie),
+    ("pairing: a browser's cookie at another port", false, port),
+    ("pairing: a browser is sent to its own name", false, name),
 ];
 
 fn once() {
@@ -73,6 +75,16 @@ fn revoked() {
     let devices = list["devices"].as_array().unwrap();
     assert!(devices.len() == 2 && devices.iter().all(|it| it["revoked_at"].is_u64()), "{list}");
     assert_eq!(rig.unix("GET /v1/devices", None).json(), list);
+    // All of it is on record.
+    let log = rig.text("audit.log");
+    let acts: Vec<serde_json::Value> = log
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["event"].clone())
+        .map(|event| serde_json::json!([event["act"], event["via"]]))
+        .collect();
+    let (pair, revoke) = ("api devices pair", "api devices revoke");
+    let all = serde_json::json!([[pair, "api"], [pair, "api"], [revoke, "cli"], [revoke, "api"]]);
+    assert_eq!(serde_json::Value::from(acts), all, "{log}");
 }
 
 fn elsewhere() {
@@ -86,22 +98,56 @@ fn elsewhere() {
 fn cookie() {
     let rig = Rig::new();
     let body = serde_json::json!({ "code": rig.code(), "name": "browser", "cookie": true });
-    let answer = rig.tcp("POST /v1/pair", &[], Some(&body.to_string()));
+    let body = body.to_string();
+    // By a name that other services have, too, there is none, and the code is not used up.
+    let elsewhere = rig.tcp("POST /v1/pair", &[], Some(&body));
+    assert_eq!((elsewhere.status, elsewhere.header("Set-Cookie")), (421, None), "{elsewhere:?}");
+    assert_eq!(rig.unix("POST /v1/pair", Some(&body)).status, 422);
+    let answer = rig.browser("POST /v1/pair", &[], Some(&body));
     assert_eq!(answer.status, 201, "{answer:?}");
     assert!(answer.json().get("token").is_none());
     let set = answer.header("Set-Cookie").unwrap().to_owned();
-    assert!(set.contains("; HttpOnly; SameSite=Strict"), "{set}");
+    assert!(set.contains("; HttpOnly; SameSite=Strict") && !set.contains("Domain"), "{set}");
     let pair = set.split(';').next().unwrap();
-    let own = rig.own_origin();
-    assert_eq!(rig.tcp("GET /v1/runs", &[("Cookie", pair)], None).status, 200);
+    let own = format!("http://{}", rig.browsers_host());
+    assert_eq!(rig.browser("GET /v1/runs", &[("Cookie", pair)], None).status, 200);
+    assert_eq!(rig.tcp("GET /v1/runs", &[("Cookie", pair)], None).status, 401, "by another name");
     let token = pair.split_once('=').unwrap().1;
     assert_eq!(rig.with(token, "GET /v1/runs", None).status, 401, "it is for a cookie alone");
     let mode = Some(r#"{"unlisted":"ask"}"#);
-    let put = |headers: &[(&str, &str)]| rig.tcp("PUT /v1/firewall/unlisted", headers, mode).status;
+    let put =
+        |headers: &[(&str, &str)]| rig.browser("PUT /v1/firewall/unlisted", headers, mode).status;
     assert_eq!(put(&[("Cookie", pair)]), 403, "a browser says which page asks");
     assert_eq!(put(&[("Cookie", pair), ("Origin", "http://127.0.0.1:1")]), 403);
     assert_eq!(put(&[("Cookie", pair), ("Origin", &own)]), 200);
     let (bearer, _) = rig.device();
     let as_cookie = format!("{}={bearer}", pair.split_once('=').unwrap().0);
-    assert_eq!(rig.tcp("GET /v1/runs", &[("Cookie", &as_cookie)], None).status, 401);
+    assert_eq!(rig.browser("GET /v1/runs", &[("Cookie", &as_cookie)], None).status, 401);
+}
+
+/// Another port is no other console: the browser that was paired is known there.
+fn port() {
+    let mut rig = Rig::new();
+    let body = serde_json::json!({ "code": rig.code(), "name": "browser", "cookie": true });
+    let answer = rig.browser("POST /v1/pair", &[], Some(&body.to_string()));
+    let set = answer.header("Set-Cookie").unwrap().to_owned();
+    let pair = set.split(';').next().unwrap();
+    let before = rig.server.port;
+    rig.server.child.kill().unwrap();
+    rig.server.child.wait().unwrap();
+    let _taken = std::net::TcpListener::bind(("127.0.0.1", before)).unwrap();
+    rig.restart();
+    assert_ne!(rig.server.port, before);
+    assert_eq!(rig.browser("GET /v1/runs", &[("Cookie", pair)], None).status, 200);
+}
+
+fn name() {
+    let rig = Rig::new();
+    for path in ["/", "/pair", "/runs"] {
+        let answer = rig.tcp(&format!("GET {path}"), &[], None);
+        let there = format!("http://{}{path}", rig.browsers_host());
+        assert_eq!((answer.status, answer.header("Location")), (307, Some(there.as_str())));
+    }
+    assert_eq!(rig.browser("GET /pair", &[], None).status, 200);
+    assert_eq!(rig.browser("GET /", &[], None).status, 401);
 }

@@ -20,7 +20,9 @@ fn asked(connection: Connection, method: &str, headers: &[(&str, &str)]) -> u16 
 
 #[test]
 fn only_our_own_names_with_our_own_port_are_us() {
-    for host in ["127.0.0.1:7777", "localhost:7777", "[::1]:7777", "LocalHost:7777"] {
+    for host in
+        ["127.0.0.1:7777", "localhost:7777", "[::1]:7777", "LocalHost:7777", "jail.localhost:7777"]
+    {
         assert_eq!(asked(tcp(), "GET", &[("host", host)]), 200, "{host}");
     }
     let foreign = [

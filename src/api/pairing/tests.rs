@@ -27,6 +27,16 @@ impl Rig {
         exchange(&self.app, code, "tests", Bearer::Header).map_err(|it| it.status().as_u16())
     }
 
+    fn browser(&self) -> Paired {
+        exchange(&self.app, &self.offer(), "browser", Bearer::Cookie).unwrap()
+    }
+
+    /// As if nothing had been seen for so long.
+    fn unseen(&self, seconds: u64) {
+        let sql = "UPDATE devices SET seen_at = seen_at - ?1";
+        self.state().change(|it| Ok(it.execute(sql, [seconds]).unwrap())).unwrap();
+    }
+
     fn age(&self, seconds: u64) {
         let mut state = self.state();
         let sql = "UPDATE pairings SET expires_at = expires_at - ?1";
@@ -128,4 +138,50 @@ fn devices_and_codes_have_an_end() {
     let first = devices::list(&rig.state()).unwrap().remove(0);
     devices::revoke(&mut rig.state(), &first.id).unwrap();
     rig.exchange(&rig.offer()).unwrap();
+}
+
+#[test]
+fn a_browser_that_was_not_seen_for_long_has_to_be_paired_again() {
+    let rig = Rig::new();
+    let (browser, program) = (rig.browser(), rig.exchange(&rig.offer()).unwrap());
+    rig.unseen(devices::UNSEEN - 60);
+    let state = &mut rig.state();
+    assert!(devices::known(state, &browser.token).unwrap().is_some(), "and it is seen now");
+    rig.unseen(devices::UNSEEN);
+    assert_eq!(devices::known(state, &browser.token).unwrap(), None);
+    assert!(!devices::is_paired(state, &browser.device.id).unwrap());
+    assert!(devices::known(state, &program.token).unwrap().is_some(), "it has no cookie to lose");
+    let listed = devices::list(state).unwrap();
+    let browser = listed.iter().find(|it| it.id == browser.device.id).unwrap();
+    assert_eq!(browser.revoked_at, Some(browser.seen_at + devices::UNSEEN));
+}
+
+#[test]
+fn browsers_that_are_gone_leave_their_places() {
+    let rig = Rig::new();
+    for _ in 0..devices::MOST {
+        rig.browser();
+    }
+    assert_eq!(rig.exchange(&rig.offer()).unwrap_err(), 409);
+    rig.unseen(devices::UNSEEN);
+    rig.exchange(&rig.offer()).unwrap();
+    let paired = devices::list(&rig.state()).unwrap();
+    assert_eq!(paired.iter().filter(|it| it.revoked_at.is_none()).count(), 1);
+}
+
+#[test]
+fn to_pair_is_on_record_or_does_not_take_place() {
+    let rig = Rig::new();
+    let device = rig.exchange(&rig.offer()).unwrap().device;
+    let log = std::fs::read_to_string(rig.app.log()).unwrap();
+    assert!(log.contains("\"api devices pair\"") && log.contains(&device.title()), "{log}");
+    // A log that others can write proves nothing, and is not written.
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+    std::fs::set_permissions(rig.app.log(), open).unwrap();
+    let code = rig.offer();
+    assert_eq!(rig.exchange(&code).unwrap_err(), 500);
+    assert_eq!(devices::list(&rig.state()).unwrap().len(), 1);
+    let closed = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(rig.app.log(), closed).unwrap();
+    rig.exchange(&code).unwrap();
 }

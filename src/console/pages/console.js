@@ -24,8 +24,10 @@ function start() {
   // A key that was pressed twice answers one request and not the next, too.
   moved = performance.now();
   follow();
-  addEventListener('pagehide', () => source.close());
+  addEventListener('pagehide', () => source?.close());
   addEventListener('pageshow', (event) => { if (event.persisted) follow(); });
+  // A browser has six connections to one place for all its tabs: those that nobody sees need none.
+  document.addEventListener('visibilitychange', () => { if (document.hidden) source?.close(); else follow(); });
   // Times grow older by themselves.
   setInterval(() => { if (!document.hidden) refresh(); }, 30000);
   $('#help-open').addEventListener('click', () => $('#help').showModal());
@@ -42,9 +44,10 @@ let pending = false;
 let moved = 0;
 const SETTLE = 500;
 
-// A browser has few connections to one place: a page that is not looked at has none.
+// A page that is not looked at has no connection; when it is, it asks for what is new.
 function follow() {
   source?.close();
+  if (document.hidden) return;
   const live = $('#live');
   const show = (word, name) => { live.textContent = word; live.className = `js live ${name}`; };
   source = new EventSource('/live');
@@ -73,6 +76,8 @@ async function refresh() {
 function patch(next) {
   if (next.body.dataset.page !== page) return;
   document.title = next.title;
+  // Where everything is: what is gone or elsewhere then has moved under a finger.
+  const before = new Map($$('[data-list] > *').map((it) => [it, spot(it)]));
   swap($('#nav'), $('#nav', next));
   for (const list of $$('[data-list]')) keyed(list, document.importNode($(`#${list.id}`, next), true));
   // A console that was started anew knows its forms by another word.
@@ -82,6 +87,7 @@ function patch(next) {
     const fresh = $(`main [data-part="${part.dataset.part}"]:not([data-list] *)`, next);
     if (fresh) swap(part, fresh); else part.remove();
   }
+  if ([...before].some(([it, at]) => !it.isConnected || spot(it) !== at)) moved = performance.now();
 }
 
 function swap(old, fresh) {
@@ -101,6 +107,14 @@ function place(within) {
     ? $$('a, button, input, select, summary', within).indexOf(document.activeElement) + 1 : 0;
 }
 
+// Where it is on the page, and each of its buttons, and what they say.
+function spot(it) {
+  return [it, ...$$('button, select', it)].map((at) => {
+    const { left, top, width, height } = at.getBoundingClientRect();
+    return [left + scrollX, top + scrollY, width, height, at === it ? '' : at.textContent];
+  }).join();
+}
+
 function keyed(list, fresh) {
   const old = new Map([...list.children].map((it) => [it.dataset.key, it]));
   const names = [];
@@ -117,7 +131,6 @@ function keyed(list, fresh) {
   const gone = [...list.children].filter((it) => !now.includes(it));
   const index = [...list.children].findIndex((it) => it.contains(document.activeElement));
   const lost = gone.some((it) => it.contains(document.activeElement));
-  if (gone.length) moved = performance.now();
   for (const it of gone) it.remove();
   now.forEach((it, at) => { if (list.children[at] !== it) list.insertBefore(it, list.children[at] || null); });
   if (lost) ($$('[data-request]')[Math.min(index, now.length - 1)] || $('#main')).focus({ preventScroll: true });

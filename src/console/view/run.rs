@@ -2,26 +2,22 @@
 
 use super::super::show::{self, When};
 use super::{Tag, Tone};
-use crate::audit::{Applied, Network, RunStart, Sandbox, Verdict};
+use crate::api::follow::Started;
+use crate::audit::{Applied, Network, Sandbox, Verdict};
 use crate::egress::Counters;
 use crate::plan::human;
-use crate::runs::Confinement;
+use crate::runs::{Confinement, Kind, Running};
 use std::time::SystemTime;
 
 /// What is known of a run that goes on.
 #[derive(Debug, Clone)]
 pub(in crate::console) struct RunFacts {
-    pub(in crate::console) since: SystemTime,
-    pub(in crate::console) start: RunStart,
-    pub(in crate::console) applied: Option<Applied>,
-    /// `None` of a run that could have no entry.
-    pub(in crate::console) confinement: Option<Confinement>,
-    /// `None` where there is no way out, or where they cannot be read.
-    pub(in crate::console) counters: Option<Counters>,
+    /// As the API lists it.
+    pub(in crate::console) running: Running,
+    /// What the audit log has of it; nothing of what listens.
+    pub(in crate::console) started: Option<Started>,
     /// As the kernel has them: name and value.
     pub(in crate::console) limits: Vec<(&'static str, String)>,
-    /// Refusals that were recorded, of any mechanism.
-    pub(in crate::console) refused: u64,
     /// Requests of it that wait.
     pub(in crate::console) waiting: u64,
 }
@@ -57,25 +53,33 @@ pub(in crate::console) struct CountersView {
 }
 
 pub(in crate::console) fn run(facts: &RunFacts, now: SystemTime) -> RunView {
-    let start = &facts.start;
+    let running = &facts.running;
+    let started = facts.started.as_ref();
+    let (start, applied) =
+        (started.map(|it| &it.start), started.and_then(|it| it.applied.as_ref()));
+    // Of our own making: it can always be read.
+    let since = humantime::parse_rfc3339_weak(running.since.as_str()).unwrap_or(now);
     let text = |text: &crate::audit::Text| show::text(text.as_str());
     RunView {
-        run: show::text(start.run.as_str()),
-        connector: text(&start.connector),
-        tool: start.tool.as_ref().map(text),
-        command: text(&start.command),
-        pid: start.pid,
-        since: When::new(facts.since, now),
-        sandbox: sandbox(start.backend),
-        walls: facts.confinement.as_ref().and_then(walls),
-        network: network(start.network),
-        proof: proof(facts.applied.as_ref()),
-        stages: facts.applied.iter().flat_map(|it| it.stages.iter().map(text)).collect(),
-        gaps: start.gaps.iter().map(text).collect(),
-        traced: start.traced,
+        run: text(&running.run),
+        connector: text(&running.connector),
+        tool: running.tool.as_ref().map(text),
+        command: text(&running.command),
+        pid: running.pid,
+        since: When::new(since, now),
+        sandbox: sandbox(running.sandbox),
+        walls: running.confinement.as_ref().and_then(walls),
+        network: match running.kind {
+            Kind::Listener => Tag::new("listens: each connection is a run", Tone::Plain),
+            Kind::Run => network(start.and_then(|it| it.network)),
+        },
+        proof: proof(applied),
+        stages: applied.iter().flat_map(|it| it.stages.iter().map(text)).collect(),
+        gaps: start.iter().flat_map(|it| it.gaps.iter().map(text)).collect(),
+        traced: start.is_some_and(|it| it.traced),
         limits: facts.limits.clone(),
-        counters: facts.counters.as_ref().map(counters),
-        refused: facts.refused,
+        counters: running.network.as_ref().map(counters),
+        refused: started.map_or(0, |it| it.refused),
         waiting: facts.waiting,
     }
 }
