@@ -23,8 +23,6 @@ mod judged;
 mod local_llm;
 mod outside;
 mod proxy;
-mod proxy;
-mod scenes;
 mod scenes;
 mod session;
 mod settled;

@@ -6,7 +6,7 @@
 
 use super::translate::DOOR;
 use super::verify::{self, NAMESPACES};
-use super::wire::{self, Order, Rules, Seen, Sight};
+use super::wire::{self, Order, Rules, Shown, Sight};
 use crate::confine::limits::{self, Streams};
 use crate::confine::{landlock, network};
 use crate::plan::{Rlimit, Stage};
@@ -173,11 +173,11 @@ fn sight(program: &Result<PathBuf, i32>, order: &Order) -> Sight {
 }
 
 /// The file itself: a link is not followed.
-fn seen(path: &Path) -> Seen {
+fn seen(path: &Path) -> Shown {
     let path = path.to_owned();
     match fs::symlink_metadata(&path) {
-        Ok(found) => Seen { path, device: found.dev(), inode: found.ino(), errno: 0 },
-        Err(error) => Seen { path, errno: errno(&error) as i32, ..Seen::default() },
+        Ok(found) => Shown { path, device: found.dev(), inode: found.ino(), errno: 0 },
+        Err(error) => Shown { path, errno: errno(&error) as i32, ..Shown::default() },
     }
 }
 

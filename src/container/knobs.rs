@@ -189,6 +189,8 @@ pub const ALL: &[Knob] = &[
             "of its own, masked by the engine; settings, /sys and cgroups read-only",
         ],
         Some("masked-paths"),
+    ),
+    knob(
         "sockets in granted folders",
         ["reachable before Landlock's ABI 9", SAME, "reachable"],
         None,

@@ -1,6 +1,6 @@
 //! A container as it was asked for passes, and each control that is not in force is named.
 
-use super::super::wire::Seen;
+use super::super::wire::Shown;
 use super::*;
 use crate::plan::{CgroupPlan, Facts as HostFacts, SeccompPlan, build};
 use crate::policy::load::{Sources, ad_hoc};
@@ -87,7 +87,7 @@ fn sight() -> Sight {
         namespaces: namespaces.collect(),
         tried: vec![("make /etc/x".to_owned(), libc::EROFS)],
         writable: vec![("/tmp".into(), 0)],
-        shown: vec![Seen { path: "/data".into(), device: 254, inode: 7, errno: 0 }],
+        shown: vec![Shown { path: "/data".into(), device: 254, inode: 7, errno: 0 }],
         system: ["/proc/sys", "/proc/kcore", "/sys/firmware"].map(Into::into).to_vec(),
         ..Sight::default()
     }
@@ -193,10 +193,10 @@ fn a_limit_that_is_not_there_is_none() {
 #[test]
 fn the_file_that_was_planned_is_the_one_inside() {
     for seen in [
-        Seen { inode: 8, ..sight().shown[0].clone() },
-        Seen { device: 253, ..sight().shown[0].clone() },
-        Seen { errno: libc::EACCES, ..sight().shown[0].clone() },
-        Seen { path: "/elsewhere".into(), ..sight().shown[0].clone() },
+        Shown { inode: 8, ..sight().shown[0].clone() },
+        Shown { device: 253, ..sight().shown[0].clone() },
+        Shown { errno: libc::EACCES, ..sight().shown[0].clone() },
+        Shown { path: "/elsewhere".into(), ..sight().shown[0].clone() },
     ] {
         assert_eq!(unmet(&Sight { shown: vec![seen], ..sight() }, &limits()), ["mounts"]);
     }

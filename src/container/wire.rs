@@ -110,7 +110,7 @@ pub struct Sight {
     /// Folders that were to be writable, and the errno, 0 where they are.
     pub writable: Vec<(PathBuf, i32)>,
     /// What is where files of the host are to be shown.
-    pub shown: Vec<Seen>,
+    pub shown: Vec<Shown>,
     /// What there is of [`super::verify::MASKED`] and [`super::verify::FROZEN`].
     pub system: Vec<PathBuf>,
     /// The connector's program, where it was found; else why not.
@@ -120,7 +120,7 @@ pub struct Sight {
 
 /// Which file is at a path.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seen {
+pub struct Shown {
     pub path: PathBuf,
     pub device: u64,
     pub inode: u64,
