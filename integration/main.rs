@@ -26,6 +26,7 @@ mod fixture;
 mod harness;
 mod helpers;
 mod kit;
+#[allow(dead_code, reason = "another program, which uses more of it")]
 #[path = "containers/outside.rs"]
 mod outside;
 mod requires;
