@@ -331,7 +331,7 @@ complete -c jail -n "__fish_jail_using_subcommand ps" -s V -l version -d 'Print 
 complete -c jail -n "__fish_jail_using_subcommand stop" -l timeout -d 'How long a connector may take to end by itself' -r
 complete -c jail -n "__fish_jail_using_subcommand stop" -l all -d 'All runs of this workspace, or all of the connectors that are named'
 complete -c jail -n "__fish_jail_using_subcommand stop" -l kill -d 'Kill it at once. It has no chance to write what it has in memory'
-complete -c jail -n "__fish_jail_using_subcommand stop" -l json -d 'Print an array of `{"run", "connector", "outcome"}`: `outcome` is `asked` (it ended when it was asked), `killed`, `supervisor-killed` (the audit log has no end then), `gone` (it had just ended) or `runs`'
+complete -c jail -n "__fish_jail_using_subcommand stop" -l json -d 'Print an array of `{"run", "connector", "outcome"}`: `outcome` is `asked` (it ended when it was asked), `killed`, `supervisor-killed` (the audit log has no end then), `gone` (it had just ended), `runs` or `out-of-reach` (it runs, and its process cannot be found from here: another PID namespace)'
 complete -c jail -n "__fish_jail_using_subcommand stop" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jail -n "__fish_jail_using_subcommand stop" -s V -l version -d 'Print version'
 complete -c jail -n "__fish_jail_using_subcommand logs" -l tail -d 'The last lines only' -r
