@@ -105,6 +105,10 @@ const KNOBS: &[Knob] = &[
     ("dns[*]", Harmless("names leave then as they do from every other container"), &[]),
     ("networks.cloned_sandbox", Harmless("nobody of ours reaches it then"), &[]),
     ("networks.cloned_outside", Harmless("it has no way out then"), &[]),
+    ("environment.LOCALAI_API_KEY", Noticed("compose.unused-allow"), &[
+        (r#""ghp_0123456789abcdef""#, "compose.secret-in-file"),
+    ]),
+    ("labels.jail.allow.compose.secret-in-environment", Noticed("compose.secret-in-environment"), &[]),
     ("environment.*", Harmless(WORKS), &[(r#""ghp_0123456789abcdef""#, "compose.secret-in-file")]),
     ("mem_limit", Noticed("compose.memory-limit"), &[
         ("0", "compose.memory-limit"),
@@ -281,7 +285,9 @@ fn name(root: &Value, pointer: &str) -> String {
             let text = root.pointer(pointer).and_then(Value::as_str).unwrap();
             format!("security_opt[{}]", text.split([':', '=']).next().unwrap())
         }
-        ["services", _, "environment", _] => "environment.*".to_owned(),
+        ["services", _, "environment", key] if key != "LOCALAI_API_KEY" => {
+            "environment.*".to_owned()
+        }
         ["services", _, ref rest @ ..] => joined(rest),
         ["networks", _, ref rest @ ..] => format!("top.networks.*.{}", joined(rest)),
         ref rest => format!("top.{}", joined(rest)),

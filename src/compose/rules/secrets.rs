@@ -1,6 +1,7 @@
 //! Secrets where they do not belong.
 
 use super::{Bench, Judged, rules};
+use crate::compose::allow::LABEL;
 use crate::compose::model::Project;
 use crate::compose::node::{Entry, Node, Spot, Value};
 use crate::compose::secret::{is_literal, is_secret_line, is_secret_name, is_secret_word};
@@ -33,7 +34,9 @@ pub(super) fn judge(bench: &mut Bench<'_>) {
         &["logging", "options"],
     ] {
         let Some(node) = service.find(path) else { continue };
-        node.entries().iter().for_each(|entry| named(bench, &path.join("."), entry));
+        // A label that allows something has the name of a rule in its own, and a reason for a value.
+        let entries = node.entries().iter().filter(|entry| !entry.key.starts_with(LABEL));
+        entries.for_each(|entry| named(bench, &path.join("."), entry));
     }
     hooks(bench);
     for name in ["command", "entrypoint"] {
