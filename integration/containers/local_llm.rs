@@ -22,8 +22,6 @@ const KEY: &str = "key-of-the-test";
 const STAND_IN: &str = "127.0.0.1:5000/localai:standin";
 /// The variable of the key is that of the file.
 const ENTRYPOINT: &str = r#"ENTRYPOINT ["/bin/sh", "-c", "exec llama-server --host 0.0.0.0 --port 8080 --model /models/model.gguf --api-key \"$LOCALAI_API_KEY\""]"#;
-/// LocalAI reads its key from there and from nowhere else; docs/containers.md says so.
-const LEFT: &str = "containers.secret-in-environment";
 
 /// The files with a model, and variables that lead to the image.
 fn lay(world: &World) -> Result<Shipped<'_>, String> {
@@ -62,7 +60,7 @@ fn local_llm(world: &World) -> Outcome {
         wrong.extend(step(&shipped).err().map(|why| format!("{what}: {why}")));
     }
     let found = shipped.doctor(NAME)?;
-    if found != [LEFT] {
+    if !found.is_empty() {
         wrong.push(format!("jail doctor containers: {found:?}"));
     }
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
