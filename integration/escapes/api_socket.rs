@@ -25,7 +25,6 @@ pub const ATTACK: Attack = Attack {
         });
         fixture.set("socket", &socket.expect("the API's socket").display().to_string());
     },
-    jail_args: &["--workspace", "host:{host_ws}"],
     attack: |env| judge(ask(&env.path("socket"))),
     ..Attack::BASE
 };
