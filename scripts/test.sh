@@ -266,6 +266,8 @@ programs_as_user() {
 
 # give FOLDER: a copy of build/FOLDER that the user can read, and whose venv knows its new place.
 give() {
+    # More than one part wants it.
+    [ ! -d "$stage/$1" ] || return 0
     # Programs of hundreds of megabytes are linked where that is possible.
     cp -rlP "build/$1" "$stage/" 2>/dev/null || cp -rP "build/$1" "$stage/" || return
     # The scripts of a venv name its interpreter by its full path. A new file takes the place of each.
