@@ -78,9 +78,11 @@ fn plain(part: &str, before: &str, all: &[&str]) -> Option<Container> {
     match before {
         "docker" | "buildkit" if is_id(part) => Some(made("docker", part)),
         "libpod_parent" if is_id(part) => Some(made("podman", part)),
-        "lxc" | "lxc.payload" => Some(named("lxc", part)),
+        // Whoever may make cgroups chooses their names.
+        "lxc" | "lxc.payload" if !part.is_empty() => Some(named("lxc", part)),
         _ if part.starts_with("lxc.payload.") => {
-            part.strip_prefix("lxc.payload.").map(|name| named("lxc", name))
+            let name = part.strip_prefix("lxc.payload.").filter(|name| !name.is_empty());
+            name.map(|name| named("lxc", name))
         }
         _ if is_id(part) && all.iter().any(|part| part.starts_with("kubepods")) => {
             Some(made("containerd", part))
@@ -141,6 +143,8 @@ mod tests {
             "0::/",
             "0::/user.slice/docker-abc.scope",
             "0::/system.slice/docker.service",
+            "0::/lxc.payload./x",
+            "0::/lxc//x",
             &format!("0::/home/{ID}"),
             "",
             ":::",
