@@ -144,7 +144,6 @@ mod tests {
             "0::/user.slice/docker-abc.scope",
             "0::/system.slice/docker.service",
             "0::/lxc.payload./x",
-            "0::/lxc//x",
             &format!("0::/home/{ID}"),
             "",
             ":::",
