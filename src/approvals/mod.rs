@@ -28,7 +28,9 @@ pub use decide::{decide, running, runs_still};
 pub use doubts::{Doubt, doubts};
 pub use ports::{granted_by, pending_ports, port};
 pub use request::{AGENT, Asker, Occurrence, Request, RequestId, Standing, Subject};
-pub use store::{Filter, Recorded, answer, changes, dismiss, find, list, record, revoke};
+pub use store::{
+    Filter, Recorded, answer, changes, dismiss, find, kept_from_denying, list, record, revoke,
+};
 
 /// Requests that wait for an answer, of all connectors of a workspace.
 pub const MOST: usize = 256;

@@ -334,6 +334,15 @@ pub(super) fn apply_next(
     })
 }
 
+/// A request that was denied, or its approval taken back, where no file says so yet.
+pub fn kept_from_denying(state: &State) -> Result<Option<RequestId>, Failure> {
+    let sql = "SELECT number, request, at, answer, applied, failed FROM decisions \
+               WHERE applied = 0 AND json_extract(answer, '$.verdict') <> 'approve' \
+               ORDER BY number LIMIT 1";
+    let found = state.read(|it| it.query_row(sql, [], decision).optional())?;
+    Ok(found.map(|decision| decision.request))
+}
+
 fn unknown(id: &RequestId) -> Failure {
     Failure::new(Kind::Usage, format!("there is no request {id}"))
         .hint("jail approvals list --all shows them")

@@ -2,9 +2,10 @@
 //! processes that were killed.
 
 use super::running;
-use crate::approvals;
+use crate::approvals::{self, RequestId};
 use crate::audit::{self, RunId};
-use crate::failure::Failure;
+use crate::cli::ui;
+use crate::failure::{Failure, Kind};
 use crate::firewall::store::{self, Entry, Folder};
 use crate::policy::load::WorkspaceRoot;
 use crate::state::{PATIENCE, State};
@@ -14,11 +15,24 @@ use std::path::Path;
 /// Puts answers into effect whose process was killed after it had written them down.
 pub(super) fn answers(root: &WorkspaceRoot, home: Option<&Path>) -> Result<(), Failure> {
     if let Some(mut state) = State::find(root, PATIENCE)? {
-        // What cannot be applied is noted with the answer (`jail approvals show`), and is no reason against
-        // this run: it grants nothing.
-        approvals::apply(&mut state, root, home).ok();
+        let Err(why) = approvals::apply(&mut state, root, home) else { return Ok(()) };
+        // What is approved and not in effect grants nothing; what is denied or taken back would still be granted.
+        if let Some(request) = approvals::kept_from_denying(&state)? {
+            return Err(out_of_effect(&request, why));
+        }
+        ui::failure(&why);
     }
     Ok(())
+}
+
+fn out_of_effect(request: &RequestId, why: Failure) -> Failure {
+    let what = format!(
+        "the last word about request {request} is no, and the firewall's files do not say so"
+    );
+    let mut failure = Failure::new(Kind::Refused, what).because(&why.what);
+    failure.causes.extend(why.causes);
+    failure.hints = why.hints;
+    failure.hint("the next run, and the next answer to any request, try it again")
 }
 
 /// Removes what was answered for this run alone.
@@ -128,5 +142,43 @@ mod tests {
         assert_eq!(hosts(), ["a.test", "b.test"]);
         of_run(&rules, "alive0000000").unwrap();
         assert_eq!(hosts(), ["a.test"]);
+    }
+
+    /// An answer whose process was killed before it wrote the rule, and files that cannot be changed.
+    #[test]
+    fn a_no_that_is_not_in_effect_is_no_start() {
+        use crate::approvals::{
+            Answer, Asker, Lifetime, Occurrence, Recorded, Scope, Subject, Verdict, Via,
+        };
+        let place = tempfile::tempdir().unwrap();
+        let root = WorkspaceRoot { path: place.path().to_owned() };
+        std::fs::create_dir(place.path().join(".cloned")).unwrap();
+        let mut state = State::open(&root, PATIENCE).unwrap();
+        let asker = Asker::connector("search".parse().unwrap(), None);
+        let subject =
+            Subject::Egress { host: "a.example".parse().unwrap(), port: 443, private: false };
+        let now = Occurrence::now("not-listed".into());
+        let asked = approvals::record(&mut state, &asker, &subject, &now, 1).unwrap();
+        let Recorded::New(id) = asked else { panic!("{asked:?}") };
+        let answer = |verdict| Answer {
+            verdict,
+            lifetime: Lifetime::Always,
+            scope: Scope::Connector,
+            by: "ann".into(),
+            via: Via::Cli,
+            why: None,
+            run: None,
+        };
+        approvals::answer(&mut state, &id, answer(Verdict::Approve)).unwrap();
+        let policy = place.path().join(".cloned/policy");
+        std::fs::create_dir(&policy).unwrap();
+        std::fs::write(policy.join("firewall.yaml"), "version: 1\nrules: {}\n").unwrap();
+        // A yes that is not in effect grants nothing.
+        answers(&root, None).unwrap();
+        approvals::revoke(&mut state, &id, answer(Verdict::Revoke)).unwrap();
+        let failure = answers(&root, None).unwrap_err();
+        assert!(failure.what.contains(id.as_str()), "{failure}");
+        std::fs::write(policy.join("firewall.yaml"), "version: 1\n").unwrap();
+        answers(&root, None).unwrap();
     }
 }
