@@ -1,7 +1,7 @@
 // What connectors ask for, answered in the browser: real runs, held while a person decides.
 
 import { check, must, skip } from './report.mjs';
-import { device } from './browser.mjs';
+import { device, leads } from './browser.mjs';
 import { HOST, JAIL, ask, begin, jail, link, rules, serve, start, target, until, workspace } from './world.mjs';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -52,10 +52,7 @@ export async function run(browser) {
   /** Waits until it is asked for, and answers while the connection is held. */
   const answer = async (port, act) => {
     await card(port).waitFor();
-    // What has just moved is not pressed by mistake; a person takes longer than this.
-    await page.waitForTimeout(600);
-    await act(card(port));
-    await page.waitForURL('**/?done=*');
+    await leads(page, '**/?done=*', () => act(card(port)));
     await page.locator('#live.on').waitFor();
   };
 
@@ -66,9 +63,7 @@ export async function run(browser) {
     const text = await card(PORTS.first).innerText();
     for (const what of ['sh', 'an address', 'Way', 'Run', 'Asked']) must(text.includes(what), `${what}: ${text}`);
     must(/New request: .*93\.184\.215\.14/.test(await page.locator('#say').innerText()), 'it is not announced');
-    await page.waitForTimeout(600);
-    await card(PORTS.first).getByRole('button', { name: 'This session' }).click();
-    await page.waitForURL('**/?done=approved');
+    await leads(page, '**/?done=approved', () => card(PORTS.first).getByRole('button', { name: 'This session' }).click());
     await it.told('REACHED');
     must(reached.first.length === 1 && !it.out.includes('FAILED'), it.out);
     it.next();
@@ -96,9 +91,12 @@ export async function run(browser) {
       const { id } = all.find((one) => one.port === PORTS.fetch);
       must(jail(place, 'approvals', 'revoke', id).status === 0, 'it is not taken back');
       await until('the rule is gone', () => !rules(place).some((rule) => rule.port === PORTS.fetch));
-      await page.waitForTimeout(600);
-      it.call(url);
-      must((await it.answer(3)).startsWith('error:'), it.out);
+      // The egress process reads the rules when their file has changed.
+      let calls = 3;
+      await until('the call fails again', async () => {
+        it.call(url);
+        return (await it.answer(calls++)).startsWith('error:');
+      });
       it.child.stdin.end();
       await it.ended;
     });
@@ -115,9 +113,7 @@ export async function run(browser) {
     await card(PORTS.once).waitFor();
     await until('the second one is refused', () => it.out.split('\n').length > 2);
     must(reached.once.length === 1, `${reached.once.length} connections`);
-    await page.waitForTimeout(600);
-    await card(PORTS.once).getByRole('button', { name: 'Dismiss' }).click();
-    await page.waitForURL('**/?done=dismissed');
+    await leads(page, '**/?done=dismissed', () => card(PORTS.once).getByRole('button', { name: 'Dismiss' }).click());
     it.child.kill('SIGTERM');
     await it.ended;
   });
@@ -139,7 +135,6 @@ export async function run(browser) {
     const it = client(place, PORTS.keys);
     it.next();
     await card(PORTS.keys).waitFor();
-    await page.waitForTimeout(600);
     await page.keyboard.press('?');
     must(await page.getByRole('dialog').isVisible(), 'no help');
     await page.keyboard.press('a');
@@ -154,8 +149,7 @@ export async function run(browser) {
     must(scope === 'global', scope);
     await page.keyboard.press('Shift+Tab');
     await card(PORTS.keys).focus();
-    await page.keyboard.press('h');
-    await page.waitForURL('**/?done=approved');
+    await leads(page, '**/?done=approved', () => page.keyboard.press('h'));
     await it.told('REACHED');
     const rule = rules(place).find((it) => it.port === PORTS.keys);
     must(rule.expires && rule.tool === null && !rule.connector, JSON.stringify(rule));
@@ -217,10 +211,7 @@ export async function run(browser) {
     must(text.includes('<img src=x onerror=alert(1)>\\u{202e}gnp.exe'), text);
     must(await page.locator('main img, main script').count() === 0, 'it became a part of the page');
     must(!(await page.content()).includes('\u202e'), 'a character turns the text around');
-    await at.getByRole('button', { name: 'Dismiss' }).click().catch(() => {});
-    await page.waitForTimeout(600);
-    if (await at.isVisible()) await at.getByRole('button', { name: 'Dismiss' }).click();
-    await page.waitForURL('**/?done=dismissed');
+    await leads(page, '**/?done=dismissed', () => at.getByRole('button', { name: 'Dismiss' }).click());
   });
 
   await check('everything that was answered here is in the log, by this device', async () => {

@@ -55,3 +55,17 @@ export async function faults(page) {
   });
   return found;
 }
+
+/** A click, or a key, that leads to another page: gives it when it is there, even where it has the same address. */
+export async function leads(page, to, act) {
+  const arrived = page.waitForEvent('domcontentloaded').then(() => true);
+  for (;;) {
+    const moved = page.locator('#say', { hasText: 'has just changed' });
+    if (await moved.count()) await moved.evaluate((it) => { it.textContent = ''; });
+    // What has just moved is not pressed by mistake: then a person looks, and presses again.
+    const again = moved.waitFor().then(() => false, () => arrived);
+    const [went] = await Promise.all([Promise.race([arrived, again]), act()]);
+    if (went) break;
+  }
+  if (to) await page.waitForURL(to);
+}

@@ -1,7 +1,7 @@
 // How a browser gets in, and how it is put out.
 
 import { check, must } from './report.mjs';
-import { device } from './browser.mjs';
+import { device, leads } from './browser.mjs';
 import { byAddress, jail, link, serve, stranger, until, workspace } from './world.mjs';
 
 export async function run(browser) {
@@ -102,12 +102,16 @@ export async function run(browser) {
     await others.getByRole('button', { name: 'Revoke' }).click();
     await page.waitForURL('**/devices?done=device');
     must(await page.locator('tbody tr').count() === 1, 'it is still listed');
+    // By itself it would go there, too, and maybe before the click: here nothing tells it.
+    await page.route('**/live', () => {});
     await page.goto(`${console_.url}rules`);
     const { devices } = JSON.parse(jail(place, 'api', 'devices', 'list', '--json').stdout);
     const id = devices.find((it) => it.revoked_at === null).id;
     must(jail(place, 'api', 'devices', 'revoke', id).status === 0, 'it cannot be revoked');
-    await page.getByRole('link', { name: 'Runs' }).click();
+    const [answer] = await Promise.all([page.waitForResponse('**/runs'), page.getByRole('link', { name: 'Runs' }).click()]);
+    must(answer.status() === 401, `${answer.status()}`);
     await page.getByLabel('Code').waitFor();
+    await page.unroute('**/live');
     must(!(await page.content()).includes(place.root), 'it still sees the workspace');
   });
 
@@ -126,8 +130,7 @@ export async function run(browser) {
     await page.goto(`${console_.url}pair`);
     for (let at = 1; at <= 10; at += 1) {
       await page.getByLabel('Code').fill('2222-2222');
-      await page.getByRole('button', { name: 'Pair' }).click();
-      await page.waitForLoadState();
+      await leads(page, '**/pair', () => page.getByRole('button', { name: 'Pair' }).click());
       const text = await told();
       if (at < 10) must(/wrong, or used/.test(text), `${at}: ${text}`);
       else must(/10 codes were wrong: none is taken for \d+ s/.test(text), text);
