@@ -175,6 +175,12 @@ impl Tracer {
     }
 
     fn linger(&mut self, ended: Option<Instant>) {
+        // Born as its parent was killed: the event that would have told who it is never comes, and it must not be
+        // held by that.
+        for orphan in std::mem::take(&mut self.unknown) {
+            self.adopt(orphan, Role::Other);
+            self.go(orphan, None);
+        }
         if ended.is_some_and(|at| at.elapsed() > LINGER) && self.trace.lingered.is_empty() {
             for (pid, process) in &self.processes {
                 self.trace.lingered.push(process.role);
