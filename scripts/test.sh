@@ -300,8 +300,15 @@ containers_as_user() {
         give connectors && { cp -l "$connectors_image" "$stage/connectors.tar" 2>/dev/null ||
             cp "$connectors_image" "$stage/connectors.tar"; } || return
     fi
-    programs_as_user containers DEMO="$stage" CONNECTORS="$stage/connectors" \
-        CONNECTORS_IMAGE="$stage/connectors.tar"
+    mkdir -p "$stage/kept" && cp -r docker "$stage/shipped" || return
+    local kept
+    for kept in build/containers/{llm.tar,model.gguf,podman-compose}; do
+        [ ! -e "$kept" ] || cp -rl "$kept" "$stage/kept/" 2>/dev/null || cp -r "$kept" "$stage/kept/" || return
+    done
+    chmod -R go+rX "$stage/kept" "$stage/shipped"
+    JAIL_TEST_NEIGHBOUR="$stage/neighbour" programs_as_user containers DEMO="$stage" \
+        CONNECTORS="$stage/connectors" CONNECTORS_IMAGE="$stage/connectors.tar" JAIL_TEST_KEPT="$stage/kept" \
+        JAIL_TEST_SHIPPED="$stage/shipped" JAIL_TEST_NEIGHBOUR="$stage/neighbour"
 }
 
 container-escapes_as_user() {

@@ -33,9 +33,11 @@ pub struct World {
     store: Option<Flock<fs::File>>,
 }
 
-/// Where images are kept between runs, and what tests/containers/install.sh makes.
+/// Where images are kept between runs, and what tests/containers/install.sh makes; scripts/test.sh says where that
+/// is for a user who cannot look into the checkout.
 pub fn kept(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("build/containers").join(name)
+    let own = || Path::new(env!("CARGO_MANIFEST_DIR")).join("build/containers");
+    std::env::var_os("JAIL_TEST_KEPT").map_or_else(own, PathBuf::from).join(name)
 }
 
 /// A reason to skip where something that the scene needs could not be had.
@@ -78,6 +80,9 @@ impl World {
                 which(program)?;
             }
             world.podman()?;
+            if let Some(socket) = std::env::var_os("JAIL_TEST_NEIGHBOUR") {
+                world.outside = Some(Outside::of_this_space(Path::new(&socket))?);
+            }
         }
         world.images()?;
         world.done(&["init"]).map_err(|error| format!("jail init: {error}"))?;
@@ -161,11 +166,18 @@ impl World {
         }
     }
 
-    /// The other machine, and the daemon's network.
+    /// The other machine, and the network that ports are published in.
     pub fn outside(&self) -> Result<&Outside, String> {
-        let why =
-            "skip: the networks are those of a daemon of the test's own, which only root starts";
+        let why = "skip: a network of the test's own (integration/containers/space.sh) is what root makes";
         self.outside.as_ref().ok_or_else(|| why.to_owned())
+    }
+
+    /// Of what is tried with Docker alone.
+    pub fn daemon(&self) -> Result<(), String> {
+        match self.docker {
+            true => Ok(()),
+            false => Err("skip: it is started with Docker, whose daemon is root's".to_owned()),
+        }
     }
 
     fn dockerd(&self) -> Result<Child, String> {
@@ -294,6 +306,9 @@ impl World {
 
     /// The digest of an image, as only a registry can give it one: its name begins with `REGISTRY`.
     pub fn digest(&self, name: &str) -> Result<String, String> {
+        if !self.docker {
+            return self.ask(&["image", "inspect", "--format", "{{.Digest}}", name]);
+        }
         let known = || {
             let all =
                 self.ask(&["image", "inspect", "--format", "{{join .RepoDigests \" \"}}", name]);

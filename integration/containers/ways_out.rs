@@ -97,14 +97,14 @@ fn nothing_else(world: &World) -> Outcome {
     let met = world.outside()?.serve(port)?;
     let to = format!("http://{ADDRESS}:{port}/");
     let control = world.ask(&["run", "--rm", IMAGE, "curl", "-sS", "-m", "20", &to])?;
-    if control != HELLO || met.swap(0, Ordering::SeqCst) != 1 {
+    if control != HELLO || met.take()? != 1 {
         return Err(format!("a plain container does not get out either: {control}"));
     }
     let format = "{{(index .NetworkSettings.Networks \"cloned_outside\").IPAddress}}";
     let server = world.ask(&["inspect", "--format", format, SERVER])?;
     for to in [to, format!("http://{server}/health"), "http://allowed.test/health".to_owned()] {
         let (fine, said) = client(world, &["-m", "4", "--noproxy", "*", &to]);
-        if fine || met.load(Ordering::SeqCst) > 0 {
+        if fine || met.take()? > 0 {
             return Err(format!("{to} without the proxy: {said}"));
         }
     }
@@ -146,6 +146,7 @@ fn binary(world: &World, shipped: &Shipped<'_>) -> Result<(), String> {
 
 fn jail(world: &World) -> Outcome {
     const NAME: &str = "cloned-egress-proxy";
+    world.daemon()?;
     let shipped = Shipped::lay(world, "compose.egress-proxy.yaml")?;
     let rules = Rules(world);
     binary(world, &shipped)?;
@@ -159,7 +160,7 @@ fn jail(world: &World) -> Outcome {
     let proxy = "http://egress-proxy:3128";
     let far = format!("http://{ADDRESS}:8090/");
     let (_, said) = client(world, &["-x", proxy, &far]);
-    if said != HELLO || met.load(Ordering::SeqCst) != 1 {
+    if said != HELLO || met.take()? != 1 {
         return Err(format!("another machine: {said}"));
     }
     let socks = "socks5h://egress-proxy:1080";
@@ -186,6 +187,7 @@ fn jail(world: &World) -> Outcome {
 
 /// Another program with the exported rules, on the shipped service of that name.
 fn instead(world: &World, name: &str, root: &Path, tell: impl Fn(String) -> String) -> Outcome {
+    world.daemon()?;
     let shipped = Shipped::lay(world, ALTERNATIVES)?;
     let rules = Rules(world);
     rules.write(ALLOWED);
@@ -234,7 +236,7 @@ fn root(world: &World, name: &str, programs: &[&Path]) -> Result<PathBuf, String
 
 /// Debian's package, as it is installed here.
 fn squid(world: &World) -> Outcome {
-    world.outside()?;
+    world.daemon()?;
     let how = "scripts/setup.sh test installs it";
     let program = needs(PathBuf::from("/usr/sbin/squid"), how)?;
     let root = root(world, "squid", &[&program])?;
@@ -255,7 +257,7 @@ fn squid(world: &World) -> Outcome {
 }
 
 fn envoy(world: &World) -> Outcome {
-    world.outside()?;
+    world.daemon()?;
     let build = Path::new(env!("CARGO_MANIFEST_DIR")).join("build/exports/server/envoy/_bin/envoy");
     let program = needs(build, "tests/exports/install.sh puts it there")?;
     let root = root(world, "envoy", &[&program])?;

@@ -24,6 +24,7 @@ mod paths;
 pub mod ports;
 pub mod profiles;
 pub mod project;
+mod refer;
 pub mod report;
 pub mod rules;
 mod secret;

@@ -6,6 +6,7 @@ use super::paths;
 use super::ports::{self, Port};
 use super::profiles::Profile;
 use super::project::Loaded;
+use super::refer;
 use crate::policy::Problem;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -69,7 +70,10 @@ pub fn decode(loaded: Loaded, home: Option<PathBuf>) -> Result<Project, Vec<Prob
         problems.push(entry.at.problem("services", what));
         return Err(problems);
     }
-    let services = entries.iter().map(|entry| service(entry, &mut problems)).collect();
+    let services: Vec<_> = entries.iter().map(|entry| service(entry, &mut problems)).collect();
+    for service in &services {
+        refer::check(service, &root, &mut problems);
+    }
     if !problems.is_empty() {
         return Err(problems);
     }

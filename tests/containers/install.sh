@@ -5,6 +5,7 @@
 #   llm.tar      llama-server of Debian sid with what it needs, a root file system
 #   model.gguf   a tiny model of random weights, made here (model.py)
 #   registry     a registry of images, Debian's: what is pinned by a digest has to come out of one
+#   podman-compose/  podman-compose with what it needs, for the system's own python
 #
 # Everything is taken through this machine's own apt sources and pip. What cannot be had is said, and is no error
 # for the others: the tests that need it are skipped, and counted. Remove a part to have a newer one.
@@ -79,12 +80,20 @@ registry() {
     rm -rf "$apt"
 }
 
+podman-compose() {
+    mkdir "$into/podman-compose.new"
+    "$python" -m pip install --quiet --require-hashes --only-binary :all: --target "$into/podman-compose.new" \
+        --requirement "$here/podman_compose.txt"
+    mv "$into/podman-compose.new" "$into/podman-compose"
+}
+
 failed=0
 case ${1-} in
-llm | model | registry) "$1" ;;
+llm | model | registry | podman-compose) "$1" ;;
 *)
     part registry 1
     part model.gguf "$(sha256sum "$here/model.py" "$here/model.txt" | cut -d' ' -f1 | tr '\n' ' ')"
+    part podman-compose "$(sha256sum "$here/podman_compose.txt" | cut -d' ' -f1)"
     # mmdebstrap makes device nodes and chroots.
     if [ "$(id -u)" -eq 0 ]; then part llm.tar 1; else echo "llm.tar: only root can make it" >&2; fi
     exit "$failed"

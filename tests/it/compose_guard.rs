@@ -14,6 +14,9 @@ use std::path::{Path, PathBuf};
 const FILES: &[&str] =
     &["compose.egress-alternatives.yaml", "compose.egress-proxy.yaml", "compose.local-llm.yaml"];
 
+/// What is given with another file, and changes it.
+const OVERRIDE: [&str; 2] = ["compose.local-llm.yaml", "compose.local-llm.podman.yaml"];
+
 /// What taking a knob out does.
 enum Out {
     /// This rule notices.
@@ -99,7 +102,6 @@ const KNOBS: &[Knob] = &[
     ]),
     ("networks[*]", Harmless("the front without the other, or the other way round, opens nothing"), &[
         (r#""default""#, "compose.open-egress"),
-        (r#""open""#, "compose.open-egress"),
     ]),
     // No rule is about names: integration/containers/local_llm.rs shows that none leaves.
     ("dns[*]", Harmless("names leave then as they do from every other container"), &[]),
@@ -194,9 +196,16 @@ fn folder() -> PathBuf {
 
 /// Rules that are broken, each with its service; `None` where the file is refused.
 fn judged(file: &str, text: Option<String>) -> Option<Vec<(String, String)>> {
-    let path = folder().join(file);
+    merged(&[file], text)
+}
+
+/// The same of files together; `text` is what the last one says.
+fn merged(files: &[&str], text: Option<String>) -> Option<Vec<(String, String)>> {
+    let files: Vec<PathBuf> = files.iter().map(|file| folder().join(file)).collect();
+    let path = files.last().unwrap().clone();
+    let file = path.display();
     let request = Request {
-        files: vec![path.clone()],
+        files,
         env_files: vec![folder().join(".env.example")],
         home: Some(PathBuf::from("/home/somebody")),
         ..Request::default()
@@ -225,8 +234,38 @@ fn shipped_files_are_clean() {
     }
     let there = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().file_name());
     let there: BTreeSet<String> = there.map(|name| name.into_string().unwrap()).collect();
-    let compose = there.iter().filter(|name| name.contains("compose"));
+    let compose = there.iter().filter(|name| name.contains("compose") && *name != OVERRIDE[1]);
     assert_eq!(compose.collect::<Vec<_>>(), FILES, "a file that this test does not know");
+}
+
+/// The file for podman takes no wall of the other one away, and each of its lines counts.
+#[test]
+fn the_file_for_podman_counts() {
+    assert_eq!(merged(&OVERRIDE, None), Some(Vec::new()));
+    let ours = fs::read_to_string(folder().join(OVERRIDE[1])).unwrap();
+    let reason = ours.lines().find(|line| line.contains("jail.allow")).unwrap();
+    // `None`: the files are refused.
+    let cases = [
+        ("!override ", "", None),
+        ("!override [cloned_sandbox]", "!override [cloned_front]", None),
+        ("!override [cloned_sandbox]", "!override [default]", Some("compose.open-egress")),
+        (
+            "noexec,nosuid,nodev,size=1m\n      - /var",
+            "nosuid,nodev,size=1m\n      - /var",
+            Some("compose.tmpfs-options"),
+        ),
+        ("nodev,size=1m\n    labels", "nodev\n    labels", Some("compose.tmpfs-size")),
+        (reason, "      a: b", Some("compose.unreachable-port")),
+    ];
+    for (from, to, rule) in cases {
+        assert_eq!(ours.matches(from).count(), 1, "{from}");
+        let found = merged(&OVERRIDE, Some(ours.replace(from, to)));
+        let rules = found.map(|found| found.into_iter().map(|(rule, _)| rule).collect::<Vec<_>>());
+        match rule {
+            Some(rule) => assert!(rules.is_some_and(|it| it.iter().any(|it| it == rule)), "{to}"),
+            None => assert_eq!(rules, None, "{to}"),
+        }
+    }
 }
 
 fn value(node: &Node) -> Value {

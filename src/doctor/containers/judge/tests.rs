@@ -91,6 +91,8 @@ fn each_loosened_option_is_one_finding() {
         ("/HostConfig/CgroupParent", json!("/elsewhere"), "containers.cgroup-parent"),
         ("/HostConfig/OomKillDisable", json!(true), "containers.oom-kill-off"),
         ("/HostConfig/LogConfig/Config", json!({}), "containers.log-rotation"),
+        ("/HostConfig/LogConfig", podman_log("0B"), "containers.log-rotation"),
+        ("/HostConfig/LogConfig", podman_log(""), "containers.log-rotation"),
         ("/Config/Healthcheck", json!(null), "containers.healthcheck"),
         ("/State/Health/Status", json!("unhealthy"), "containers.unhealthy"),
         ("/RestartCount", json!(9), "containers.restart-loop"),
@@ -115,6 +117,18 @@ fn each_loosened_option_is_one_finding() {
         *container.inspect.pointer_mut(path).unwrap() = value.clone();
         assert_eq!(ids(&container), [id], "{path} = {value}");
     }
+}
+
+/// podman keeps the size of the log elsewhere.
+fn podman_log(size: &str) -> Value {
+    json!({"Type": "json-file", "Config": null, "Path": "/home/me/ctr.log", "Tag": "", "Size": size})
+}
+
+#[test]
+fn the_size_of_podmans_log_counts() {
+    let mut container = hardened();
+    *container.inspect.pointer_mut("/HostConfig/LogConfig").unwrap() = podman_log("10MB");
+    assert_eq!(ids(&container), [""; 0]);
 }
 
 #[test]

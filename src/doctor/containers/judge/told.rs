@@ -111,7 +111,10 @@ fn life(inspect: &Value, host: &Value, book: &mut Book) {
         book.note(&rules::RESTARTS, format!("it was restarted {restarts} times"), fix);
     }
     let log = &host["LogConfig"];
-    if log["Type"] == "json-file" && log["Config"].get("max-size").is_none() {
+    // podman, whose Config is null, says it as Size: "10MB", and "" or "0B" where there is none.
+    let sized =
+        log["Size"].as_str().is_some_and(|size| size.starts_with(|it| matches!(it, '1'..='9')));
+    if log["Type"] == "json-file" && log["Config"].get("max-size").is_none() && !sized {
         let fix = "logging: {options: {max-size: 10m, max-file: \"3\"}}";
         book.note(&rules::LOGS, "json-file without max-size", fix);
     }
