@@ -7,7 +7,7 @@ use super::node::{Node, Spot};
 use crate::policy::Problem;
 
 /// Of a service that is always started: one with profiles may name what comes with another file.
-pub fn check(service: &Service, root: &Node, problems: &mut Vec<Problem>) {
+pub(super) fn check(service: &Service, root: &Node, problems: &mut Vec<Problem>) {
     if service.find(&["profiles"]).is_some() {
         return;
     }
