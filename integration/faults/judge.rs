@@ -257,7 +257,8 @@ pub fn judge(seen: &Seen, stage: &str, errno: Errno, trace: &Trace, said: &str) 
 fn known(list: &[Known], seen: &Seen, stage: &str) -> Option<&'static str> {
     let calls = |names: &[&str]| names.is_empty() || names.contains(&seen.name.as_str());
     // What an undumpable process works on is hidden from an ordinary user.
-    let about = |object: &str| seen.object.contains(object) || seen.object.is_empty();
+    let hidden = seen.object.is_empty() || seen.object.starts_with(' ');
+    let about = |object: &str| seen.object.contains(object) || hidden;
     list.iter()
         .find(|(role, at, names, object, _)| {
             *role == seen.spot.role && *at == stage && calls(names) && about(object)

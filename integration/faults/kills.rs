@@ -76,6 +76,8 @@ fn wrong(world: &World, trace: &Trace, victim: Role) -> Option<String> {
     let ended = match trace.code {
         // There was nobody to kill yet.
         _ if !trace.hit => trace.code == Some(0),
+        // There was nothing left to be disturbed but the clearing up.
+        Some(0) => trace.over,
         Some(-9) => victim == Role::Supervisor,
         Some(125) => world.said().contains("error: "),
         // As if the connector itself had been killed.

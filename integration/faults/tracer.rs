@@ -67,6 +67,8 @@ pub struct Trace {
     pub hit: bool,
     /// The connector's program was started.
     pub ran: bool,
+    /// It came to its own end, and was not killed.
+    pub over: bool,
     pub seen: Vec<Seen>,
     /// Processes that outlived the supervisor by more than [`LINGER`], and were killed by us.
     pub lingered: Vec<Role>,
@@ -210,7 +212,8 @@ impl Tracer {
     }
 
     fn gone(&mut self, pid: Pid, code: i32) {
-        self.processes.remove(&pid);
+        let role = self.processes.remove(&pid).map(|process| process.role);
+        self.trace.over |= self.trace.ran && role == Some(Role::Payload) && code >= 0;
         self.unknown.remove(&pid);
         if pid == self.supervisor {
             self.trace.code = Some(code);
