@@ -31,6 +31,7 @@ impl<'a> Shipped<'a> {
             needs(kept("registry"), "tests/containers/install.sh puts it there")?;
             needs(root.join("build/compose/docker-compose"), how)?
         } else {
+            needs(PathBuf::from("/dev/net/tun"), "rootless podman has no networks without it")?;
             needs(kept("podman-compose"), "tests/containers/install.sh puts it there")?
         };
         let folder = world.path("work/docker");

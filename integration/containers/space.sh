@@ -13,11 +13,14 @@ shift
 ip link set lo up
 for address in 198.51.100.1 169.254.169.254; do ip address add "$address/32" dev lo; done
 
-if [ -c /dev/net/tun ]; then
-    node=$(mktemp -u)
-    mknod -m 666 "$node" c 10 200
-    mount --bind "$node" /dev/net/tun
-    rm "$node"
+if [ -c /dev/net/tun ] && [ "$(stat -c %A /dev/net/tun | cut -c 8-9)" != rw ]; then
+    folder=$(mktemp -d)
+    # Its own, for /tmp may be one where devices do not count. It goes with the namespace.
+    mount -t tmpfs none "$folder"
+    mknod -m 666 "$folder/tun" c 10 200
+    mount --bind "$folder/tun" /dev/net/tun
+    umount --lazy "$folder"
+    rmdir "$folder"
 fi
 
 # unshare becomes the program: this is its number.
