@@ -27,6 +27,8 @@ timeout --kill-after 30 "${VM_TIMEOUT:-3600}" \
     mount -t tmpfs none /run; mkdir -p /run/libvirt /run/lock
     # It keeps networks and pools below /etc.
     cp -a /etc/libvirt/. "$WORK/libvirt/"; rm -rf "$WORK"/libvirt/storage "$WORK"/libvirt/qemu/networks
+    # A user of its own may not come to where this checkout lies.
+    printf "user = \"root\"\ngroup = \"root\"\n" >> "$WORK/libvirt/qemu.conf"
     mount --bind "$WORK/libvirt" /etc/libvirt
     virtlogd -d; libvirtd -d
     cd "$WORK/tree"
