@@ -370,6 +370,12 @@ impl Drop for World {
             // Files of other numbers of user can be removed from inside the user namespace alone.
             let folder = self.folder.path().join("home");
             self.command("podman").args(["unshare", "rm", "-rf"]).arg(folder).status().ok();
+            // What holds that namespace open between two calls of podman, and would for ever.
+            let pause = fs::read_to_string(self.path("run/libpod/tmp/pause.pid")).ok();
+            if let Some(pid) = pause.and_then(|pid| pid.trim().parse().ok()) {
+                let pid = nix::unistd::Pid::from_raw(pid);
+                nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).ok();
+            }
         }
     }
 }
