@@ -312,6 +312,11 @@ containers_as_user() {
 }
 
 container-escapes_as_user() {
+    if [ -n "$everything" ]; then
+        echo "skip  container-escapes as $user: rootless podman takes minutes; scripts/test.sh container-escapes"
+        echo "0 passed, 0 failed, 1 skipped"
+        return 0
+    fi
     programs_as_user container-escapes JAIL_TEST_SANDBOX=container
 }
 
@@ -351,8 +356,7 @@ for name in "$@"; do
     escapes | network | ports | api | containers | lifecycle | faults | connectors | demo)
         jailing+=("$name")
         ;;
-    # Rootless podman takes minutes for it: where that is asked for.
-    container-escapes) [ -n "$everything" ] || jailing+=("$name") ;;
+    container-escapes) jailing+=("$name") ;;
     tier)
         jailing+=("$name")
         [ "$(id -u)" -ne 0 ] || continue

@@ -173,7 +173,7 @@ impl World {
     }
 
     /// Of what is tried with Docker alone.
-    pub fn daemon(&self) -> Result<(), String> {
+    pub fn docker_alone(&self) -> Result<(), String> {
         match self.docker {
             true => Ok(()),
             false => Err("skip: it is started with Docker, whose daemon is root's".to_owned()),

@@ -70,17 +70,22 @@ fn local_llm(world: &World) -> Outcome {
         wrong.extend(step(&shipped).err().map(|why| format!("{what}: {why}")));
     }
     let found = shipped.doctor(NAME)?;
-    if found != unenforced(world) {
+    if !unenforced(world).iter().any(|known| found == *known) {
         wrong.push(format!("jail doctor containers: {found:?}"));
     }
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
 }
 
-/// What the engine was told and does not do: on cgroup version 1 rootless podman sets no limits, and says so once.
-fn unenforced(world: &World) -> Vec<&'static str> {
-    let limits = ["containers.memory-limit", "containers.cpu-limit", "containers.pids-limit"];
-    let delegated = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
-    if world.docker || delegated { Vec::new() } else { limits.to_vec() }
+/// What the engine was told and does not do, and the doctor has to say: without a cgroup of version 2 that is
+/// delegated, rootless podman sets no limits. Whether it is, where there is version 2, is not ours to judge here.
+fn unenforced(world: &World) -> &'static [&'static [&'static str]] {
+    const LIMITS: &[&str] =
+        &["containers.memory-limit", "containers.cpu-limit", "containers.pids-limit"];
+    match Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
+        _ if world.docker => &[&[]],
+        true => &[&[], LIMITS],
+        false => &[LIMITS],
+    }
 }
 
 /// One HTTP request to the published port, from the daemon's network: status and body.
@@ -156,8 +161,8 @@ fn loopback_alone(shipped: &Shipped<'_>) -> Outcome {
         }
         tried += 1;
     }
-    // Loopback and two of another interface at least.
-    if tried < 3 {
+    // With Docker there are its bridges as well.
+    if tried < if shipped.world.docker { 4 } else { 3 } {
         return Err(format!("only {tried} addresses were tried"));
     }
     let engine: IpAddr = ENGINE.parse().unwrap();
@@ -241,10 +246,16 @@ fn no_way_out(shipped: &Shipped<'_>) -> Outcome {
 fn no_name_leaves(shipped: &Shipped<'_>) -> Outcome {
     if !shipped.world.docker {
         // Nobody but root can be the resolver of a machine. This one is told of itself alone, and asks nobody else.
-        return match shipped
-            .inside(NAME, "cat /etc/resolv.conf; timeout 20 getent hosts a.leaves.test")
-        {
-            (false, said) if said.trim() == "nameserver 127.0.0.1" => Ok(()),
+        let own = "nameserver 127.0.0.1";
+        // Without that line of the file it is told of another.
+        let args = ["run", "--rm", "--network", "cloned_sandbox", IMAGE, "cat", "/etc/resolv.conf"];
+        let control = shipped.world.ask(&args)?;
+        if control.trim() == own || !control.contains("nameserver") {
+            return Err(format!("the control shows nothing: {control}"));
+        }
+        let line = "cat /etc/resolv.conf; timeout 20 getent hosts a.leaves.test";
+        return match shipped.inside(NAME, line) {
+            (false, said) if said.trim() == own => Ok(()),
             (_, said) => Err(said),
         };
     }
@@ -317,7 +328,7 @@ const LOOSENED: &[(&str, &str, &str)] = &[
 ];
 
 fn loosened(world: &World) -> Outcome {
-    world.daemon()?;
+    world.docker_alone()?;
     let shipped = lay(world)?;
     let mut wrong = Vec::new();
     for (from, to, rule) in LOOSENED {

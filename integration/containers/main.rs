@@ -82,13 +82,18 @@ fn as_in(world: &World, command: &mut Command) {
     }
 }
 
+/// Is it no skip but a failure where this cannot be tried?
+fn must_run(name: &str) -> bool {
+    let must = std::env::var("JAIL_TEST_MUST_RUN").unwrap_or_default();
+    must.split(',').any(|word| ["all", "containers", name].contains(&word))
+}
+
 fn trial_of(
     name: &str,
     world: &Result<Arc<World>, String>,
     run: impl Fn(&World) -> Outcome + Send + 'static,
 ) -> Trial {
-    let must = std::env::var("JAIL_TEST_MUST_RUN").unwrap_or_default();
-    let must = must.split(',').any(|word| ["all", "containers", name].contains(&word));
+    let must = must_run(name);
     match world {
         Ok(world) => {
             let world = Arc::clone(world);

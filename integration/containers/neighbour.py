@@ -15,7 +15,9 @@ import subprocess
 import sys
 import threading
 
+# Both as in outside.rs.
 HELLO = b"hello from outside"
+PORT = 8000
 met = 0
 
 
@@ -60,7 +62,7 @@ class Asked(socketserver.StreamRequestHandler):
             self.wfile.write(f"{answer}\n".encode())
 
 
-web = http.server.ThreadingHTTPServer(("0.0.0.0", 8000), Web)
+web = http.server.ThreadingHTTPServer(("0.0.0.0", PORT), Web)
 if not sys.argv[1]:
     web.serve_forever()
 threading.Thread(target=web.serve_forever, daemon=True).start()

@@ -146,7 +146,7 @@ impl Drop for Shipped<'_> {
     fn drop(&mut self) {
         // By the shipped file: a changed one may know fewer networks.
         self.loosen(&[]).ok();
-        // It knows no profile of that name, and needs none.
+        // podman-compose knows no profile `*`, and the one file that it is for has none.
         let all: &[&str] = if self.world.docker { &["--profile", "*"] } else { &[] };
         self.compose(&[all, &["down", "--timeout", "1", "--remove-orphans"]].concat()).ok();
     }

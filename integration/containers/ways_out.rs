@@ -146,7 +146,7 @@ fn binary(world: &World, shipped: &Shipped<'_>) -> Result<(), String> {
 
 fn jail(world: &World) -> Outcome {
     const NAME: &str = "cloned-egress-proxy";
-    world.daemon()?;
+    world.docker_alone()?;
     let shipped = Shipped::lay(world, "compose.egress-proxy.yaml")?;
     let rules = Rules(world);
     binary(world, &shipped)?;
@@ -187,7 +187,7 @@ fn jail(world: &World) -> Outcome {
 
 /// Another program with the exported rules, on the shipped service of that name.
 fn instead(world: &World, name: &str, root: &Path, tell: impl Fn(String) -> String) -> Outcome {
-    world.daemon()?;
+    world.docker_alone()?;
     let shipped = Shipped::lay(world, ALTERNATIVES)?;
     let rules = Rules(world);
     rules.write(ALLOWED);
@@ -236,7 +236,7 @@ fn root(world: &World, name: &str, programs: &[&Path]) -> Result<PathBuf, String
 
 /// Debian's package, as it is installed here.
 fn squid(world: &World) -> Outcome {
-    world.daemon()?;
+    world.docker_alone()?;
     let how = "scripts/setup.sh test installs it";
     let program = needs(PathBuf::from("/usr/sbin/squid"), how)?;
     let root = root(world, "squid", &[&program])?;
@@ -257,7 +257,7 @@ fn squid(world: &World) -> Outcome {
 }
 
 fn envoy(world: &World) -> Outcome {
-    world.daemon()?;
+    world.docker_alone()?;
     let build = Path::new(env!("CARGO_MANIFEST_DIR")).join("build/exports/server/envoy/_bin/envoy");
     let program = needs(build, "tests/exports/install.sh puts it there")?;
     let root = root(world, "envoy", &[&program])?;
