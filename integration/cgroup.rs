@@ -165,7 +165,7 @@ fn sweep(support: &Support) {
     let path = std::path::PathBuf::from(path.expect("made"));
     if support.how == How::UserManagerScope {
         // The whole scope of the dead supervisor is systemd's to remove, and it does.
-        let until = Instant::now() + Duration::from_secs(10);
+        let until = Instant::now() + Duration::from_secs(60);
         while path.exists() && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(50));
         }

@@ -426,7 +426,7 @@ pub fn text(bytes: &[u8]) -> String {
 
 /// Waits for something, a long time: an engine on a busy machine is slow.
 pub fn until(what: &str, mut there: impl FnMut() -> bool) -> Result<(), String> {
-    let end = Instant::now() + Duration::from_secs(30);
+    let end = Instant::now() + Duration::from_secs(120);
     while !there() {
         if Instant::now() > end {
             return Err(format!("{what} did not come"));

@@ -16,7 +16,7 @@ pub const ATTACK: Attack = Attack {
             let socket = format!("unix:{}", socket.display());
             let mut jail = fixture.jail(&["--listen", &socket, "--", "true"]);
             fixture.neighbour(&mut jail);
-            let until = std::time::Instant::now() + std::time::Duration::from_secs(5);
+            let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
             while !ws.join("sock").exists() && std::time::Instant::now() < until {
                 std::thread::sleep(std::time::Duration::from_millis(5));
             }

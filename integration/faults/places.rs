@@ -138,7 +138,7 @@ impl Place {
     }
 
     fn nothing_left(&self) -> Result<(), String> {
-        let until = Instant::now() + Duration::from_secs(10);
+        let until = Instant::now() + Duration::from_secs(60);
         while let Some(left) = self.process() {
             if Instant::now() > until {
                 return Err(format!("{left} is left"));

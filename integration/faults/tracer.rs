@@ -77,9 +77,9 @@ pub struct Trace {
 }
 
 /// A run that takes longer hangs.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// The kernel's time for taking a pid namespace down on a busy machine.
-const LINGER: Duration = Duration::from_secs(8);
+const LINGER: Duration = Duration::from_secs(20);
 
 struct Process {
     role: Role,

@@ -333,7 +333,7 @@ fn tail_follows_concurrent_writers_and_a_new_log() {
     drop(out);
     let start = Instant::now();
     while tail.try_wait().unwrap().is_none() {
-        assert!(start.elapsed() < Duration::from_secs(10), "tail outlives its reader");
+        assert!(start.elapsed() < Duration::from_secs(60), "tail outlives its reader");
         std::thread::sleep(Duration::from_millis(20));
     }
     let mut err = String::new();

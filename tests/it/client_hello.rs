@@ -122,7 +122,7 @@ fn captured(program: &str, arguments: &[&str]) -> Vec<u8> {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn().unwrap();
-    let end = Instant::now() + Duration::from_secs(30);
+    let end = Instant::now() + Duration::from_secs(60);
     let mut stream = loop {
         match listener.accept() {
             Ok((stream, _)) => break stream,

@@ -1,8 +1,6 @@
 //! The client goes away: by closing its end, politely or not.
 
-use super::support::{
-    Case, Outcome, assert_code, line, patience, stderr, stdout, trial, wait, within,
-};
+use super::support::{Case, Outcome, assert_code, line, stderr, stdout, trial, wait, within};
 use libtest_mimic::Trial;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
@@ -27,17 +25,16 @@ const LONG: Duration = Duration::from_secs(20);
 fn obeys() -> Outcome {
     let case = Case::new();
     let mut child = case
-        .script(&["--eof-grace", "10s"], "cat; exit 9")
+        .script(&["--eof-grace", "10m"], "cat; exit 9")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     child.stdin.take().unwrap().write_all(b"hello").unwrap();
-    let started = Instant::now();
+    // Far sooner than the grace is over.
     let output = wait(child, LONG);
     assert_code(&output, 9);
     assert_eq!(stdout(&output), "hello");
-    assert!(started.elapsed() < Duration::from_secs(5) * patience());
     Ok(())
 }
 
@@ -59,10 +56,7 @@ fn ignores() -> Outcome {
     drop(child.stdin.take());
     let output = wait(child, LONG);
     let took = started.elapsed();
-    assert!(
-        took >= Duration::from_millis(500) && took < Duration::from_secs(3) * patience(),
-        "{took:?}"
-    );
+    assert!(took >= Duration::from_millis(500), "{took:?}");
     assert_code(&output, 143);
     assert!(stderr(&output).contains("lived on after its client had gone"), "{}", stderr(&output));
     // init's end is the end of its pid namespace: no daemon gets away.
@@ -80,10 +74,8 @@ fn both_closed() -> Outcome {
         .spawn()
         .unwrap();
     assert_eq!(line(child.stdout.as_mut().unwrap()), "ready");
-    let started = Instant::now();
     drop((child.stdin.take(), child.stdout.take()));
     let output = wait(child, LONG);
-    assert!(started.elapsed() < Duration::from_secs(4) * patience(), "{:?}", started.elapsed());
     assert_code(&output, 143);
     case.assert_nothing_left();
     Ok(())
@@ -100,10 +92,8 @@ fn socket_gone() -> Outcome {
         .spawn()
         .unwrap();
     assert_eq!(line(&mut ours), "ready");
-    let started = Instant::now();
     drop(ours);
     assert_code(&wait(child, LONG), 143);
-    assert!(started.elapsed() < Duration::from_secs(4) * patience(), "{:?}", started.elapsed());
     case.assert_nothing_left();
     Ok(())
 }

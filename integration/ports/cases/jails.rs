@@ -39,7 +39,7 @@ fn start(world: &mut World, name: &str, port: u16, publish: Option<u16>) -> Outc
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(fs::File::create(&errors).unwrap());
     let child = command.spawn().unwrap();
     world.keep(child);
-    let until = Instant::now() + Duration::from_secs(20);
+    let until = Instant::now() + Duration::from_secs(60);
     loop {
         let (report, _) = world.json(&["--jails"])?;
         let there = jails(&report).iter().any(|jail| {
