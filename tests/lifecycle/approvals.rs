@@ -30,7 +30,9 @@ const PORTS: u64 = 4;
 const WRITERS: u64 = 8;
 const EACH: u64 = 21;
 /// How long one waits for the others, also where the machine is busy.
-const TIME: Duration = Duration::from_secs(30);
+fn time() -> Duration {
+    Duration::from_secs(30) * super::support::patience()
+}
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![trial("approvals::killed", killed), trial("approvals::many_writers", many_writers)]
@@ -60,7 +62,7 @@ struct Worker {
 impl Worker {
     fn new(folder: &Path, seed: u64) -> Self {
         let root = WorkspaceRoot { path: folder.to_owned() };
-        let state = State::open(&root, TIME).unwrap();
+        let state = State::open(&root, time()).unwrap();
         said("ready");
         Self { root, state, random: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1 }
     }
@@ -248,7 +250,7 @@ fn killed() -> Outcome {
 
 /// A process that comes afterwards finds everything right.
 fn check(root: &WorkspaceRoot, told: &BTreeSet<u64>, round: u64) {
-    let mut state = State::open(root, TIME).unwrap();
+    let mut state = State::open(root, time()).unwrap();
     approvals::apply(&mut state, root, None).unwrap();
     let integrity: String =
         state.read(|it| it.query_row("PRAGMA integrity_check", [], |row| row.get(0))).unwrap();
@@ -366,7 +368,7 @@ fn many_writers() -> Outcome {
     }
     assert_eq!(asked.values().sum::<u64>(), WRITERS * EACH);
     assert_eq!(told.len() as u64, WRITERS * EACH.div_ceil(3));
-    let state = State::open(&root, TIME).unwrap();
+    let state = State::open(&root, time()).unwrap();
     for (number, times) in asked {
         let (asker, subject) = wanted(number);
         let id = RequestId::of(&asker, &subject);
