@@ -152,22 +152,32 @@ fn fork_bomb(_: &Support) {
     assert_eq!(done.output, "10 forks\n", "{done:?}");
 }
 
+/// More than was allowed is never to be had; less may be had where others want the processors, too, so
+/// that a machine has three tries to give what it could.
 fn processor(_: &Support) {
     let rig = Rig::new();
-    // Two threads, so that a limit for each of them would show as two fifths.
     // Long enough that the start, which the cgroup counts too, does not weigh.
     let millis = (3000 * rig::patience()).to_string();
-    let done = rig.run(&["--cpus", "0.2"], &["burn", &millis]);
-    assert_eq!(done.code, Some(0), "{done:?}");
-    let mut numbers = done.output.split_whitespace().map(|n| n.parse::<f64>().expect("a number"));
-    let (cpu, wall) = (numbers.next().expect("cpu"), numbers.next().expect("wall"));
-    let share = cpu / wall;
-    assert!((0.18..=0.22).contains(&share), "0.2 was allowed, {share:.3} was used: {done:?}");
-    let usage = &done.report["usage"];
-    let counted = usage["cpu_usec"].as_f64().expect("counted")
-        / (done.report["wall_ms"].as_f64().expect("wall") * 1000.0);
-    assert!((0.17..=0.23).contains(&counted), "the cgroup counted {counted:.3}: {usage}");
-    assert!(usage["cpu_throttled"].as_u64().is_some_and(|n| n > 10), "{usage}");
+    let mut shares = Vec::new();
+    let found = (0..3).any(|_| {
+        // Two threads, so that a limit for each of them would show as two fifths.
+        let done = rig.run(&["--cpus", "0.2"], &["burn", &millis]);
+        assert_eq!(done.code, Some(0), "{done:?}");
+        let mut numbers =
+            done.output.split_whitespace().map(|n| n.parse::<f64>().expect("a number"));
+        let (cpu, wall) = (numbers.next().expect("cpu"), numbers.next().expect("wall"));
+        let usage = &done.report["usage"];
+        let counted = usage["cpu_usec"].as_f64().expect("counted")
+            / (done.report["wall_ms"].as_f64().expect("wall") * 1000.0);
+        assert!(cpu / wall <= 0.22 && counted <= 0.23, "0.2 was allowed: {done:?}");
+        assert!(usage["cpu_throttled"].as_u64().is_some_and(|n| n > 10), "{usage}");
+        shares.push((cpu / wall, counted));
+        cpu / wall >= 0.18 && counted >= 0.17
+    });
+    assert!(
+        found,
+        "0.2 was allowed, and no run of three got it, by its own count and the cgroup's: {shares:.3?}"
+    );
 }
 
 fn read_back(support: &Support) {

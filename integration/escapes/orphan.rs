@@ -3,6 +3,7 @@
 //! Stopped by: the pid namespace ends with its init, which ends with the connector.
 
 use super::prelude::*;
+use std::time::{Duration, Instant};
 
 /// Touches a file again and again; used by the next attack too.
 pub(super) fn daemon(env: &Env) {
@@ -16,12 +17,12 @@ pub(super) fn daemon(env: &Env) {
         libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
         libc::signal(libc::SIGTERM, libc::SIG_IGN);
         if libc::fork() == 0 {
-            // Until the fixture's folder is gone, or for six seconds.
-            for number in 0..300 {
-                if fs::write(&beat, format!("{number}")).is_err() {
-                    break;
-                }
-                std::thread::sleep(std::time::Duration::from_millis(20));
+            // Until the fixture's folder is gone, or for six seconds where the machine is not slow.
+            let until = Instant::now() + crate::run::patience(6000);
+            let mut number = 0;
+            while Instant::now() < until && fs::write(&beat, format!("{number}")).is_ok() {
+                number += 1;
+                std::thread::sleep(Duration::from_millis(20));
             }
         }
         libc::_exit(0);
@@ -31,7 +32,7 @@ pub(super) fn daemon(env: &Env) {
 /// Does the file still change?
 pub(super) fn alive(fixture: &Fixture) -> Option<String> {
     let before = fixture.read("ws/beat");
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    std::thread::sleep(Duration::from_millis(200));
     (fixture.read("ws/beat") != before).then(|| "the orphan lives".into())
 }
 
@@ -42,7 +43,7 @@ pub const ATTACK: Attack = Attack {
     jail_args: &["--workspace", "host:{host_ws}"],
     attack: |env| {
         daemon(env);
-        std::thread::sleep(std::time::Duration::from_millis(60));
+        std::thread::sleep(Duration::from_millis(60));
         Verdict::Tried("forked".into())
     },
     effect: Some(|fixture, _| alive(fixture)),

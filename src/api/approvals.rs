@@ -1,7 +1,7 @@
 //! What waits for its owner's answer, and answers.
 
 use super::devices::now;
-use super::input::{Json, LAST_SECOND, Path, Query};
+use super::input::{Json, Path, Query};
 use super::problem::Problem;
 use super::record::recorded;
 use super::{App, Caller};
@@ -10,6 +10,7 @@ use crate::approvals::{
 };
 use crate::audit::Text;
 use crate::failure::{Failure, Kind};
+use crate::firewall::store::write::LAST;
 use crate::policy::text::plain_text;
 use axum::Json as Sent;
 use axum::extract::State;
@@ -126,7 +127,7 @@ pub(super) async fn answer(
         Word::Deny => Verdict::Deny,
     };
     if let Lifetime::Until { end } = new.lifetime
-        && !(now() + 1..=LAST_SECOND).contains(&end)
+        && !(now() + 1..=LAST).contains(&end)
     {
         let what = "the answer would end before it began, or after the year 9999";
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, what));

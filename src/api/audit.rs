@@ -1,10 +1,11 @@
 //! The audit log: its records, and whether anybody changed it.
 
-use super::input::{LAST_SECOND, Query};
+use super::input::Query;
 use super::problem::Problem;
 use super::{App, Caller};
 use crate::audit::{self, AuditError, Entry, Filter, Reader, Report};
 use crate::failure::Failure;
+use crate::firewall::store::write::LAST;
 use axum::Json as Sent;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -69,7 +70,7 @@ pub(super) async fn list(
         let what = format!("`before` is a number up to {MOST_RECORDS}");
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, what));
     }
-    if which.since.is_some_and(|since| since > LAST_SECOND) {
+    if which.since.is_some_and(|since| since > LAST) {
         let what = "`since` is after the year 9999";
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, what));
     }

@@ -1,6 +1,6 @@
 //! Which hosts connectors may reach.
 
-use super::input::{Json, LAST_SECOND, Query};
+use super::input::{Json, Query};
 use super::problem::Problem;
 use super::record::recorded;
 use super::{App, Caller};
@@ -10,6 +10,7 @@ use crate::approvals::{
 use crate::failure::{Failure, Kind};
 use crate::firewall::check::{Answer, Question, check as asked};
 use crate::firewall::report::{EntryJson, Report, Verb};
+use crate::firewall::store::write::LAST;
 use crate::firewall::store::{self, Entry, Folder, Put, Wanted, target};
 use crate::firewall::{Effect, Endpoint, Rule, Unlisted};
 use crate::policy::text::plain_text;
@@ -147,7 +148,7 @@ fn wanted(caller: &Caller, new: &NewRule) -> Result<Wanted, Malformed> {
         return Err(Malformed::because("raw, private and ech are for rules that allow"));
     }
     let expires = match new.expires {
-        Some(end) if end > LAST_SECOND => {
+        Some(end) if end > LAST => {
             return Err(Malformed::because("it ends after the year 9999"));
         }
         end => end.map(|end| SystemTime::UNIX_EPOCH + Duration::from_secs(end)),

@@ -8,9 +8,6 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
-/// The last second that a time of ours can name, of the year 9999. Descriptions have it as a number.
-pub(super) const LAST_SECOND: u64 = 253_402_300_799;
-
 /// A body of JSON.
 pub(super) struct Json<T>(pub(super) T);
 

@@ -5,6 +5,7 @@ use super::ui;
 use crate::audit::Text;
 use crate::exit;
 use crate::failure::{Failure, Kind};
+use crate::firewall::store::write::LAST;
 use crate::runs::{self, End, Frame, Kept, Line, Lines, Run, Source, shown};
 use nix::poll::PollTimeout;
 use serde::Serialize;
@@ -183,7 +184,7 @@ fn now() -> u64 {
 }
 
 /// What RFC 3339 has a year for.
-const TIMES: u64 = 253_402_300_799_999;
+const TIMES: u64 = LAST * 1000 + 999;
 
 fn raw(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();

@@ -1,6 +1,7 @@
 //! Times and texts as a page shows them.
 
 use crate::audit::Text;
+use crate::firewall::store::write::LAST;
 use std::time::{Duration, SystemTime};
 
 /// The most characters of one text on a page; the whole is in the audit log.
@@ -38,7 +39,6 @@ impl When {
 
     pub(super) fn of_seconds(at: u64, now: SystemTime) -> Self {
         // A number that is no time of this calendar is the last one that is.
-        const LAST: u64 = 253_402_300_799;
         Self::new(SystemTime::UNIX_EPOCH + Duration::from_secs(at.min(LAST)), now)
     }
 }
