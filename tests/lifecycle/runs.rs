@@ -254,7 +254,9 @@ fn names() -> Outcome {
 fn killed() -> Outcome {
     let case = Case::new();
     for verbs in [["ps", "--json"].as_slice(), &["stop", "--all"], &["logs", "sh"]] {
-        let mut run = started(&case, &[], "echo last words >&2; sleep 0.2; echo ready; sleep 60");
+        let mut run = started(&case, &[], "echo last words >&2; echo ready; sleep 60");
+        let kept = || stdout(&verb(&case, &["logs", "sh"])).contains("| last words\n");
+        assert!(within(LONG, kept), "what it said is not in its log");
         signal(&run, Signal::SIGKILL);
         run.wait().unwrap();
         assert_eq!(entries(&case).0, 1, "nobody could have removed it");
