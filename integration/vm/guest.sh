@@ -14,6 +14,12 @@ ip link add guest0 type veth peer name guest1
 # Debian gives users no disk limits: their owner does it here, by what jail's message says.
 settings=(JAIL="$JAIL" JAIL_TEST_PATIENCE="$JAIL_TEST_PATIENCE" JAIL_SOAK_JAILS="$JAIL_SOAK_JAILS")
 
+# What is slow for want of memory or disk looks like a hang.
+room() {
+    awk '/^(MemAvailable|Shmem):/ { printf "%s %d MiB, ", $1, $2 / 1024 }' /proc/meminfo
+    df --output=target,avail -BM / /tmp | tail -n +2 | xargs echo "free:"
+}
+
 # round WHO PROGRAMS COMMAND...: what jail does there, and these programs; the command goes in front.
 round() {
     local who=$1 programs=$2; shift 2
@@ -21,6 +27,7 @@ round() {
     for test in $programs; do
         [ -e "/tests/$test" ] || continue
         echo "== $who: $test"
+        room
         "$@" env "${settings[@]}" JAIL_TEST_MUST_RUN="$must" JAIL_TEST_DISK="$disk" \
             "/tests/$test" --color never || failed=1
     done

@@ -13,11 +13,12 @@ script=$1 kernel=$(realpath "$2"); shift 2
 "$here/setup.sh" qemu-system-x86_64 depmod mke2fs
 # shellcheck source-path=SCRIPTDIR source=sources.sh
 . "$here/sources.sh"
-memory=1024 size=1200M
+# The programs are those of a debug build: with half of this memory the machine reads them again and again.
+memory=2048 size=1200M
 case $script in
 docker.sh)
     tar=$("$here/rootfs.sh" rootfs-docker docker.io apparmor iptables)
-    memory=2048 size=2000M
+    size=2000M
     ;;
 *) tar=$("$here/rootfs.sh" rootfs git) ;;
 esac
