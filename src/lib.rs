@@ -13,6 +13,7 @@
 pub mod api;
 pub mod approvals;
 pub mod audit;
+mod calendar;
 pub mod cli;
 pub mod compose;
 pub mod confine;

@@ -9,8 +9,8 @@ use crate::approvals::{
     self as store, Answer, Decision, Filter, Lifetime, Request, RequestId, Scope, Standing, Verdict,
 };
 use crate::audit::Text;
+use crate::calendar::LAST;
 use crate::failure::{Failure, Kind};
-use crate::firewall::store::write::LAST;
 use crate::policy::text::plain_text;
 use axum::Json as Sent;
 use axum::extract::State;

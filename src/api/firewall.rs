@@ -7,10 +7,10 @@ use super::{App, Caller};
 use crate::approvals::{
     self, Answer as GivenAnswer, Lifetime, Request, RequestId, Scope, Standing, Verdict,
 };
+use crate::calendar::LAST;
 use crate::failure::{Failure, Kind};
 use crate::firewall::check::{Answer, Question, check as asked};
 use crate::firewall::report::{EntryJson, Report, Verb};
-use crate::firewall::store::write::LAST;
 use crate::firewall::store::{self, Entry, Folder, Put, Wanted, target};
 use crate::firewall::{Effect, Endpoint, Rule, Unlisted};
 use crate::policy::text::plain_text;

@@ -2,7 +2,7 @@
 
 use super::request::RequestId;
 use crate::audit::Text;
-use crate::firewall::store::write::LAST;
+use crate::calendar::LAST;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::{Duration, SystemTime};

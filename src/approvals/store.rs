@@ -3,8 +3,8 @@
 use super::answer::{Answer, Decision, Lifetime, Scope, Verdict};
 use super::request::{self, Asker, Occurrence, Request, RequestId, Standing, Subject};
 use super::{MOST, MOST_OF_ONE};
+use crate::calendar::LAST;
 use crate::failure::{Failure, Kind};
-use crate::firewall::store::write::LAST;
 use crate::state::{State, cannot};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::Deserialize;

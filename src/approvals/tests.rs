@@ -481,7 +481,7 @@ fn what_waits_again_goes_on_waiting_when_the_answer_before_is_taken_back() {
 fn no_answer_is_for_longer_than_there_are_years() {
     let mut rig = Rig::new();
     let id = rig.asked("a.example");
-    let last = crate::firewall::store::write::LAST;
+    let last = crate::calendar::LAST;
     let failure = rig.decide(&id, yes(Lifetime::Until { end: last + 1 })).unwrap_err();
     assert!(failure.what.contains("9999"), "{failure}");
     rig.decide(&id, yes(Lifetime::Until { end: last })).unwrap();

@@ -3,9 +3,9 @@
 use super::audit::log_path;
 use super::ui;
 use crate::audit::Text;
+use crate::calendar::LAST;
 use crate::exit;
 use crate::failure::{Failure, Kind};
-use crate::firewall::store::write::LAST;
 use crate::runs::{self, End, Frame, Kept, Line, Lines, Run, Source, shown};
 use nix::poll::PollTimeout;
 use serde::Serialize;

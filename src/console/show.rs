@@ -1,7 +1,7 @@
 //! Times and texts as a page shows them.
 
 use crate::audit::Text;
-use crate::firewall::store::write::LAST;
+use crate::calendar::LAST;
 use std::time::{Duration, SystemTime};
 
 /// The most characters of one text on a page; the whole is in the audit log.

@@ -1,6 +1,6 @@
 //! Rules as programs get them: of `--json`, and of the API.
 
-use super::store::{self, Entry, Overlay};
+use super::store::{Entry, Overlay};
 use super::{Effect, Ports, Rule, Unlisted};
 use crate::policy::Origin;
 use schemars::JsonSchema;
@@ -73,7 +73,7 @@ impl RuleJson {
             raw: rule.raw,
             private: rule.private,
             ech: rule.ech,
-            expires: rule.expires.map(store::write::stamp),
+            expires: rule.expires.map(crate::calendar::stamp),
             expired: rule.expires.is_some_and(|end| end <= now),
             reason: rule.because.clone(),
             file,
@@ -97,7 +97,7 @@ impl EntryJson {
         Self {
             rule: RuleJson::of(&entry.rule, now),
             by: entry.by.clone(),
-            at: entry.rule.at.map(store::write::stamp),
+            at: entry.rule.at.map(crate::calendar::stamp),
         }
     }
 }

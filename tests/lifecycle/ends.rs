@@ -1,7 +1,10 @@
 //! The client goes away: by closing its end, politely or not.
 
-use super::support::{Case, Outcome, assert_code, line, stderr, stdout, trial, wait, within};
+use super::support::{
+    Case, Outcome, assert_code, line, signal, stderr, stdout, trial, wait, within,
+};
 use libtest_mimic::Trial;
+use nix::sys::signal::Signal;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -12,6 +15,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("ends::eof_ends_a_connector_that_obeys", obeys),
         trial("ends::eof_ignored_is_ended_after_the_grace", ignores),
+        trial("ends::the_grace_is_the_one_asked_for", graces),
         trial("ends::both_ends_closed_is_ended", both_closed),
         trial("ends::socket_client_gone", socket_gone),
         trial("ends::unread_input_is_read_first", slow_reader),
@@ -35,6 +39,30 @@ fn obeys() -> Outcome {
     let output = wait(child, LONG);
     assert_code(&output, 9);
     assert_eq!(stdout(&output), "hello");
+    Ok(())
+}
+
+/// The time is the one that was asked for: of two, the one with the longer grace lives on.
+fn graces() -> Outcome {
+    let case = Case::new();
+    let deaf = "echo ready; while :; do sleep 0.1; done";
+    let start = |grace: &str| {
+        let mut child = case
+            .script(&["--eof-grace", grace], deaf)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        assert_eq!(line(child.stdout.as_mut().unwrap()), "ready");
+        drop(child.stdin.take());
+        child
+    };
+    let (mut long, short) = (start("10m"), start("100ms"));
+    assert_code(&wait(short, LONG), 143);
+    assert!(long.try_wait().unwrap().is_none(), "it was ended before its time");
+    signal(&long, Signal::SIGTERM);
+    assert_code(&wait(long, LONG), 143);
+    case.assert_nothing_left();
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 
 use super::Case;
 use crate::approvals::{Decision, Request, Standing, Subject, Verdict};
-use crate::firewall::store::write::{LAST, stamp};
+use crate::calendar::{LAST, stamp};
 use std::time::{Duration, SystemTime};
 
 /// One row each, and the doubts below.

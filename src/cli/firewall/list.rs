@@ -66,7 +66,7 @@ fn table(overlay: &Overlay, now: SystemTime, cwd: &Path) -> String {
                 .collect();
         if let Some(end) = rule.expires {
             let word = if end <= now { "expired" } else { "until" };
-            notes.push(format!("{word} {}", store::write::stamp(end)));
+            notes.push(format!("{word} {}", crate::calendar::stamp(end)));
         }
         notes.extend(rule.request.as_ref().map(|request| format!("answers {request}")));
         notes.extend(rule.because.as_ref().map(|reason| format!("({reason})")));

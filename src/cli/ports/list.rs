@@ -3,10 +3,10 @@
 use super::{ServiceJson, address, holder, place, print, print_json, shown};
 use crate::approvals::{self, Request, RequestId, Subject};
 use crate::audit::Text;
+use crate::calendar::stamp;
 use crate::cli::ui;
 use crate::exit;
 use crate::failure::Failure;
-use crate::firewall::store::write::stamp;
 use crate::policy::load::WorkspaceRoot;
 use crate::ports::{Judgement, Proto, Registry, ServiceName, store};
 use crate::state::{PATIENCE, State};

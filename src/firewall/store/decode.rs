@@ -1,8 +1,8 @@
 //! The text of one firewall file to rules. Pure.
 
 use super::raw::{RawFile, RawRule, RawUpstream};
-use super::write::LAST;
 use super::{Entry, Folder, UpstreamRef, target};
+use crate::calendar::LAST;
 use crate::edit::says_nothing;
 use crate::egress::config::UpstreamKind;
 use crate::firewall::{Effect, Host, Rule, Unlisted};

@@ -113,7 +113,7 @@ fn a_folder_says_what_its_files_say() {
     );
     let first = &overlay.entries[0].rule;
     assert_eq!(first.because.as_deref(), Some("a # in it"));
-    assert_eq!(write::stamp(first.expires.unwrap()), "2998-12-31T22:00:00Z");
+    assert_eq!(crate::calendar::stamp(first.expires.unwrap()), "2998-12-31T22:00:00Z");
     assert!(matches!(&first.origin, Origin::File { line: 7, column: 7, .. }), "{first:?}");
     let upstream = overlay.upstream.unwrap().value;
     assert_eq!(upstream.url(), "http://127.0.0.1:8081");

@@ -1,6 +1,7 @@
 //! Changes the folder: one writer at a time, and each file all or nothing, as `edit` has it.
 
 use super::{Entry, Folder, MAIN, Overlay, UpstreamRef, decode, read, target};
+use crate::calendar::stamp;
 use crate::edit::lines::{Field, Lines, scalar};
 use crate::edit::{Edit, Right, Sort};
 use crate::failure::{Failure, Kind};
@@ -242,14 +243,6 @@ impl Wanted {
         ]);
         fields
     }
-}
-
-/// The last second since 1970 that RFC 3339 can say: the end of the year 9999.
-pub(crate) const LAST: u64 = 253_402_300_799;
-
-/// A time as the file has it: RFC 3339, whole seconds.
-pub(crate) fn stamp(time: SystemTime) -> String {
-    humantime::format_rfc3339_seconds(time).to_string()
 }
 
 fn nowhere() -> Failure {

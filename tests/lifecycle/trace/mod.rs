@@ -39,6 +39,13 @@ fn traced(case: &Case, options: &[&str], script: &str) -> Output {
     wait(piped(&mut case.script(&all, script)), LONG)
 }
 
+/// A traced run of a program with a run-time of its own, which takes more memory than a run has by default.
+fn roomy(case: &Case, program: &[&str]) -> Command {
+    let mut all = vec!["run", "-q", "--trace", "--memory", "1G", "--allow-missing", "memory", "--"];
+    all.extend(program);
+    case.jail(&all)
+}
+
 fn piped(command: &mut Command) -> std::process::Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
@@ -130,20 +137,7 @@ fn node() -> Outcome {
          try {{ fs.writeFileSync('/usr/lib/here', '') }} catch (e) {{ console.log(e.code) }} \
          fs.promises.readdir('/nowhere').catch(e => console.log(e.code))"
     );
-    let args = [
-        "run",
-        "-q",
-        "--trace",
-        "--memory",
-        "1G",
-        "--allow-missing",
-        "memory",
-        "--",
-        "node",
-        "-e",
-        &script,
-    ];
-    let output = case.jail(&args).output().unwrap();
+    let output = roomy(&case, &["node", "-e", &script]).output().unwrap();
     assert_eq!(stdout(&output), "ENOENT\nEROFS\nENOENT\n", "{}", stderr(&output));
     let story = story(&case);
     assert!(said(&story, &settings).starts_with("mounts not-there open"), "{story:#}");
@@ -292,26 +286,12 @@ fn full() -> Outcome {
 /// Run-times look in a hundred places when they start.
 fn noise() -> Outcome {
     let case = Case::new();
-    for (program, args) in
-        [("python3", ["-c", "import json, ssl, socket, asyncio"]), ("node", ["-e", "1"])]
-    {
+    for command in [["python3", "-c", "import json, ssl, socket, asyncio"], ["node", "-e", "1"]] {
+        let program = command[0];
         if !has(program) {
             continue;
         }
-        let all = [
-            "run",
-            "-q",
-            "--trace",
-            "--memory",
-            "1G",
-            "--allow-missing",
-            "memory",
-            "--",
-            program,
-            args[0],
-            args[1],
-        ];
-        assert_code(&case.jail(&all).output().unwrap(), 0);
+        assert_code(&roomy(&case, &command).output().unwrap(), 0);
         let story = story(&case);
         assert_eq!(story["refused"].as_array().unwrap().len(), 0, "{program}: {story:#}");
     }

@@ -1,6 +1,6 @@
 //! What is traced runs as it would untraced: its processes, its session, its end.
 
-use super::{LONG, finding, has, piped, story, traced};
+use super::{LONG, finding, has, piped, roomy, story, traced};
 use crate::support::{
     Case, Outcome, assert_code, assert_refused, line, signal, skip, stderr, stdout, trial, wait,
     within,
@@ -62,20 +62,7 @@ fn families() -> Outcome {
          threading.Thread(target=replace).start()\n\
          time.sleep(60)\n"
     );
-    let args = [
-        "run",
-        "-q",
-        "--trace",
-        "--memory",
-        "1G",
-        "--allow-missing",
-        "memory",
-        "--",
-        "python3",
-        "-c",
-        &script,
-    ];
-    let output = wait(piped(&mut case.jail(&args)), LONG);
+    let output = wait(piped(&mut roomy(&case, &["python3", "-c", &script])), LONG);
     assert_eq!(stdout(&output), "3\nreplaced\n", "{}", stderr(&output));
     assert_code(&output, 9);
     let story = story(&case);
