@@ -97,8 +97,28 @@ apt_install_stopped() {
         trap 'exit 1' INT TERM
     fi
     apt_install "$@" || status=$?
-    for service in "$@"; do as_root update-rc.d "$service" disable || status=$?; done
+    for service in $(services_of "$@"); do stays_stopped "$service" || status=$?; done
     return "$status"
+}
+
+# The names under which these packages start something.
+services_of() {
+    local package
+    for package in "$@"; do
+        case $package in
+        docker.io) echo docker docker.socket containerd ;;
+        *) echo "$package" ;;
+        esac
+    done
+}
+
+# A package has a script, a unit, or both.
+stays_stopped() {
+    if [ -e "/etc/init.d/$1" ]; then
+        as_root update-rc.d "$1" disable
+    elif have systemctl; then
+        as_root systemctl --quiet disable "$1"
+    fi
 }
 
 updated=no
