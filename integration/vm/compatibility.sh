@@ -13,8 +13,9 @@ there; what needs it is refused. **the weaker tier**: the run takes place, with 
 **not tried**: what it builds on is missing. Probes that say yes in each column of a table are in the line below it.
 
 Each kernel is Debian's, emulated. Ubuntu's AppArmor restriction of user namespaces is a patch of Ubuntu's kernels, and
-was not tried; Debian's own switch (`kernel.unprivileged_userns_clone`) and that of every kernel
-(`user.max_user_namespaces`) were. Other processors than x86-64 were not tried.
+was not tried itself; a profile that holds capabilities back, which refuses the same calls, was. So were Debian's own
+switch (`kernel.unprivileged_userns_clone`) and that of every kernel (`user.max_user_namespaces`). Other processors than
+x86-64 were not tried.
 
 HEAD
 cat "$@" | tr -d '\r' | sed 's/\x1b\[[0-9;]*m//g' | awk -F '\t' '

@@ -1,11 +1,25 @@
 #!/bin/bash
-# Runs in the machine of systemd.sh, as root: what jail does in containers, from the engine's usual masks
-# (seccomp, AppArmor, read-only and hidden paths, a cgroup that cannot be written) to none of them.
+# Runs in the machine of systemd.sh, as root: what jail does below an AppArmor profile, and in containers,
+# from the engine's usual masks (seccomp, AppArmor, read-only and hidden paths, a cgroup that cannot be
+# written) to none of them.
 # shellcheck source=/dev/null
 . /settings
 failed=0
 echo "== Linux $(uname -r), $(systemctl --version | head -n 1)"
 modprobe overlay; modprobe veth
+
+# What Ubuntu's restriction comes to: user namespaces can be made, and nothing can be done in them. This
+# kernel has not its switch, but a profile that holds capabilities back does the same to the same calls.
+apparmor_parser -r <<'PROFILE' || failed=1
+profile without-capabilities /tests/jail {
+  /{,**} mrwlkix,
+  network, unix, signal, ptrace, mount, remount, umount, pivot_root, dbus,
+}
+PROFILE
+echo "== AppArmor: uid 1000"
+runuser -u tester -- env -i PATH=/usr/bin:/bin:/usr/sbin HOME=/home/tester sh /matrix /tests/jail 'AppArmor holds capabilities back' || failed=1
+apparmor_parser -R <<<'profile without-capabilities /tests/jail { }' || failed=1
+
 # No network of its own: nothing is fetched, and nothing in a container asks for one.
 containerd >/var/log/containerd 2>&1 &
 dockerd --containerd /run/containerd/containerd.sock --bridge none --iptables=false --ip6tables=false >/var/log/dockerd 2>&1 &

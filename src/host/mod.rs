@@ -1,5 +1,6 @@
 //! What this machine is and has: read once per run, before the plan, which then decides alone.
 
+pub mod apparmor;
 pub mod holder;
 pub mod look;
 mod paths;

@@ -2,6 +2,7 @@
 
 use super::wire::Fault;
 use crate::failure::{Failure, Kind};
+use crate::host::apparmor;
 use crate::plan::{MountStep, Plan, Stage, explain};
 use crate::resolve;
 use crate::sys::{Call, SysError};
@@ -132,6 +133,11 @@ fn refused_namespaces(failure: Failure, stage: Stage) -> Failure {
         return failure
             .because("this is a container, and its seccomp profile or masked /proc forbids nested namespaces")
             .hint("run the container with --security-opt seccomp=unconfined --security-opt systempaths=unconfined, or run jail on the host");
+    }
+    if let Some(profile) = apparmor::profile() {
+        return failure
+            .because(format!("this process runs under AppArmor's profile \"{profile}\""))
+            .hint(apparmor::fix(&profile));
     }
     if stage == Stage::IdMap && nix::unistd::geteuid().is_root() {
         return failure.hint(

@@ -1,6 +1,7 @@
 //! What the machine says about itself, and which of it explains a refusal.
 
 use super::super::host::Fix;
+use crate::host::apparmor;
 use crate::sys::probe::Fail;
 use caps::{CapSet, Capability};
 use nix::errno::Errno;
@@ -13,6 +14,8 @@ pub(super) struct Facts {
     /// Effective capabilities; `None` where they cannot be read.
     pub(super) caps: Option<caps::CapsHashSet>,
     pub(super) apparmor_userns: Option<String>,
+    /// The AppArmor profile that confines us.
+    pub(super) apparmor_profile: Option<String>,
     pub(super) userns_clone: Option<String>,
     pub(super) max_user: Option<String>,
     pub(super) max_net: Option<String>,
@@ -42,6 +45,7 @@ impl Facts {
             gid: nix::unistd::getegid().as_raw(),
             caps: caps::read(None, CapSet::Effective).ok(),
             apparmor_userns: file("/proc/sys/kernel/apparmor_restrict_unprivileged_userns"),
+            apparmor_profile: apparmor::profile(),
             userns_clone: file("/proc/sys/kernel/unprivileged_userns_clone"),
             max_user: file("/proc/sys/user/max_user_namespaces"),
             max_net: file("/proc/sys/user/max_net_namespaces"),
@@ -135,6 +139,13 @@ impl Facts {
         if self.seccomp_mode == Some(2) {
             return ("a seccomp filter is active".into(), self.container_fix());
         }
+        if let Some(profile) = &self.apparmor_profile {
+            let why = format!("AppArmor's profile \"{profile}\" confines this process");
+            return match self.container {
+                Some(_) => (why, self.container_fix()),
+                None => (why, vec![fix("any", apparmor::fix(profile))]),
+            };
+        }
         if self.seccomp_mode.is_none() {
             let why = "no /proc is mounted here, so the reason does not show; often a chroot";
             let command = "mount -t proc proc /proc   # then run this again";
@@ -226,6 +237,7 @@ mod tests {
             gid: 1000,
             caps: Some(caps::CapsHashSet::new()),
             apparmor_userns: None,
+            apparmor_profile: None,
             userns_clone: None,
             max_user: Some("63000".into()),
             max_net: Some("63000".into()),
@@ -250,6 +262,10 @@ mod tests {
         let (reason, command) = why(&apparmor, "write(/proc/self/uid_map)", Errno::EACCES);
         assert_eq!(reason, "kernel.apparmor_restrict_unprivileged_userns = 1");
         assert!(command.contains("apparmor_parser -r"));
+        let confined = Facts { apparmor_profile: Some("shell".into()), ..facts() };
+        let (reason, command) = why(&confined, "write(/proc/self/uid_map)", Errno::EPERM);
+        assert_eq!(reason, "AppArmor's profile \"shell\" confines this process");
+        assert!(command.contains("`userns,`"));
         let debian = Facts { userns_clone: Some("0".into()), ..facts() };
         assert!(why(&debian, "clone3", Errno::EPERM).1.contains("unprivileged_userns_clone=1"));
         let none = Facts { max_user: Some("0".into()), ..facts() };

@@ -53,6 +53,8 @@ fn container(facts: &Facts) -> Check {
     };
     sign(facts.container.is_some(), facts.container.unwrap_or_default());
     sign(facts.seccomp_mode == Some(2), "a seccomp filter is active");
+    let profile = facts.apparmor_profile.as_ref().map(|p| format!("AppArmor's profile \"{p}\""));
+    sign(profile.is_some(), profile.as_deref().unwrap_or_default());
     sign(facts.proc_masked, "parts of /proc are covered");
     sign(facts.proc_sys_read_only, "/proc/sys is read-only");
     sign(facts.chrooted, "a chroot");
