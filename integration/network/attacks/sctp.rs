@@ -13,7 +13,9 @@ pub const ATTACK: Attack = Attack {
     about: "SCTP to an unlisted host",
     requires: requires![sctp],
     attack: |_| {
-        let socket = syscall!(libc::SYS_socket, libc::AF_INET, libc::SOCK_STREAM, SCTP);
+        // Who does not answer is asked for minutes; one packet is enough.
+        let kind = libc::SOCK_STREAM | libc::SOCK_NONBLOCK;
+        let socket = syscall!(libc::SYS_socket, libc::AF_INET, kind, SCTP);
         let fd = match socket.map(kit::owned) {
             Ok(fd) => fd,
             Err(error) => return Verdict::Refused(error.to_string()),

@@ -142,7 +142,7 @@ fn approved() -> Check {
         let port = if door == "direct" { "allowed.test" } else { "allowed.test:80" };
         must(what == port, || format!("{door}: asked for {what}"))?;
         let process = request.latest.process.as_ref().map_or("", |text| text.as_str());
-        must(process.starts_with("network-") && process.ends_with(')'), || {
+        must(process.starts_with("network") && process.ends_with(')'), || {
             format!("{door}: by {process}")
         })?;
         let said = owner.until_said(&mut client, Verdict::Approve, Lifetime::Session)?;

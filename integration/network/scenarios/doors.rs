@@ -16,8 +16,8 @@ pub fn all() -> Vec<Scenario> {
 fn free() -> Check {
     let mut client = Session::free()?;
     for name in ["allowed.test", "other.test", "loop.test", "metadata.test"] {
-        let said = client.ask(&format!("doors {name} 80"))?;
-        must(said.starts_with("open [direct]"), || format!("{name}: {said}"))?;
+        let said = client.ask(&format!("by direct {name} 80"))?;
+        must(said == "open", || format!("{name}: {said}"))?;
     }
     must(world::get().seen.packet_to(OTHER).is_some(), || "no packet was seen".into())?;
     client.end()
