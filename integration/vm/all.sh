@@ -3,7 +3,8 @@
 #
 #   integration/vm/all.sh FOLDER PROGRAM...
 #
-# FOLDER gets the logs, and compatibility.md, made out of them. PROGRAMs: `jail` and test programs. Machines,
+# FOLDER gets the logs, and compatibility.md, made out of them. PROGRAMs: `jail`, test programs, and `planted` (jail
+# with that feature). Machines,
 # of which MACHINES="kernels docker" runs fewer:
 #
 #   kernels   each kernel of $KERNELS without systemd: the programs named in $ON_KERNELS
@@ -18,7 +19,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 logs=$1; shift
 mkdir -p "$logs"; rm -f "$logs"/*.log
 : "${KERNELS:=bookworm bookworm-backports trixie-backports}" "${SYSTEMD:=bookworm}"
-: "${ON_KERNELS:=cgroup limits escapes jail}" "${MACHINES:=kernels systemd docker vagrant}"
+: "${ON_KERNELS:=cgroup limits escapes jail planted}" "${MACHINES:=kernels systemd docker vagrant}"
 failed=0 all=()
 
 # machine NAME COMMAND...
@@ -37,10 +38,12 @@ counted() {
 }
 wanted() { case " $MACHINES " in *" $1 "*) ;; *) return 1 ;; esac; }
 
-on_kernels=() jail=''
+on_kernels=() on_systemd=() in_box=() jail=''
 for program in "$@"; do
     name=$(basename "$program")
     case " $ON_KERNELS " in *" $name "*) on_kernels+=("$program") ;; esac
+    [ "$name" = planted ] || on_systemd+=("$program")
+    case $name in cgroup | limits | escapes | jail) in_box+=("$program") ;; esac
     [ "$name" != jail ] || jail=$program
 done
 # Their order is that of the table.
@@ -51,14 +54,14 @@ if wanted kernels; then
 fi
 if wanted systemd; then
     for suite in $SYSTEMD; do
-        machine "systemd-$suite" "$here/systemd.sh" guest.sh "$("$here/kernel.sh" "$suite")" "$@"
+        machine "systemd-$suite" "$here/systemd.sh" guest.sh "$("$here/kernel.sh" "$suite")" "${on_systemd[@]}"
     done
 fi
 if wanted docker; then
     machine docker "$here/systemd.sh" docker.sh "$("$here/kernel.sh" bookworm-backports)" "$jail"
 fi
 if wanted vagrant; then
-    machine vagrant "$here/vagrant.sh" "${on_kernels[@]}"
+    machine vagrant "$here/vagrant.sh" "${in_box[@]}"
 fi
 
 # What failed, by name and place; then the sum of what the test programs counted.
@@ -66,7 +69,7 @@ for log in "${all[@]}"; do
     sed 's/\x1b\[[0-9;]*m//g' "$log" | awk -v machine="$(basename "$log" .log)" '
         /^== / { round = substr($0, 4) }
         /^---- .* ----$/ { print machine ", " round ": " $2 }
-        /^== (left behind|units left)/ { print machine ": " round }'
+        /^== (left behind|units left|planted break.*MISSED)/ { print machine ": " round }'
 done
 counted "${all[@]}" || failed=1
 "$here/compatibility.sh" "${all[@]}" >"$logs/compatibility.md"

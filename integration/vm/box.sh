@@ -10,9 +10,11 @@ here=$(cd "$(dirname "$0")" && pwd)
 kernel=$(realpath "$1")
 # shellcheck source-path=SCRIPTDIR source=sources.sh
 . "$here/sources.sh"
+# shellcheck source-path=SCRIPTDIR source=put.sh
+. "$here/put.sh"
 box=$build/local.box
 if [ -f "$box" ]; then echo "$box"; exit; fi
-"$here/setup.sh" qemu-img busybox cpio depmod mke2fs sfdisk grub-mkimage vagrant >&2
+"$here/setup.sh" qemu-img cpio depmod mke2fs sfdisk grub-mkimage vagrant >&2
 tar=$("$here/rootfs.sh" rootfs-vagrant openssh-server sudo rsync git make)
 work=$(mktemp -d "$build/box.XXXXXX"); trap 'rm -rf "$work"' EXIT
 root=$work/root; mkdir "$root"
@@ -42,7 +44,7 @@ chroot "$root" systemctl mask -q apt-daily.timer apt-daily-upgrade.timer dpkg-db
 # === the boot: the disk is virtio's, which is a module
 
 initrd=$work/initrd; mkdir -p "$initrd"/{bin,modules,proc,sys,dev,root}
-cp "$(command -v busybox)" "$initrd/bin/busybox"
+put "$initrd" /bin "$("$here/busybox.sh")"
 find "$kernel/lib/modules/$version" -name 'virtio_blk.ko*' -exec cp {} "$initrd/modules/" \;
 find "$initrd/modules" -name '*.xz' -exec xz --decompress {} +
 cat >"$initrd/init" <<'INIT'

@@ -6,7 +6,6 @@ set -euo pipefail
 packages=() backports=()
 for program in "$@"; do
     command -v "$program" > /dev/null || [ -x "/usr/sbin/$program" ] || [ -x "/sbin/$program" ] || case $program in
-    busybox) packages+=(busybox-static) ;;
     depmod) packages+=(kmod) ;;
     mke2fs) packages+=(e2fsprogs) ;;
     # 7.2, which Debian 12 has, panics in Linux 6.12 without KVM; 10 does not.

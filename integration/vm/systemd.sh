@@ -13,14 +13,14 @@ script=$1 kernel=$(realpath "$2"); shift 2
 "$here/setup.sh" qemu-system-x86_64 depmod mke2fs
 # shellcheck source-path=SCRIPTDIR source=sources.sh
 . "$here/sources.sh"
-# The programs are those of a debug build: with half of this memory the machine reads them again and again.
+# With too little of it the machine reads the programs from its disk again and again.
 memory=2048 size=1200M
 case $script in
 docker.sh)
     tar=$("$here/rootfs.sh" rootfs-docker docker.io apparmor iptables)
     size=2000M
     ;;
-*) tar=$("$here/rootfs.sh" rootfs git) ;;
+*) tar=$("$here/rootfs.sh" rootfs-git git ca-certificates) ;;
 esac
 
 # === the image
@@ -34,12 +34,11 @@ mkdir -p "$root/tests" && cp "$@" "$root/tests/"
 cp "$here/$script" "$root/guest.sh"
 cp "$here/matrix.sh" "$root/matrix"
 # Patience is for a machine that emulates, beside others.
-echo "export JAIL=/tests/jail JAIL_TEST_PATIENCE=${JAIL_TEST_PATIENCE:-3} JAIL_TEST_DISK=/disk" > "$root/settings"
+echo "export JAIL=/tests/jail JAIL_TEST_PATIENCE=${JAIL_TEST_PATIENCE:-8} JAIL_TEST_DISK=/disk" > "$root/settings"
 mkdir -m 1777 "$root/disk"
 chroot "$root" useradd --create-home --shell /bin/bash tester
 if [ "$script" = docker.sh ]; then
     # What a container gets: jail, what it needs, and a shell. There is no registry to pull from.
-    "$here/setup.sh" busybox
     "$here/pack.sh" "$work/image" "$root/tests/jail"
     cp "$here/matrix.sh" "$work/image/matrix"
     tar -C "$work/image" -cf "$root/image.tar" .
@@ -75,7 +74,7 @@ rm -rf "$root"
 
 # === the machine
 
-timeout "${VM_TIMEOUT:-3600}" qemu-system-x86_64 -machine q35,smm=off -accel tcg,thread=multi -cpu Haswell-v4 -smp 2 -m "$memory" \
+timeout "${VM_TIMEOUT:-7200}" qemu-system-x86_64 -machine q35,smm=off -accel tcg,thread=multi -cpu Haswell-v4 -smp 2 -m "$memory" \
     -nodefaults -display none -serial "file:$work/console" -serial "file:$work/log" -no-reboot \
     -kernel "$kernel"/boot/vmlinuz-* -append 'console=ttyS0 root=/dev/nvme0n1 rw quiet panic=-1 mitigations=off' \
     -drive "id=root,file=$work/root.raw,if=none,format=raw,cache=unsafe" -device nvme,drive=root,serial=root \

@@ -37,5 +37,5 @@ timeout --kill-after 30 "${VM_TIMEOUT:-3600}" \
     vagrant box add --force --name local/jail --provider libvirt "$BOX"
     trap "vagrant destroy -f" EXIT
     vagrant up </dev/null
-    vagrant ssh -c "/vagrant/machine.sh ${JAIL_TEST_PATIENCE:-3}" </dev/null
+    vagrant ssh -c "/vagrant/machine.sh ${JAIL_TEST_PATIENCE:-8}" </dev/null
 '
