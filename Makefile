@@ -1,7 +1,7 @@
 # `make demo` and `make test` are all that one needs to know. Both install what they need.
 
 .DEFAULT_GOAL := help
-.PHONY: help bench demo fuzz integration planted test test-unit test-escapes test-tier test-network \
+.PHONY: help bench demo fuzz integration planted test test-unit test-escapes test-tier test-vm test-network \
 	test-ports test-api test-containers test-container-escapes test-lifecycle test-faults \
 	test-connectors test-console test-demo lint gen build install \
 	setup clean
@@ -36,6 +36,9 @@ test-escapes: setup ## Attacks from inside a jail (integration/), also as an ord
 
 test-tier: setup ## The same attacks against --sandbox=landlock, the weaker tier
 	@scripts/test.sh tier
+
+test-vm: setup ## Limits on Linux 6.1 with cgroup v2, emulated, as root and as an ordinary user
+	@scripts/test.sh vm
 
 test-network: setup ## Attacks on the network, and real clients, in namespaces of the tests' own
 	@scripts/test.sh network

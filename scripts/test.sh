@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the parts of the suite that are named, shows what each counted, and the sum.
 #
-#   scripts/test.sh lint unit escapes tier network ports api \
+#   scripts/test.sh lint unit escapes tier vm network ports api \
 #       containers container-escapes lifecycle faults connectors console demo
 #   scripts/test.sh planted
 #
@@ -197,6 +197,24 @@ tier() {
     return "$status"
 }
 
+# Limits on a kernel that has cgroup v2, whatever this one has: the smallest and oldest of the machines that
+# `make integration` makes, emulated, as root and as an ordinary user in it.
+vm() {
+    local programs=$scratch/programs program
+    if ! grep -qs '^VERSION_ID="12"' /etc/os-release || [ ! -f /etc/apt/sources.list.d/debian.sources ]; then
+        echo "skip  vm: the machines are made with the packages of a Debian 12"
+        echo "0 passed, 0 failed, 1 skipped"
+        return 0
+    fi
+    build_programs vm '^integration/(cgroup|limits)[.]rs$' && "$cargo" build --locked --quiet --bin jail &&
+        mkdir "$programs" && install -m 755 "$(built)/jail" "$programs/" || return
+    while IFS= read -r program; do
+        install -m 755 "$program" "$programs/$(basename "${program%-*}")" || return
+    done <"$scratch/vm"
+    strip "$programs"/* &&
+        integration/vm/initramfs.sh "$(integration/vm/kernel.sh bookworm)" "$programs"/*
+}
+
 connectors() {
     tests/connectors/install.sh && "$cargo" build --locked --quiet &&
         JAIL="$(built)/jail" timeout "$patience" node tests/connectors/run.mjs
@@ -347,12 +365,12 @@ demo_as_user() {
 everything=
 if [ "$#" -eq 0 ]; then
     everything=1
-    set -- lint unit escapes tier network ports api containers container-escapes lifecycle faults connectors console demo
+    set -- lint unit escapes tier vm network ports api containers container-escapes lifecycle faults connectors console demo
 fi
 jailing=()
 for name in "$@"; do
     case $name in
-    lint | unit | console | planted) ;;
+    lint | unit | vm | console | planted) ;;
     escapes | network | ports | api | containers | lifecycle | faults | connectors | demo)
         jailing+=("$name")
         ;;
