@@ -9,6 +9,7 @@
 #
 #   kernels   each kernel of $KERNELS without systemd: the programs named in $ON_KERNELS
 #   systemd   Debian 12 with the kernels of $SYSTEMD: all programs
+#   ubuntu    Ubuntu 24.04, which restricts user namespaces: without jail's AppArmor profile and with it
 #   docker    the same with a container engine: what jail does in it
 #   vagrant   the Vagrantfile with a box of our own
 #
@@ -19,7 +20,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 logs=$1; shift
 mkdir -p "$logs"; rm -f "$logs"/*.log
 : "${KERNELS:=bookworm bookworm-backports trixie-backports}" "${SYSTEMD:=bookworm}"
-: "${ON_KERNELS:=cgroup limits escapes jail planted}" "${MACHINES:=kernels systemd docker vagrant}"
+: "${ON_KERNELS:=cgroup limits escapes jail planted}" "${MACHINES:=kernels systemd ubuntu docker vagrant}"
 failed=0 all=()
 
 # machine NAME COMMAND...
@@ -56,6 +57,9 @@ if wanted systemd; then
     for suite in $SYSTEMD; do
         machine "systemd-$suite" "$here/systemd.sh" guest.sh "$("$here/kernel.sh" "$suite")" "${on_systemd[@]}"
     done
+fi
+if wanted ubuntu; then
+    machine ubuntu "$here/systemd.sh" ubuntu.sh "$("$here/kernel.sh" noble)" "${in_box[@]}"
 fi
 if wanted docker; then
     machine docker "$here/systemd.sh" docker.sh "$("$here/kernel.sh" bookworm-backports)" "$jail"

@@ -12,10 +12,9 @@ says what is not as it should be. **refused**: the run does not take place, with
 there; what needs it is refused. **the weaker tier**: the run takes place, with what [that tier](choosing.md) holds.
 **not tried**: what it builds on is missing. Probes that say yes in each column of a table are in the line below it.
 
-Each kernel is Debian's, emulated. Ubuntu's AppArmor restriction of user namespaces is a patch of Ubuntu's kernels, and
-was not tried itself; a profile that holds capabilities back, which refuses the same calls, was. So were Debian's own
-switch (`kernel.unprivileged_userns_clone`) and that of every kernel (`user.max_user_namespaces`). Other processors than
-x86-64 were not tried.
+Each kernel is Debian's or Ubuntu's, emulated. What forbids user namespaces: Ubuntu's AppArmor restriction, a profile of
+one's own, Debian's switch (`kernel.unprivileged_userns_clone`), that of every kernel (`user.max_user_namespaces`), and
+Docker. Other processors than x86-64 were not tried.
 
 HEAD
 cat "$@" | tr -d '\r' | sed 's/\x1b\[[0-9;]*m//g' | awk -F '\t' '

@@ -1,10 +1,10 @@
 #!/bin/bash
-# Unpacks a Debian kernel for a virtual machine and prints the folder: boot/vmlinuz-*, lib/modules.
+# Unpacks a kernel of Debian's or Ubuntu's for a virtual machine and prints the folder: boot/vmlinuz-*, lib/modules.
 #
 #   integration/vm/kernel.sh SUITE
 #
-# bookworm: Linux 6.1; bookworm-backports: 6.12; trixie-backports: the newest. Kept in
-# build/vm/kernel-SUITE; remove that to have a newer one.
+# bookworm: Linux 6.1; bookworm-backports: 6.12; trixie-backports: the newest; noble: Ubuntu 24.04's 6.8.
+# Kept in build/vm/kernel-SUITE; remove that to have a newer one.
 set -euo pipefail
 suite=$1
 # shellcheck source-path=SCRIPTDIR source=sources.sh
@@ -12,13 +12,15 @@ suite=$1
 dir=$build/kernel-$suite
 if compgen -G "$dir/boot/vmlinuz-*" >/dev/null; then echo "$dir"; exit; fi
 
+meta=linux-image-cloud-amd64
+[ "$suite" != noble ] || meta=linux-image-virtual
 apt-get "${apt_options[@]}" -qq update >&2
 # depends PACKAGE PATTERN: what it depends on by that name, as `package=version`, from this suite.
 depends() {
     apt-cache "${apt_options[@]}" -t "$suite" show --no-all-versions "$1" |
         sed -n 's/^Depends: //p' | tr ',' '\n' | tr -d ' ()' | grep -E "$2" || true
 }
-image=$(depends linux-image-cloud-amd64 '^linux-image-[0-9]' | sed 's/=.*//')
+image=$(depends "$meta" '^linux-image-[0-9]' | sed 's/=.*//')
 [ -n "$image" ] || { echo "no kernel package in $suite" >&2; exit 2; }
 # Since 7.1 the image is a package of packages.
 mapfile -t packages < <(echo "$image"; depends "$image" '^linux-(binary|modules)-[0-9]' | sed 's/=.*//')

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Makes Debian 12 with systemd, and with the further packages, as build/vm/NAME.tar; prints the path.
-# Takes a minute; kept, so remove it to have a newer one. Needs root.
+# Makes Debian 12 (or what $suite says: sources.sh) with systemd, and with the further packages, as
+# build/vm/NAME.tar; prints the path. Takes a minute; kept, so remove it to have a newer one. Needs root.
 #
 #   integration/vm/rootfs.sh NAME [PACKAGE...]
 set -euo pipefail
@@ -16,7 +16,7 @@ if [ ! -f "$tar" ]; then
         --aptopt='Acquire::Check-Valid-Until "false"' --aptopt='APT::Install-Recommends "false"' \
         --include="systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,udev,kmod,iproute2,procps,login$(printf ',%s' "$@")" \
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
-        --dpkgopt='path-exclude=/usr/share/locale/*' bookworm "$tar.new" "$sources" >&2
+        --dpkgopt='path-exclude=/usr/share/locale/*' "$release" "$tar.new" "$sources" >&2
     mv "$tar.new" "$tar"
 fi
 echo "$tar"

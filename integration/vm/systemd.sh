@@ -1,11 +1,11 @@
 #!/bin/bash
-# Boots Debian 12 with systemd in a virtual machine and runs a script in it, beside the given programs:
+# Boots Debian 12 or Ubuntu 24.04 with systemd in a virtual machine and runs a script in it, beside the given programs:
 #
 #   integration/vm/systemd.sh SCRIPT KERNEL_DIR PROGRAM...
 #
-# SCRIPT is guest.sh (root, services of the user manager, login sessions; Debian's own delegation) or
-# docker.sh (a container engine with its usual masks). KERNEL_DIR is an unpacked Debian kernel package: see
-# kernel.sh. Installs what is missing (apt). Needs root, to make the image. Emulated on purpose, also
+# SCRIPT is guest.sh (root, services of the user manager, login sessions; Debian's own delegation), docker.sh
+# (a container engine with its usual masks) or ubuntu.sh (Ubuntu's restriction of user namespaces). KERNEL_DIR
+# is an unpacked kernel package: see kernel.sh. Installs what is missing (apt). Needs root, to make the image. Emulated on purpose, also
 # where there is /dev/kvm. Exit code 0: the script said so in its last line.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -20,6 +20,7 @@ docker.sh)
     tar=$("$here/rootfs.sh" rootfs-docker docker.io apparmor iptables)
     size=2000M
     ;;
+ubuntu.sh) tar=$(suite=noble "$here/rootfs.sh" rootfs-ubuntu apparmor libseccomp2 passwd git ca-certificates) ;;
 *) tar=$("$here/rootfs.sh" rootfs-git git ca-certificates) ;;
 esac
 
@@ -47,7 +48,10 @@ fi
 mkdir -p "$root/var/lib/systemd/linger" && touch "$root/var/lib/systemd/linger/tester"
 echo guest > "$root/etc/hostname"
 echo '127.0.0.1 localhost guest' > "$root/etc/hosts"
-echo '/dev/nvme0n1 / ext4 defaults 0 0' > "$root/etc/fstab"
+# What is in the kernel, so that there is no initrd: Debian has NVMe there, Ubuntu virtio.
+device=nvme disk=/dev/nvme0n1
+if grep -q '/virtio_blk.ko$' "$kernel"/lib/modules/*/modules.builtin; then device=virtio-blk-pci disk=/dev/vda; fi
+echo "$disk / ext4 defaults 0 0" > "$root/etc/fstab"
 # A getty hangs the serial line up; the engine starts by hand; the rest only costs time.
 chroot "$root" systemctl mask -q serial-getty@ttyS0.service getty@tty1.service apt-daily.timer \
     apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer docker.service docker.socket containerd.service
@@ -68,7 +72,7 @@ TTYPath=/dev/ttyS1
 WantedBy=multi-user.target
 UNIT
 chroot "$root" systemctl enable -q guest /usr/share/systemd/tmp.mount
-# No loop device, no mount. NVMe is in the kernel, so there is no initrd.
+# No loop device, no mount.
 mke2fs -q -t ext4 -O ^has_journal -d "$root" -m 0 "$work/root.raw" "$size"
 rm -rf "$root"
 
@@ -76,8 +80,8 @@ rm -rf "$root"
 
 timeout "${VM_TIMEOUT:-7200}" qemu-system-x86_64 -machine q35,smm=off -accel tcg,thread=multi -cpu Haswell-v4 -smp 2 -m "$memory" \
     -nodefaults -display none -serial "file:$work/console" -serial "file:$work/log" -no-reboot \
-    -kernel "$kernel"/boot/vmlinuz-* -append 'console=ttyS0 root=/dev/nvme0n1 rw quiet panic=-1 mitigations=off' \
-    -drive "id=root,file=$work/root.raw,if=none,format=raw,cache=unsafe" -device nvme,drive=root,serial=root \
+    -kernel "$kernel"/boot/vmlinuz-* -append 'console=ttyS0 root='"$disk"' rw quiet panic=-1 mitigations=off' \
+    -drive "id=root,file=$work/root.raw,if=none,format=raw,cache=unsafe" -device "$device,drive=root,serial=root" \
     < /dev/null 2> "$work/qemu" || { echo "qemu ended with $?"; tail "$work/qemu" "$work/console"; }
 tr -d '\r' < "$work/log"
 grep -q '^VM-RESULT=0' "$work/log" || { tail -n 5 "$work/console"; exit 1; }
