@@ -1,6 +1,7 @@
 //! Opening the folder and the files of the log, and refusing those that others can change.
 
 use super::error::AuditError;
+use crate::host::user;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, open, openat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
@@ -85,7 +86,7 @@ fn check(file: impl AsFd, path: &Path, sort: SFlag) -> Result<(), AuditError> {
         return Err(AuditError::Owner { path: path.to_owned(), owner: stat.st_uid, uid });
     }
     let mode = stat.st_mode & 0o7777;
-    if mode & 0o022 != 0 {
+    if user::others_can_write(mode, stat.st_gid) {
         return Err(AuditError::Writable { path: path.to_owned(), mode });
     }
     Ok(())

@@ -312,8 +312,8 @@ mod tests {
             assert!(matches!(error(&path), AuditError::Writable { mode, .. } if mode == bad));
         }
         mode(&path, 0o600).unwrap();
-        mode(folder.path(), 0o770).unwrap();
-        assert!(matches!(error(&path), AuditError::Writable { mode: 0o770, .. }));
+        mode(folder.path(), 0o757).unwrap();
+        assert!(matches!(error(&path), AuditError::Writable { mode: 0o757, .. }));
         mode(folder.path(), 0o700).unwrap();
 
         let link = folder.path().join("link");

@@ -3,7 +3,7 @@
 use super::support::{Case, Outcome, assert_code, assert_refused, skip, stderr, stdout, trial};
 use libtest_mimic::Trial;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -12,6 +12,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("workspace::copy_leaves_the_host_alone", copy),
         trial("workspace::copy_is_capped", copy_capped),
         trial("workspace::wrong_folders", wrong),
+        trial("workspace::a_group_of_ones_own_is_nobody_else", own_group),
         trial("workspace::dry_run_starts_nothing", dry_run),
         trial("workspace::traps_are_put_aside", traps),
     ]
@@ -54,6 +55,26 @@ fn host() -> Outcome {
     assert_eq!(meta.mode() & 0o6000, 0);
     assert!(folder.join("sub").is_dir() && !folder.join("before").exists());
     case.assert_nothing_left();
+    Ok(())
+}
+
+/// Where umask 002 is usual (Ubuntu), folders are made writable for a group that has nobody else in it.
+fn own_group() -> Outcome {
+    let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).unwrap();
+    let group = nix::unistd::Group::from_gid(nix::unistd::getegid()).unwrap();
+    let names = (user.map(|user| user.name), group.map(|group| group.name));
+    if names.0.is_none() || names.0 != names.1 {
+        return skip("this user has no group of its own");
+    }
+    let case = Case::new();
+    let folder = case.path("work/.cloned");
+    fs::create_dir_all(&folder).unwrap();
+    for (mode, code) in [(0o775, 0), (0o777, 125), (0o757, 125)] {
+        fs::set_permissions(&folder, fs::Permissions::from_mode(mode)).unwrap();
+        let output = case.run(&[], "true");
+        assert_eq!(output.status.code(), Some(code), "{mode:o}: {}", stderr(&output));
+        assert_eq!(stderr(&output).contains("group or others can write"), code == 125);
+    }
     Ok(())
 }
 

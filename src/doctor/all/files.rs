@@ -2,6 +2,7 @@
 
 use super::rules;
 use crate::doctor::finding::Finding;
+use crate::host::user;
 use std::fs::{self, File, Metadata, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
@@ -19,7 +20,10 @@ pub fn examine(folder: &Path) -> io::Result<Vec<Finding>> {
     for (path, meta) in all(folder)? {
         let (uid, mode) = (meta.uid(), meta.mode() & 0o7777);
         let subject = path.display().to_string();
-        if mode & 0o022 != 0 {
+        // Whether a group has others in it is known of our own.
+        let open =
+            if uid == own { user::others_can_write(mode, meta.gid()) } else { mode & 0o022 != 0 };
+        if open {
             let fix = format!("chmod go-w {}", path.display());
             let evidence = format!("mode {mode:04o}");
             let (rule, safe_fix) = (&rules::OPEN_FILE, uid == own || own == 0);
