@@ -19,6 +19,7 @@ mod rig;
 
 use jail::confine::cgroup::{Controller, Controllers, How, Support};
 use libtest_mimic::{Arguments, Failed, Trial};
+use nix::sys::stat::{Mode, umask};
 use rig::{Rig, eventually};
 use std::path::Path;
 use std::process::ExitCode;
@@ -33,6 +34,7 @@ const TESTS: &[(&str, Test)] = &[
     ("a_disk_is_as_fast_as_allowed", disk::limited),
     ("limits_are_accepted_and_read_back", read_back),
     ("the_connector_is_born_in_its_leaf", born_inside),
+    ("what_the_umask_takes_is_not_missed", masked),
     ("two_jails_have_a_leaf_each", two_at_once),
     ("many_start_while_others_end", many),
     ("a_normal_end_leaves_nothing", normal_end),
@@ -201,6 +203,16 @@ fn read_back(support: &Support) {
         assert!(gaps.iter().all(|gap| gap["control"] != control), "{done:?}");
         assert!(!done.errors.contains(control), "{done:?}");
     }
+}
+
+fn masked(_: &Support) {
+    let rig = Rig::new();
+    // Not even its owner may enter a folder that is made so. The tests run one after the other.
+    let before = umask(Mode::from_bits_truncate(0o177));
+    let mut running = rig.start(&["--memory", "64M"], &["own-cgroup"]);
+    umask(before);
+    assert_eq!(running.line(), "0::/");
+    assert_eq!(running.end().code, Some(0));
 }
 
 fn born_inside(support: &Support) {

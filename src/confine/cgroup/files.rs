@@ -3,7 +3,8 @@
 use super::CgroupError;
 use super::parse::{self, Controllers};
 use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 pub(super) fn read(what: &str, path: &Path) -> Result<String, CgroupError> {
@@ -16,6 +17,17 @@ pub(super) fn write(what: &str, path: &Path, value: &str) -> Result<(), CgroupEr
     let mut file =
         OpenOptions::new().write(true).truncate(true).open(path).map_err(fail("open"))?;
     file.write_all(value.as_bytes()).map_err(fail("write"))
+}
+
+/// mkdir(2) of a group that its owner can enter, whatever the user's umask takes from new folders: that
+/// holds in this file system, too, and an ordinary user is not above it. A group that another run swept
+/// meanwhile is found missing by whoever uses it.
+pub(super) fn make(path: &Path) -> io::Result<()> {
+    fs::create_dir(path)?;
+    match fs::set_permissions(path, fs::Permissions::from_mode(0o755)) {
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
 }
 
 /// The controllers that `dir` could give to its children.

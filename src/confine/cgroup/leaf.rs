@@ -81,7 +81,7 @@ impl Leaf {
                 }
                 other => other?,
             }
-            match fs::create_dir(&path) {
+            match files::make(&path) {
                 Err(e) if e.kind() == ErrorKind::NotFound => continue,
                 Err(e) if e.kind() == ErrorKind::AlreadyExists && made => {}
                 other => other.map_err(|e| CgroupError::io(what, "mkdir", &path, &e))?,
@@ -198,7 +198,7 @@ fn make_own_parent(parent: &Path, needs: &Controllers) -> Result<(), CgroupError
     if let Some(root) = parent.parent() {
         files::enable(root, needs)?;
     }
-    match fs::create_dir(parent) {
+    match files::make(parent) {
         Err(e) if e.kind() != ErrorKind::AlreadyExists => {
             Err(CgroupError::io("make a cgroup for all runs", "mkdir", parent, &e))
         }
@@ -216,7 +216,7 @@ fn leave_for_children(parent: &Path) -> Result<(), CgroupError> {
     }
     let aside = parent.join(SUPERVISORS);
     loop {
-        match fs::create_dir(&aside) {
+        match files::make(&aside) {
             Err(e) if e.kind() != ErrorKind::AlreadyExists => {
                 return Err(CgroupError::io(what, "mkdir", &aside, &e));
             }
