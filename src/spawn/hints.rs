@@ -73,6 +73,10 @@ fn hints(failure: Failure, stage: Stage, error: SysError) -> Failure {
         (Stage::Namespaces, Errno::EAGAIN) => {
             failure.hint("the user has too many processes (ulimit -u), or the machine is out of pids")
         }
+        (Stage::Process, Errno::EDQUOT) => failure
+            .because("each jail has a session keyring of its own, and the user's quota of keys is used up (/proc/key-users)")
+            .hint("sudo sysctl kernel.keys.maxkeys=2000")
+            .hint("or end other jails"),
         (Stage::Lifeline, Errno::ENOENT) => failure
             .hint("the list of a process's children is missing: no /proc, or a kernel without CONFIG_PROC_CHILDREN"),
         (Stage::Payload, Errno::EAGAIN) => failure
@@ -207,5 +211,8 @@ mod tests {
             assert!(hints.contains(expected), "{call:?} {errno}: {hints}");
         }
         assert!(!hints(Call::Socket, Errno::EAFNOSUPPORT).contains("veth"));
+        let failure = Failure::new(Kind::Refused, "x");
+        let quota = add(failure, Stage::Process, SysError::new(Call::JoinKeyring, Errno::EDQUOT));
+        assert!(quota.hints[0].contains("kernel.keys.maxkeys"), "{:?}", quota.hints);
     }
 }
