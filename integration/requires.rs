@@ -33,6 +33,8 @@ pub enum Need {
     Su,
     /// Performance counters of itself.
     Perf,
+    /// Another process of the same user may be attached to.
+    Ptrace,
 }
 
 pub struct Unmet {
@@ -70,6 +72,7 @@ pub mod need {
     pub const git: Need = Need::Git;
     pub const su: Need = Need::Su;
     pub const perf: Need = Need::Perf;
+    pub const ptrace: Need = Need::Ptrace;
     pub const fn landlock(abi: u32) -> Need {
         Need::Landlock(abi)
     }
@@ -143,6 +146,16 @@ fn check(need: Need) -> (bool, String) {
             let text = std::fs::read_to_string("/proc/sys/kernel/perf_event_paranoid");
             let level = text.ok().and_then(|text| text.trim().parse::<i32>().ok());
             (uid == 0 || level.is_some_and(|level| level < 3), "counters are for root alone here")
+        }
+        Need::Ptrace => {
+            // Ubuntu's default is 1: only descendants. Root may always.
+            let scope = std::fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope");
+            (
+                uid == 0
+                    || scope.is_ok_and(|scope| scope.trim() == "0")
+                    || !Path::new("/proc/sys/kernel/yama").exists(),
+                "yama keeps users from their own processes here",
+            )
         }
         Need::Sysctl(path, value) => {
             let text =

@@ -7,6 +7,7 @@ use super::prelude::*;
 pub const ATTACK: Attack = Attack {
     name: "process_memory",
     about: "read the memory of a neighbour or of pid 1",
+    requires: requires![ptrace],
     setup: |fixture| {
         let me = std::env::current_exe().expect("my path");
         let pid = fixture.neighbour(std::process::Command::new(me).arg("--sleep"));

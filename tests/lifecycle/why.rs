@@ -210,12 +210,14 @@ fn killed() -> Outcome {
     // Not of this workspace.
     let other = workspace("true", "");
     assert_eq!(listed(&other), [] as [Value; 0]);
+    // It is listed before it begins.
+    let log = || fs::read_to_string(case.path("work/.cloned/audit.log")).unwrap_or_default();
+    assert!(within(Duration::from_secs(20), || log().contains('\n')), "it does not begin");
     signal(&run, Signal::SIGKILL);
     run.wait().unwrap();
     assert_eq!(listed(&case), [] as [Value; 0]);
     // Another process of that number, at most by chance the same: the start names more than the pid.
-    let log = fs::read_to_string(case.path("work/.cloned/audit.log")).unwrap();
-    let start: Value = serde_json::from_str(log.lines().next().unwrap()).unwrap();
+    let start: Value = serde_json::from_str(log().lines().next().unwrap()).unwrap();
     let born = &start["event"]["born"];
     assert!(born["ticks"].as_u64().unwrap() > 0 && born["boot"].is_string(), "{born}");
     case.assert_nothing_left();
