@@ -156,12 +156,15 @@ fn descriptors() -> Outcome {
         assert_eq!(line(child.stdout.as_mut().unwrap()), number.to_string());
         counts.insert(count());
     }
+    // One that is open for a moment (a list of processes, a file of the run) is no growth.
+    let least = counts.first().copied().unwrap_or_default();
+    let settled = within(LONG, || count() == least);
     drop(child.stdin.take());
     assert_code(&wait(child, Duration::from_secs(10)), 0);
     if counts == BTreeSet::from([0]) {
         return skip("the supervisor's /proc/PID/fd cannot be read");
     }
-    assert!(counts.len() == 1 && counts.iter().all(|n| *n < 16), "{counts:?}");
+    assert!(settled && counts.iter().all(|n| *n < 16), "{counts:?}");
     case.assert_nothing_left();
     Ok(())
 }
