@@ -307,7 +307,7 @@ mod tests {
         fs::remove_file(&path).unwrap();
 
         fs::write(&path, "").unwrap();
-        for bad in [0o620, 0o602] {
+        for bad in [0o622, 0o602] {
             mode(&path, bad).unwrap();
             assert!(matches!(error(&path), AuditError::Writable { mode, .. } if mode == bad));
         }
