@@ -5,6 +5,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -52,6 +53,9 @@ impl Fixture {
         for folder in ["home/.ssh", "cwd", "run", "state", "outside"] {
             fs::create_dir_all(fixture.at(folder)).expect("a folder");
         }
+        // As XDG_RUNTIME_DIR has to be, whatever the umask.
+        let private = fs::Permissions::from_mode(0o700);
+        fs::set_permissions(fixture.at("run"), private).expect("a mode");
         fixture.write("home/.ssh/id_rsa", &fixture.secret.clone());
         fixture.set("jailed", if jailed { "1" } else { "0" });
         // The secret itself is not told to the jail; this part of it is enough to know it by.
