@@ -52,9 +52,13 @@ must=cgroup_v2
 round "systemd, a delegated scope" "cgroup limits" \
     "${user[@]}" systemd-run --user --quiet --scope -p Delegate=yes
 
-sleep 1
-left=$(find /sys/fs/cgroup -name 'jail*' ! -name jail-supervisors)
+# systemd takes away what has ended, when it comes to that.
+for _ in $(seq 30); do
+    left=$(find /sys/fs/cgroup -name 'jail*' ! -name jail-supervisors)
+    units=$(systemctl list-units --all --plain --no-legend 'jail*'; "${user[@]}" systemctl --user list-units --all --plain --no-legend 'jail*')
+    [ -n "$left$units" ] || break
+    sleep 1
+done
 [ -z "$left" ] || { echo "== left behind: $left"; failed=1; }
-units=$(systemctl list-units --all --plain --no-legend 'jail*'; "${user[@]}" systemctl --user list-units --all --plain --no-legend 'jail*')
 [ -z "$units" ] || { echo "== units left behind: $units"; failed=1; }
 echo "VM-RESULT=$failed"
