@@ -33,7 +33,7 @@ round() {
     done
 }
 user=(runuser -u tester -- env -i PATH=/usr/bin:/bin:/usr/sbin HOME=/home/tester XDG_RUNTIME_DIR=/run/user/1000)
-login() { runuser -l tester -c "$*"; }
+login() { runuser -l tester -c "$(printf '%q ' "$@")"; }
 all='cgroup limits escapes lifecycle network'
 
 cd /
