@@ -217,7 +217,12 @@ fn root(world: &World, name: &str, programs: &[&Path]) -> Result<PathBuf, String
     for folder in ["bin", "etc", "tmp", "srv", "usr/local/bin"] {
         fs::create_dir_all(root.join(folder)).unwrap();
     }
-    fs::copy(which("busybox")?, root.join("bin/busybox")).unwrap();
+    let busybox = which("busybox")?;
+    fs::copy(&busybox, root.join("bin/busybox")).unwrap();
+    // Debian has a static one and one that is not.
+    for library in libraries(&busybox) {
+        copy_into(&root, &library);
+    }
     for applet in ["sh", "grep"] {
         std::os::unix::fs::symlink("busybox", root.join("bin").join(applet)).unwrap();
     }
