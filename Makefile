@@ -73,7 +73,7 @@ test-console: setup-test ## The console in a real browser; pictures are in build
 test-demo: setup ## The demo, as a test
 	@scripts/test.sh demo
 
-integration: setup-test ## Three kernels and a systemd machine, emulated: limits, escapes, the suite (needs root)
+integration: setup-test ## Three kernels, Debian and Ubuntu with systemd, emulated: limits, escapes, the suite (needs root)
 	@scripts/integration.sh
 
 lint: setup-test ## Formatting and clippy

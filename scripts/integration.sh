@@ -21,7 +21,7 @@ done < <("$cargo" test --locked "${profile[@]}" --no-run --message-format=json \
     --test cgroup --test limits --test escapes --test lifecycle --test network |
     sed -nE '/"kind":\["test"\]/s/.*"name":"([^"]+)","src_path.*"executable":"([^"]+)".*/\1 \2/p')
 as_root=()
-[ "$(id -u)" -eq 0 ] || as_root=(sudo "--preserve-env=KERNELS,SYSTEMD,MACHINES,ON_KERNELS,JAIL_TEST_PATIENCE,VM_TIMEOUT")
+[ "$(id -u)" -eq 0 ] || as_root=(sudo "--preserve-env=KERNELS,SYSTEMD,MACHINES,ON_KERNELS,JAIL_TEST_PATIENCE,VM_TIMEOUT,UBUNTU")
 "${as_root[@]}" integration/vm/all.sh build/vm/logs "$programs"/*
 # Only what every machine said.
 [ -n "${MACHINES:-}${KERNELS:-}${SYSTEMD:-}" ] || cp build/vm/logs/compatibility.md docs/compatibility.md
