@@ -63,6 +63,8 @@ containers() {
     need podman podman
     [ -x /usr/sbin/runc ] || need runc runc
     need newuidmap uidmap
+    # Only recommended by podman.
+    need slirp4netns slirp4netns
     need fuse-overlayfs fuse-overlayfs
     need busybox busybox
     # Makes the image of connectors and that of the server which stands in for LocalAI.

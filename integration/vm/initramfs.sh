@@ -167,5 +167,5 @@ timeout "${VM_TIMEOUT:-1800}" qemu-system-x86_64 -machine q35,smm=off -accel tcg
     -nodefaults -display none -serial stdio -no-reboot -kernel "$kernel"/boot/vmlinuz-* \
     -initrd "$work/initrd" -append 'console=ttyS0 panic=-1 quiet loglevel=0 mitigations=off' \
     -drive "id=disk,file=$work/disk,if=none,format=raw,cache=unsafe" -device nvme,drive=disk,serial=disk < /dev/null |
-    stdbuf -oL tr -d '\r' | tee "$work/log"
+    stdbuf -oL tr -d '\r' | sed -u 's|\x1b\[[0-9;]*m||g' | tee "$work/log"
 grep -q '^VM-RESULT=0$' "$work/log"
