@@ -3,9 +3,8 @@
 #
 #   integration/vm/all.sh FOLDER PROGRAM...
 #
-# FOLDER gets the logs, and compatibility.md, made out of them. PROGRAMs: `jail`, test programs, and `planted` (jail
-# with that feature). Machines,
-# of which MACHINES="kernels docker" runs fewer:
+# FOLDER gets the logs, and compatibility.md, made out of them. PROGRAMs: `jail`, test programs, and `planted`
+# (jail with that feature). Machines, of which MACHINES="kernels docker" runs fewer:
 #
 #   kernels   each kernel of $KERNELS without systemd: the programs named in $ON_KERNELS
 #   systemd   Debian 12 with the kernels of $SYSTEMD: all programs

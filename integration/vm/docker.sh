@@ -17,7 +17,10 @@ profile without-capabilities /tests/jail {
 }
 PROFILE
 echo "== AppArmor: uid 1000"
-runuser -u tester -- env -i PATH=/usr/bin:/bin:/usr/sbin HOME=/home/tester sh /matrix /tests/jail 'AppArmor holds capabilities back' || failed=1
+user=(runuser -u tester -- env -i PATH=/usr/bin:/bin:/usr/sbin HOME=/home/tester)
+"${user[@]}" sh /matrix /tests/jail 'AppArmor holds capabilities back' || failed=1
+"${user[@]}" /tests/jail run -- true 2>/tmp/said && failed=1
+grep -q 'profile "without-capabilities"' /tmp/said || { echo '== no word of the profile'; cat /tmp/said; failed=1; }
 apparmor_parser -R <<<'profile without-capabilities /tests/jail { }' || failed=1
 
 # No network of its own: nothing is fetched, and nothing in a container asks for one.

@@ -1,12 +1,13 @@
 #!/bin/bash
-# Boots Debian 12 or Ubuntu 24.04 with systemd in a virtual machine and runs a script in it, beside the given programs:
+# Boots Debian 12 or Ubuntu 24.04 with systemd in a virtual machine and runs a script in it, beside the given
+# programs:
 #
 #   integration/vm/systemd.sh SCRIPT KERNEL_DIR PROGRAM...
 #
 # SCRIPT is guest.sh (root, services of the user manager, login sessions; Debian's own delegation), docker.sh
 # (a container engine with its usual masks) or ubuntu.sh (Ubuntu's restriction of user namespaces). KERNEL_DIR
-# is an unpacked kernel package: see kernel.sh. Installs what is missing (apt). Needs root, to make the image. Emulated on purpose, also
-# where there is /dev/kvm. Exit code 0: the script said so in its last line.
+# is an unpacked kernel package: see kernel.sh. Installs what is missing (apt). Needs root, to make the image.
+# Emulated on purpose, also where there is /dev/kvm. Exit code 0: the script said so in its last line.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 script=$1 kernel=$(realpath "$2"); shift 2

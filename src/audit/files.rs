@@ -1,7 +1,7 @@
 //! Opening the folder and the files of the log, and refusing those that others can change.
 
 use super::error::AuditError;
-use crate::host::user;
+use crate::host::group;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, open, openat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
@@ -76,7 +76,7 @@ impl Folder {
 /// and in a folder that others can write it can be swapped.
 fn check(file: impl AsFd, path: &Path, sort: SFlag) -> Result<(), AuditError> {
     let stat: FileStat =
-        fstat(file).map_err(|errno| AuditError::io("look at", path, errno.into()))?;
+        fstat(&file).map_err(|errno| AuditError::io("look at", path, errno.into()))?;
     if SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT != sort {
         let wanted = if sort == SFlag::S_IFDIR { "folder" } else { "regular file" };
         return Err(AuditError::NotA { path: path.to_owned(), wanted });
@@ -86,7 +86,7 @@ fn check(file: impl AsFd, path: &Path, sort: SFlag) -> Result<(), AuditError> {
         return Err(AuditError::Owner { path: path.to_owned(), owner: stat.st_uid, uid });
     }
     let mode = stat.st_mode & 0o7777;
-    if user::others_can_write(mode, stat.st_gid) {
+    if group::others_can_write(&file, mode, stat.st_gid) {
         return Err(AuditError::Writable { path: path.to_owned(), mode });
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! What this machine is and has: read once per run, before the plan, which then decides alone.
 
 pub mod apparmor;
+pub mod group;
 pub mod holder;
 pub mod look;
 mod paths;

@@ -2,7 +2,7 @@
 
 use super::rules;
 use crate::doctor::finding::Finding;
-use crate::host::user;
+use crate::host::group;
 use std::fs::{self, File, Metadata, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
@@ -20,10 +20,7 @@ pub fn examine(folder: &Path) -> io::Result<Vec<Finding>> {
     for (path, meta) in all(folder)? {
         let (uid, mode) = (meta.uid(), meta.mode() & 0o7777);
         let subject = path.display().to_string();
-        // Whether a group has others in it is known of our own.
-        let open =
-            if uid == own { user::others_can_write(mode, meta.gid()) } else { mode & 0o022 != 0 };
-        if open {
+        if open_to_others(&path, &meta, own) {
             let fix = format!("chmod go-w {}", path.display());
             let evidence = format!("mode {mode:04o}");
             let (rule, safe_fix) = (&rules::OPEN_FILE, uid == own || own == 0);
@@ -47,6 +44,21 @@ pub fn examine(folder: &Path) -> io::Result<Vec<Finding>> {
         }
     }
     Ok(found)
+}
+
+/// Whether a group has others in it is known of our own, and of what can be opened.
+fn open_to_others(path: &Path, meta: &Metadata, own: u32) -> bool {
+    let writable = meta.mode() & 0o022 != 0;
+    writable
+        && (meta.uid() != own
+            || opened(path)
+                .map_or(true, |file| group::others_can_write(&file, meta.mode(), meta.gid())))
+}
+
+/// Through a descriptor that follows no link: the path may be another one's by now.
+fn opened(path: &Path) -> io::Result<File> {
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
+    File::options().read(true).custom_flags(flags).open(path)
 }
 
 /// Folder and files, links left out: what they lead to is not of the workspace.
@@ -75,11 +87,9 @@ fn all(folder: &Path) -> io::Result<Vec<(PathBuf, Metadata)>> {
     Ok(found)
 }
 
-/// Takes the right to write from others. Through a descriptor that follows no link: the path may be
-/// another one's by now.
+/// Takes the right to write from others.
 pub fn close(path: &Path) -> io::Result<()> {
-    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
-    let file = File::options().read(true).custom_flags(flags).open(path)?;
+    let file = opened(path)?;
     let meta = file.metadata()?;
     if !meta.is_file() && !meta.is_dir() {
         return Err(io::Error::other("it is neither a file nor a folder any more"));
