@@ -37,7 +37,7 @@ test-escapes: setup ## Attacks from inside a jail (integration/), also as an ord
 test-tier: setup ## The same attacks against --sandbox=landlock, the weaker tier
 	@scripts/test.sh tier
 
-test-vm: setup ## Limits on Linux 6.1 with cgroup v2, emulated, as root and as an ordinary user
+test-vm: setup ## Limits on Linux 6.1 and in the Vagrantfile's machine: cgroup v2, emulated, as root and as a user
 	@scripts/test.sh vm
 
 test-network: setup ## Attacks on the network, and real clients, in namespaces of the tests' own

@@ -197,10 +197,11 @@ tier() {
     return "$status"
 }
 
-# Limits on a kernel that has cgroup v2, whatever this one has: the smallest and oldest of the machines that
-# `make integration` makes, emulated, as root and as an ordinary user in it.
+# Limits on kernels that have cgroup v2, whatever this one has: the smallest and oldest of the machines that
+# `make integration` makes, and the Vagrantfile's with a box of our own. Emulated, as root and as an ordinary
+# user in them.
 vm() {
-    local programs=$scratch/programs program
+    local programs=$scratch/programs program status=0
     if ! grep -qs '^VERSION_ID="12"' /etc/os-release || [ ! -f /etc/apt/sources.list.d/debian.sources ]; then
         echo "skip  vm: the machines are made with the packages of a Debian 12"
         echo "0 passed, 0 failed, 1 skipped"
@@ -211,8 +212,16 @@ vm() {
     while IFS= read -r program; do
         install -m 755 "$program" "$programs/$(basename "${program%-*}")" || return
     done <"$scratch/vm"
-    strip "$programs"/* &&
-        integration/vm/initramfs.sh "$(integration/vm/kernel.sh bookworm)" "$programs"/*
+    strip "$programs"/* || return
+    integration/vm/initramfs.sh "$(integration/vm/kernel.sh bookworm)" "$programs"/* || status=$?
+    # It brings libvirt, which is for whoever wants it to install.
+    if command -v vagrant >/dev/null || [[ ,${JAIL_TEST_MUST_RUN:-}, == *,vagrant,* ]]; then
+        integration/vm/vagrant.sh "$programs/cgroup" "$programs/jail" || status=$?
+    else
+        echo "skip  vagrant: it is not installed; JAIL_TEST_MUST_RUN=vagrant installs it, and libvirt"
+        echo "0 passed, 0 failed, 1 skipped"
+    fi
+    return "$status"
 }
 
 connectors() {
