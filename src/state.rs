@@ -55,7 +55,9 @@ impl State {
             connection.pragma_update(None, "trusted_schema", false)?;
             Ok(connection)
         };
-        let connection = open().map_err(|error| cannot("open", &path, &error))?;
+        // Who turns a new file to WAL needs it for a moment alone, and SQLite itself waits for nobody there:
+        // of several that come first all but one would fail.
+        let connection = in_a_gap(patience, open).map_err(|error| cannot("open", &path, &error))?;
         let mut state = Self { connection, path, patience };
         state.migrate()?;
         Ok(state)
@@ -125,16 +127,20 @@ impl State {
 /// Takes the write lock. SQLite's own waiting sleeps longer and longer, up to a tenth of a second: among many
 /// writers one can then miss every gap between two others.
 fn begin(connection: &Connection, patience: Duration) -> rusqlite::Result<Transaction<'_>> {
+    // Not nested: `change` has the only way to a transaction, and holds the connection meanwhile.
+    in_a_gap(patience, || Transaction::new_unchecked(connection, TransactionBehavior::Immediate))
+}
+
+/// Tries again while another one is at it, and no longer than this.
+fn in_a_gap<T>(patience: Duration, act: impl Fn() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
     let end = Instant::now() + patience;
     let busy = |error: &rusqlite::Error| {
         error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
     };
     loop {
-        // Not nested: `change` has the only way to a transaction, and holds the connection meanwhile.
-        match Transaction::new_unchecked(connection, TransactionBehavior::Immediate) {
-            Ok(transaction) => return Ok(transaction),
+        match act() {
             Err(error) if busy(&error) && Instant::now() < end => std::thread::sleep(GAP),
-            Err(error) => return Err(error),
+            done => return done,
         }
     }
 }

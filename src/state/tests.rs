@@ -60,3 +60,23 @@ fn a_change_that_fails_changes_nothing() {
     assert!(failed.is_err());
     assert_eq!(count(&state).unwrap(), 0);
 }
+
+/// Turning a new file to WAL needs it for oneself, and for that SQLite waits for nobody.
+#[test]
+fn all_who_come_first_get_in() {
+    const AT_ONCE: usize = 8;
+    for _ in 0..100 {
+        let (_folder, root) = workspace();
+        let start = std::sync::Barrier::new(AT_ONCE);
+        std::thread::scope(|scope| {
+            let opening = || {
+                start.wait();
+                State::open(&root, PATIENCE).map(|state| state.path().to_owned())
+            };
+            let all: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(opening)).collect();
+            for one in all {
+                one.join().unwrap().unwrap();
+            }
+        });
+    }
+}

@@ -208,6 +208,13 @@ fn decided(text: &str, into: &mut BTreeSet<u64>) {
     );
 }
 
+/// To its end: what a worker said on stderr.
+fn errors_of(worker: &mut Child) -> String {
+    let mut errors = String::new();
+    worker.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+    errors
+}
+
 fn killed() -> Outcome {
     let (dir, root) = workspace();
     let mut told = BTreeSet::new();
@@ -223,15 +230,14 @@ fn killed() -> Outcome {
             for _ in 0..=round % 5 {
                 stream.read_line(&mut text).unwrap();
             }
-            assert!(text.starts_with("ready\n"), "round {round}: {text}");
+            assert!(text.starts_with("ready\n"), "round {round}: {text}{}", errors_of(worker));
             std::thread::sleep(Duration::from_micros(round * 7919 % 15_000));
             worker.kill().unwrap();
             heard.push(text);
         }
         for ((mut worker, mut stream), mut text) in workers.into_iter().zip(streams).zip(heard) {
             stream.read_to_string(&mut text).unwrap();
-            let mut errors = String::new();
-            worker.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+            let errors = errors_of(&mut worker);
             let status = worker.wait().unwrap();
             let signal = std::os::unix::process::ExitStatusExt::signal(&status);
             assert_eq!(
