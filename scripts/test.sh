@@ -215,7 +215,7 @@ vm() {
     strip "$programs"/* || return
     integration/vm/initramfs.sh "$(integration/vm/kernel.sh bookworm)" "$programs"/* || status=$?
     # It brings libvirt, which is for whoever wants it to install.
-    if command -v vagrant >/dev/null || [[ ,${JAIL_TEST_MUST_RUN:-}, == *,vagrant,* ]]; then
+    if command -v vagrant >/dev/null || [[ ,${JAIL_TEST_MUST_RUN:-}, =~ ,(all|vagrant), ]]; then
         integration/vm/vagrant.sh "$programs/cgroup" "$programs/jail" || status=$?
     else
         echo "skip  vagrant: it is not installed; JAIL_TEST_MUST_RUN=vagrant installs it, and libvirt"

@@ -131,7 +131,7 @@ fn begin(connection: &Connection, patience: Duration) -> rusqlite::Result<Transa
     in_a_gap(patience, || Transaction::new_unchecked(connection, TransactionBehavior::Immediate))
 }
 
-/// Tries again while another one is at it, and no longer than this.
+/// Tries again while another one is at it; no try begins later than this.
 fn in_a_gap<T>(patience: Duration, act: impl Fn() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
     let end = Instant::now() + patience;
     let busy = |error: &rusqlite::Error| {

@@ -48,11 +48,12 @@ pub fn examine(folder: &Path) -> io::Result<Vec<Finding>> {
 
 /// Whether a group has others in it is known of our own, and of what can be opened.
 fn open_to_others(path: &Path, meta: &Metadata, own: u32) -> bool {
-    let writable = meta.mode() & 0o022 != 0;
-    writable
-        && (meta.uid() != own
-            || opened(path)
-                .map_or(true, |file| group::others_can_write(&file, meta.mode(), meta.gid())))
+    let judged = || -> io::Result<bool> {
+        let file = opened(path)?;
+        let meta = file.metadata()?;
+        Ok(group::others_can_write(&file, meta.mode(), meta.gid()))
+    };
+    meta.mode() & 0o022 != 0 && (meta.uid() != own || judged().unwrap_or(true))
 }
 
 /// Through a descriptor that follows no link: the path may be another one's by now.
